@@ -1,0 +1,135 @@
+package cdc
+
+// Op is what a [Change] does to the row under its key.
+type Op uint8
+
+// The operations. Insert and Update both put After under Key; a source that cannot tell them apart
+// says Update. Reject says that the source met a row that it cannot read: what the row had put
+// anywhere is removed, and the cause is kept as a dead letter.
+const (
+	Insert   Op = iota + 1
+	Update      // After replaces what is under Key
+	Delete      // nothing is under Key any more
+	Truncate    // the collection is empty; no Key
+	Reject      // the row under Key cannot be read; Cause says why
+)
+
+var opNames = [...]string{"none", "insert", "update", "delete", "truncate", "reject"}
+
+// String gives the name of the operation.
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return "unknown"
+}
+
+// Position is a place in a source's log. Its bytes order as the places do; what they mean is the
+// source's own affair. The empty Position lies before everything.
+type Position string
+
+// Change is one row-level fact. Its slices point into the [Batch] that it was read from.
+type Change struct {
+	Op         Op
+	Snapshot   bool   // read from the source's present state, not from its log
+	Collection int    // index into the source's collections
+	Key        Key    // the key that the change is about
+	Before     Row    // the old row, where the source sends it
+	After      Row    // the new row, of Insert and Update
+	Note       []byte // what the source wants to remember of the key, kept in its [Ledger]; nil leaves it
+	Cause      *Cause // of Reject
+	Time       int64  // when the source committed it, in microseconds since 1970; 0 where it does not say
+}
+
+// Cause tells why a row was rejected.
+type Cause struct {
+	Code    string // a stable word, such as too_large
+	Message string // what was seen, and where
+}
+
+// Batch carries changes in whole transactions. Its rows lie in one arena, so that a row costs no
+// allocation. A batch is filled by a source, handed over, and not touched by the source again
+// before it is given back.
+type Batch struct {
+	arena   []byte
+	entries []entry
+	causes  []Cause
+	txns    []Txn
+}
+
+// Txn is the end of a source transaction within a batch.
+type Txn struct {
+	End      int      // index behind its last change
+	Position Position // where the log stands behind it
+	Time     int64    // its commit, in microseconds since 1970; 0 where the source does not say
+}
+
+type entry struct {
+	time                     int64
+	start                    uint32
+	key, before, after, note uint32 // ends, relative to start
+	cause                    uint32 // index + 1
+	collection               uint16
+	op                       Op
+	snapshot, noted          bool
+}
+
+// Add copies a change into the batch.
+func (b *Batch) Add(c Change) {
+	e := entry{time: c.Time, start: uint32(len(b.arena)), collection: uint16(c.Collection), op: c.Op,
+		snapshot: c.Snapshot, noted: c.Note != nil}
+	b.arena = append(b.arena, c.Key...)
+	e.key = uint32(len(b.arena)) - e.start
+	b.arena = append(b.arena, c.Before...)
+	e.before = uint32(len(b.arena)) - e.start
+	b.arena = append(b.arena, c.After...)
+	e.after = uint32(len(b.arena)) - e.start
+	b.arena = append(b.arena, c.Note...)
+	e.note = uint32(len(b.arena)) - e.start
+	if c.Cause != nil {
+		b.causes = append(b.causes, *c.Cause)
+		e.cause = uint32(len(b.causes))
+	}
+	b.entries = append(b.entries, e)
+}
+
+// Commit ends a transaction: the changes since the last one belong together, and when they are
+// durable the log may be confirmed up to position. Changes after the last Commit are the beginning
+// of a transaction that a later batch continues.
+func (b *Batch) Commit(position Position, time int64) {
+	b.txns = append(b.txns, Txn{End: len(b.entries), Position: position, Time: time})
+}
+
+// Len is the number of changes.
+func (b *Batch) Len() int { return len(b.entries) }
+
+// Bytes is the size of the arena and the table.
+func (b *Batch) Bytes() int64 { return int64(len(b.arena)) + int64(len(b.entries))*48 }
+
+// Txns are the ends of the transactions in the batch, in order.
+func (b *Batch) Txns() []Txn { return b.txns }
+
+// At is the change at index i; it points into the batch.
+func (b *Batch) At(i int) Change {
+	e := &b.entries[i]
+	a := b.arena[e.start : e.start+e.note : e.start+e.note]
+	c := Change{Op: e.op, Snapshot: e.snapshot, Collection: int(e.collection), Key: Key(a[:e.key:e.key]), Time: e.time}
+	if e.before > e.key {
+		c.Before = Row(a[e.key:e.before:e.before])
+	}
+	if e.after > e.before {
+		c.After = Row(a[e.before:e.after:e.after])
+	}
+	if e.noted {
+		c.Note = a[e.after:e.note:e.note]
+	}
+	if e.cause > 0 {
+		c.Cause = &b.causes[e.cause-1]
+	}
+	return c
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.arena, b.entries, b.causes, b.txns = b.arena[:0], b.entries[:0], b.causes[:0], b.txns[:0]
+}

@@ -1,0 +1,295 @@
+package cdc
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// AppendJSON appends a value as JSON: bytes in base64, timestamps in RFC 3339, decimals and UUIDs as
+// strings, vectors as arrays of the shortest numbers that read back the same. What is null,
+// unchanged or a reference is written as null.
+func AppendJSON(dst []byte, t Type, v Value) []byte {
+	if v.State != Set {
+		return append(dst, "null"...)
+	}
+	switch t.Kind {
+	case Bool:
+		return strconv.AppendBool(dst, v.Bool())
+	case Int64:
+		return strconv.AppendInt(dst, v.Int64(), 10)
+	case Float64:
+		return appendFloatJSON(dst, v.Float64(), 64)
+	case String, Decimal:
+		return AppendJSONString(dst, v.TextView())
+	case Bytes:
+		dst = append(dst, '"')
+		dst = base64.StdEncoding.AppendEncode(dst, v.Raw)
+		return append(dst, '"')
+	case Timestamp:
+		dst = append(dst, '"')
+		dst = v.Time().AppendFormat(dst, time.RFC3339Nano)
+		return append(dst, '"')
+	case Date:
+		dst = append(dst, '"')
+		dst = v.Date().AppendFormat(dst, time.DateOnly)
+		return append(dst, '"')
+	case UUID:
+		return AppendJSONString(dst, FormatUUID(v.UUID()))
+	case JSON:
+		return append(dst, v.Raw...)
+	case Vector:
+		return appendVectorJSON(dst, v.Raw)
+	case List:
+		return appendListJSON(dst, t, v.Row())
+	case Struct:
+		dst = append(dst, '{')
+		dst = AppendFieldsJSON(dst, t.Fields, v.Row())
+		return append(dst, '}')
+	}
+	return append(dst, "null"...)
+}
+
+func appendVectorJSON(dst, raw []byte) []byte {
+	dst = append(dst, '[')
+	for i := 0; i+4 <= len(raw); i += 4 {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendFloatJSON(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))), 32)
+	}
+	return append(dst, ']')
+}
+
+func appendListJSON(dst []byte, t Type, r Row) []byte {
+	dst = append(dst, '[')
+	for i := range r.Len() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendJSON(dst, *t.Elem, r.At(i))
+	}
+	return append(dst, ']')
+}
+
+// AppendFieldsJSON appends the fields of a row as the members of an object, without the braces.
+func AppendFieldsJSON(dst []byte, columns []Column, r Row) []byte {
+	for i, c := range columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = AppendJSONString(dst, c.Name)
+		dst = append(dst, ':')
+		dst = AppendJSON(dst, c.Type, r.At(i))
+	}
+	return dst
+}
+
+// appendFloatJSON writes a number; JSON has none for NaN and infinities, which become null.
+func appendFloatJSON(dst []byte, x float64, bits int) []byte {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return append(dst, "null"...)
+	}
+	return strconv.AppendFloat(dst, x, 'g', -1, bits)
+}
+
+// AppendJSONString appends a string as JSON, unescaped but for quotes, backslashes and control
+// characters; bytes that are no UTF-8 become U+FFFD.
+func AppendJSONString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(append(dst, s[start:i]...), "\ufffd"...)
+				start = i + 1
+			}
+			i += size
+			continue
+		}
+		if c >= 0x20 && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		}
+		i++
+		start = i
+	}
+	return append(append(dst, s[start:]...), '"')
+}
+
+// RowFromJSON reads an object into a row of the schema. Columns that the object lacks are null where
+// they may be; an unknown member is an error that names it.
+func RowFromJSON(s *Schema, object []byte) (Row, error) {
+	var b RowBuilder
+	if err := addObject(&b, s.Columns, object); err != nil {
+		return nil, err
+	}
+	return b.Build(), nil
+}
+
+func addObject(b *RowBuilder, columns []Column, object []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return fmt.Errorf("read row: %w", err)
+	}
+	for _, c := range columns {
+		raw, ok := members[c.Name]
+		delete(members, c.Name)
+		if !ok || string(raw) == "null" {
+			if !c.Type.Nullable {
+				return fmt.Errorf("read column %s: no value, and %s does not allow null", c.Name, c.Type)
+			}
+			b.Null()
+			continue
+		}
+		if err := addJSON(b, c.Type, raw); err != nil {
+			return fmt.Errorf("read column %s: %w", c.Name, err)
+		}
+	}
+	for name := range members {
+		return fmt.Errorf("read row: no column %q", name)
+	}
+	return nil
+}
+
+func addJSON(b *RowBuilder, t Type, raw json.RawMessage) error {
+	switch t.Kind {
+	case JSON:
+		b.Bytes(raw)
+		return nil
+	case Vector:
+		var x []float32
+		if err := json.Unmarshal(raw, &x); err != nil {
+			return fmt.Errorf("read %s: %w", t, err)
+		}
+		if t.Dims > 0 && len(x) != t.Dims {
+			return fmt.Errorf("read %s: %d numbers", t, len(x))
+		}
+		b.Vector(x)
+		return nil
+	case List:
+		var items []json.RawMessage
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return fmt.Errorf("read %s: %w", t, err)
+		}
+		var inner RowBuilder
+		for _, item := range items {
+			if string(item) == "null" {
+				inner.Null()
+			} else if err := addJSON(&inner, *t.Elem, item); err != nil {
+				return err
+			}
+		}
+		b.Row(inner.Build())
+		return nil
+	case Struct:
+		var inner RowBuilder
+		if err := addObject(&inner, t.Fields, raw); err != nil {
+			return err
+		}
+		b.Row(inner.Build())
+		return nil
+	}
+	return addScalar(b, t, raw)
+}
+
+func addScalar(b *RowBuilder, t Type, raw json.RawMessage) error {
+	text := string(raw)
+	if raw[0] == '"' {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return fmt.Errorf("read %s: %w", t, err)
+		}
+	} else if t.Kind == String {
+		return fmt.Errorf("read %s: %.40s is not a string", t, raw)
+	}
+	if t.Kind == Bytes {
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return fmt.Errorf("read bytes: %w", err)
+		}
+		b.Bytes(decoded)
+		return nil
+	}
+	encoded, err := parseText(t.Kind, text)
+	if err != nil {
+		return err
+	}
+	b.Bytes(encoded)
+	return nil
+}
+
+// parseText encodes the text form of a scalar as a row holds it; bytes are in hexadecimal.
+func parseText(kind Kind, text string) ([]byte, error) {
+	bad := func() ([]byte, error) { return nil, fmt.Errorf("read %s: %.40q is none", kind, text) }
+	switch kind {
+	case String, JSON:
+		return []byte(text), nil
+	case Decimal:
+		if _, err := appendDecimal(nil, text); err != nil {
+			return bad()
+		}
+		return []byte(text), nil
+	case Bool:
+		x, err := strconv.ParseBool(text)
+		if err != nil {
+			return bad()
+		}
+		if x {
+			return []byte{1}, nil
+		}
+		return []byte{0}, nil
+	case Int64:
+		x, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return bad()
+		}
+		return binary.LittleEndian.AppendUint64(nil, uint64(x)), nil
+	case Float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return bad()
+		}
+		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(x)), nil
+	case Timestamp:
+		x, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			return bad()
+		}
+		return binary.LittleEndian.AppendUint64(nil, uint64(x.UnixMicro())), nil
+	case Date:
+		x, err := time.Parse(time.DateOnly, text)
+		if err != nil {
+			return bad()
+		}
+		return binary.LittleEndian.AppendUint32(nil, uint32(int32(x.Unix()/86_400))), nil
+	case Bytes, UUID:
+		raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+		if err != nil || kind == UUID && len(raw) != 16 {
+			return bad()
+		}
+		return raw, nil
+	}
+	return bad()
+}

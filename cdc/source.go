@@ -1,0 +1,63 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+)
+
+// The types below are what a source is handed by whoever runs it. They are declared here, in the
+// leaf, so that sources need not import the engine's contracts; stream.Source uses them.
+
+// Start says where and how a source begins.
+type Start struct {
+	// Resume is the last durable position; empty on the first run.
+	Resume Position
+	// Once asks for what stands in the source now: the source returns nil when it has handed that over.
+	Once bool
+	// Rescan asks for the present state of every row, also of those that did not change, as Snapshot
+	// changes: the logic has changed and the rows are not retained.
+	Rescan bool
+	// Columns are the columns carried, by collection; a row has exactly these, in this order.
+	// A nil list carries every column.
+	Columns [][]int
+	// Ledger holds what the source noted of its keys.
+	Ledger Ledger
+}
+
+// Ledger reads what a source noted in [Change.Note], as it is durable. Safe for concurrent use.
+type Ledger interface {
+	// Note gives the note of a key, copied.
+	Note(collection int, key Key) (note []byte, ok bool, err error)
+	// Notes calls fn with the noted keys from a key on, in key order; the slices are valid during
+	// the call. An error of fn ends the walk and is returned.
+	Notes(collection int, from Key, fn func(key Key, note []byte) error) error
+}
+
+// Inlet takes what a source reads. It is safe for concurrent use.
+type Inlet interface {
+	// Put hands over a batch, whose changes may end in the middle of a transaction. It blocks while
+	// there is no credit (I9) and owns the batch afterwards: a source takes its next one from Batch.
+	Put(ctx context.Context, b *Batch) error
+	// Batch is an empty batch to fill.
+	Batch() *Batch
+	// CaughtUp says that everything which stood in the source at the start has been put.
+	CaughtUp(ctx context.Context) error
+	// Problem says what hinders the source while it keeps trying (nil: nothing does any more);
+	// it is shown in status and readiness.
+	Problem(err error)
+}
+
+// ErrGap is wrapped by errors of sources that cannot go on without losing changes: a lost slot, a
+// truncated topic, a folder that would lose most of its files (I10). The engine stops and shows the
+// hint; nothing is confirmed or deleted.
+var ErrGap = errors.New("the source's history has a gap")
+
+// SourceError is a fault of a source that a user can mend.
+type SourceError struct {
+	Code string // a stable word, such as path_unreadable
+	Err  error
+	Hint string // what to do
+}
+
+func (e *SourceError) Error() string { return e.Err.Error() }
+func (e *SourceError) Unwrap() error { return e.Err }
