@@ -1,0 +1,172 @@
+#include "textflag.h"
+
+// func dotAVX512(out *int32, q *int8, rows *byte, stride, n int)
+//
+// VPDPBUSD multiplies four unsigned bytes of the row with four signed bytes of the query and adds them into a 32-bit
+// lane, without saturation. Four rows share each load of the query.
+TEXT ·dotAVX512(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), DI
+	MOVQ q+8(FP), SI
+	MOVQ rows+16(FP), BX
+	MOVQ stride+24(FP), CX
+	MOVQ n+32(FP), DX
+
+four:
+	CMPQ DX, $4
+	JLT  one
+	LEAQ (BX)(CX*1), R8
+	LEAQ (BX)(CX*2), R9
+	LEAQ (R8)(CX*2), R10
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+	VPXORQ Z2, Z2, Z2
+	VPXORQ Z3, Z3, Z3
+	XORQ AX, AX
+
+fourLoop:
+	VMOVDQU64 (SI)(AX*1), Z8
+	VMOVDQU64 (BX)(AX*1), Z4
+	VMOVDQU64 (R8)(AX*1), Z5
+	VMOVDQU64 (R9)(AX*1), Z6
+	VMOVDQU64 (R10)(AX*1), Z7
+	VPDPBUSD Z8, Z4, Z0
+	VPDPBUSD Z8, Z5, Z1
+	VPDPBUSD Z8, Z6, Z2
+	VPDPBUSD Z8, Z7, Z3
+	ADDQ $64, AX
+	CMPQ AX, CX
+	JLT  fourLoop
+
+	VEXTRACTI64X4 $1, Z0, Y4
+	VEXTRACTI64X4 $1, Z1, Y5
+	VEXTRACTI64X4 $1, Z2, Y6
+	VEXTRACTI64X4 $1, Z3, Y7
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
+	VPADDD Y7, Y3, Y3
+	VPHADDD Y1, Y0, Y0
+	VPHADDD Y3, Y2, Y2
+	VPHADDD Y2, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VMOVDQU X0, (DI)
+
+	ADDQ $16, DI
+	LEAQ (R10)(CX*1), BX
+	SUBQ $4, DX
+	JMP  four
+
+one:
+	TESTQ DX, DX
+	JZ    done
+	VPXORQ Z0, Z0, Z0
+	XORQ AX, AX
+
+oneLoop:
+	VMOVDQU64 (SI)(AX*1), Z8
+	VMOVDQU64 (BX)(AX*1), Z4
+	VPDPBUSD Z8, Z4, Z0
+	ADDQ $64, AX
+	CMPQ AX, CX
+	JLT  oneLoop
+
+	VEXTRACTI64X4 $1, Z0, Y4
+	VPADDD Y4, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VPHADDD X0, X0, X0
+	VPHADDD X0, X0, X0
+	VMOVD X0, (DI)
+
+	ADDQ $4, DI
+	ADDQ CX, BX
+	DECQ DX
+	JMP  one
+
+done:
+	VZEROUPPER
+	RET
+
+// func dotAVX2(out *int32, q *int8, rows *byte, stride, n int)
+//
+// Bytes are widened to 16 bits first: VPMADDUBSW would saturate at 255·127·2. Two rows share each load of the query.
+TEXT ·dotAVX2(SB), NOSPLIT, $0-40
+	MOVQ out+0(FP), DI
+	MOVQ q+8(FP), SI
+	MOVQ rows+16(FP), BX
+	MOVQ stride+24(FP), CX
+	MOVQ n+32(FP), DX
+
+two:
+	CMPQ DX, $2
+	JLT  last
+	LEAQ (BX)(CX*1), R8
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	XORQ AX, AX
+
+twoLoop:
+	VPMOVSXBW (SI)(AX*1), Y8
+	VPMOVSXBW 16(SI)(AX*1), Y9
+	VPMOVZXBW (BX)(AX*1), Y4
+	VPMOVZXBW 16(BX)(AX*1), Y5
+	VPMOVZXBW (R8)(AX*1), Y6
+	VPMOVZXBW 16(R8)(AX*1), Y7
+	VPMADDWD Y8, Y4, Y4
+	VPMADDWD Y9, Y5, Y5
+	VPMADDWD Y8, Y6, Y6
+	VPMADDWD Y9, Y7, Y7
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	VPADDD Y6, Y2, Y2
+	VPADDD Y7, Y3, Y3
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JLT  twoLoop
+
+	VPADDD Y1, Y0, Y0
+	VPADDD Y3, Y2, Y2
+	VPHADDD Y2, Y0, Y0
+	VPHADDD Y0, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VMOVQ X0, (DI)
+
+	ADDQ $8, DI
+	LEAQ (R8)(CX*1), BX
+	SUBQ $2, DX
+	JMP  two
+
+last:
+	TESTQ DX, DX
+	JZ    end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ AX, AX
+
+lastLoop:
+	VPMOVSXBW (SI)(AX*1), Y8
+	VPMOVSXBW 16(SI)(AX*1), Y9
+	VPMOVZXBW (BX)(AX*1), Y4
+	VPMOVZXBW 16(BX)(AX*1), Y5
+	VPMADDWD Y8, Y4, Y4
+	VPMADDWD Y9, Y5, Y5
+	VPADDD Y4, Y0, Y0
+	VPADDD Y5, Y1, Y1
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JLT  lastLoop
+
+	VPADDD Y1, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDD X1, X0, X0
+	VPHADDD X0, X0, X0
+	VPHADDD X0, X0, X0
+	VMOVD X0, (DI)
+
+end:
+	VZEROUPPER
+	RET
