@@ -1,0 +1,353 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// planner turns a declared flow into a Plan: introspect, order, bind with every column, find the
+// columns that are needed, bind again with just those.
+type planner struct {
+	flow   *Flow
+	byName map[string]*draft
+	drafts []*draft // collections: of sources, then of steps in topological order
+	sinks  []*sinkDraft
+}
+
+// draft is a collection in the making.
+type draft struct {
+	name   string
+	source int // index into flow.sources, or -1
+	place  int // index among the source's collections
+	step   *stepDecl
+	from   *draft
+	bound  Bound
+	schema *cdc.Schema     // of the current pass
+	full   *cdc.Schema     // with every column
+	needed map[string]bool // columns that somebody reads
+	index  int
+}
+
+type sinkDraft struct {
+	decl    *sinkDecl
+	from    []*draft
+	columns [][]string // shown columns, then the hidden ones
+	hidden  []int
+	binding Binding
+}
+
+func (g *planner) introspect(ctx context.Context) error {
+	var faults []error
+	for i, s := range g.flow.sources {
+		collections, err := s.source.Collections(ctx)
+		if err != nil {
+			faults = append(faults, sourceProblem(s.name, err))
+			continue
+		}
+		for place, c := range collections {
+			d := &draft{name: collectionName(s.name, c), source: i, place: place, schema: c.Schema, full: c.Schema}
+			g.byName[d.name] = d
+			g.drafts = append(g.drafts, d)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// sourceProblem names the source in the fault of its introspection.
+func sourceProblem(name string, err error) error {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p.At(name)
+	}
+	var s *cdc.SourceError
+	if errors.As(err, &s) {
+		return &Problem{Code: s.Code, Node: name, Field: "path", Message: s.Error(), Hint: s.Hint, Exit: 3}
+	}
+	return &Problem{Code: "server_unreachable", Node: name, Message: err.Error(), Exit: 3,
+		Hint: "check the address and that the server runs"}
+}
+
+// order sorts the steps topologically; what is left over lies on a cycle.
+func (g *planner) order() error {
+	known := make(map[string]bool, len(g.flow.steps))
+	candidates := make([]string, 0, len(g.byName)+len(g.flow.steps))
+	for name := range g.byName {
+		candidates = append(candidates, name)
+	}
+	for _, s := range g.flow.steps {
+		known[s.name] = true
+		candidates = append(candidates, s.name)
+	}
+	var faults []error
+	unknown := func(node, from string) {
+		faults = append(faults, &Problem{Code: "unknown_name", Node: node, Field: "from",
+			Message: fmt.Sprintf("no source or step is named %q", from),
+			Hint:    DidYouMean("sources and steps", from, candidates)})
+	}
+	for _, s := range g.flow.steps {
+		if !known[s.from] && g.byName[s.from] == nil {
+			unknown(s.name, s.from)
+		}
+	}
+	left := slices.Clone(g.flow.steps)
+	for progress := true; progress && len(faults) == 0; {
+		progress = false
+		var next []stepDecl
+		for _, s := range left {
+			from := g.byName[s.from]
+			if from == nil {
+				next = append(next, s)
+				continue
+			}
+			d := &draft{name: s.name, source: -1, step: &s, from: from}
+			g.byName[s.name] = d
+			g.drafts = append(g.drafts, d)
+			progress = true
+		}
+		left = next
+	}
+	if len(left) > 0 && len(faults) == 0 {
+		faults = append(faults, &Problem{Code: "cycle", Node: left[0].name, Field: "from",
+			Message: fmt.Sprintf("the step %q reads, by way of others, its own output", left[0].name),
+			Hint:    "let one step of the circle read a source"})
+	}
+	for i := range g.flow.sinks {
+		s := &sinkDraft{decl: &g.flow.sinks[i]}
+		for _, from := range s.decl.from {
+			if d := g.byName[from]; d != nil {
+				s.from = append(s.from, d)
+			} else {
+				unknown(s.decl.name, from)
+			}
+		}
+		g.sinks = append(g.sinks, s)
+	}
+	for i, d := range g.drafts {
+		d.index = i
+	}
+	return errors.Join(faults...)
+}
+
+func keepAll(string) bool { return true }
+
+// bindAll binds with every column, to learn the full schemas and what the sinks take.
+func (g *planner) bindAll() error {
+	var faults []error
+	for _, d := range g.drafts {
+		if d.step == nil {
+			continue
+		}
+		if d.from.full == nil {
+			continue // its input did not bind: one fault is enough
+		}
+		bound, err := d.step.op.Bind(d.from.full, keepAll)
+		if err != nil {
+			faults = append(faults, atNode(d.step.name, err)...)
+			continue
+		}
+		d.bound, d.full, d.schema = bound, bound.Schema(), bound.Schema()
+	}
+	for _, s := range g.sinks {
+		faults = append(faults, s.bind()...)
+	}
+	return errors.Join(faults...)
+}
+
+func atNode(node string, err error) []error {
+	var faults []error
+	for _, p := range Problems(err) {
+		faults = append(faults, p.At(node))
+	}
+	return faults
+}
+
+// bind checks the columns and the key that the flow names, and asks the sink what else it needs.
+func (s *sinkDraft) bind() []error {
+	var faults []error
+	var in []Collection
+	for _, d := range s.from {
+		if d.full == nil {
+			return nil
+		}
+		in = append(in, Collection{Name: d.name, Schema: d.full})
+		for field, names := range map[string][]string{"columns": s.decl.options.Columns, "key": s.decl.options.Key} {
+			for _, c := range names {
+				if d.full.Index(c) < 0 {
+					faults = append(faults, &Problem{Code: "unknown_column", Node: s.decl.name, Field: field + "." + c,
+						Message: fmt.Sprintf("%q has no column %q", d.name, c),
+						Hint:    DidYouMean("columns", c, d.full.Names())})
+				}
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	binding, err := s.decl.sink.Bind(in)
+	if err != nil {
+		return atNode(s.decl.name, err)
+	}
+	s.binding = binding
+	s.columns, s.hidden = make([][]string, len(s.from)), make([]int, len(s.from))
+	for i, d := range s.from {
+		shown := s.decl.options.Columns
+		if shown == nil {
+			shown = d.full.Names()
+		}
+		s.columns[i] = slices.Clone(shown)
+		if i < len(binding.Columns) {
+			for _, c := range binding.Columns[i] {
+				if !slices.Contains(shown, c) {
+					s.columns[i] = append(s.columns[i], c)
+					s.hidden[i]++
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// need walks from the sinks back to the sources and marks the columns that somebody reads.
+func (g *planner) need() {
+	for _, d := range g.drafts {
+		d.needed = map[string]bool{}
+	}
+	for _, s := range g.sinks {
+		for i, d := range s.from {
+			for _, c := range append(slices.Clone(s.columns[i]), s.decl.options.Key...) {
+				d.needed[c] = true
+			}
+		}
+	}
+	for _, d := range slices.Backward(g.drafts) {
+		if d.step == nil {
+			continue
+		}
+		bound, err := d.step.op.Bind(d.from.full, d.keep)
+		if err != nil {
+			bound = d.bound // the second binding reports it
+		}
+		for _, c := range bound.Reads() {
+			d.from.needed[c] = true
+		}
+		for c := range d.needed {
+			if d.from.full.Index(c) >= 0 && bound.Schema().Index(c) >= 0 {
+				d.from.needed[c] = true
+			}
+		}
+	}
+}
+
+func (d *draft) keep(column string) bool { return d.needed[column] }
+
+// bindNeeded binds again, forwards, each operator to the pruned schema of its input.
+func (g *planner) bindNeeded() error {
+	var faults []error
+	for _, d := range g.drafts {
+		if d.step == nil {
+			if rescans(g.flow.sources[d.source].source) {
+				d.schema, _ = d.full.Select(d.keep)
+			}
+			continue
+		}
+		bound, err := d.step.op.Bind(d.from.schema, d.keep)
+		if err != nil {
+			faults = append(faults, atNode(d.step.name, err)...)
+			continue
+		}
+		d.bound, d.schema = bound, bound.Schema()
+	}
+	return errors.Join(faults...)
+}
+
+func rescans(s Source) bool {
+	r, ok := s.(Rescanner)
+	return ok && r.Rescans()
+}
+
+// plan lays out the nodes and their fingerprints.
+func (g *planner) plan() *Plan {
+	p := &Plan{Flow: g.flow.Name, Limits: g.flow.Limits}
+	if p.Limits.MemoryBytes == 0 {
+		p.Limits.MemoryBytes = DefaultMemoryBytes
+	}
+	if p.Limits.DiskFree == 0 {
+		p.Limits.DiskFree = DefaultDiskFree
+	}
+	for _, s := range g.flow.sources {
+		p.Sources = append(p.Sources, &SourceNode{Name: s.name, Source: s.source, Rescans: rescans(s.source)})
+	}
+	for _, d := range g.drafts {
+		c := &CollectionNode{Collection: Collection{Name: d.name, Schema: d.schema}, Source: d.source, Step: -1, Root: d.index}
+		if d.step == nil {
+			node := p.Sources[d.source]
+			node.Collections = append(node.Collections, d.index)
+			_, columns := d.full.Select(func(name string) bool { return d.schema.Index(name) >= 0 })
+			node.Columns = append(node.Columns, columns)
+			c.Logic = FingerprintOf([]byte("source"), []byte(d.name))
+		} else {
+			g.planStep(p, c, d)
+		}
+		p.Collections = append(p.Collections, c)
+	}
+	for _, s := range g.sinks {
+		s.plan(p)
+	}
+	return p
+}
+
+func (g *planner) planStep(p *Plan, c *CollectionNode, d *draft) {
+	from := p.Collections[d.from.index]
+	step := &StepNode{Name: d.step.name, From: d.from.index, Out: d.index, Options: d.step.options, Hidden: d.step.hidden,
+		Logic: FingerprintOf([]byte("step"), d.bound.Logic(), []byte(d.schema.String()))}
+	kind, _, _ := bytes.Cut(d.bound.Logic(), []byte{' '})
+	step.Kind = string(kind)
+	step.Mapper, _ = d.bound.(Mapper)
+	step.Caller, _ = d.bound.(Caller)
+	c.Step, c.Root = len(p.Steps), from.Root
+	c.Logic = FingerprintOf(from.Logic[:], step.Logic[:])
+	from.Steps = append(from.Steps, len(p.Steps))
+	p.Steps = append(p.Steps, step)
+}
+
+func (s *sinkDraft) plan(p *Plan) {
+	n := &SinkNode{Name: s.decl.name, Sink: s.decl.sink, Binding: s.binding, Swap: s.decl.options.Swap,
+		Storage: FingerprintOf([]byte("storage"), s.binding.Storage)}
+	parts := [][]byte{[]byte("sink")}
+	for i, d := range s.from {
+		var fields []int
+		schema := &cdc.Schema{}
+		for _, name := range s.columns[i] {
+			at := d.schema.Index(name)
+			fields = append(fields, at)
+			schema.Columns = append(schema.Columns, d.schema.Columns[at])
+		}
+		var key []int
+		for _, name := range s.decl.options.Key {
+			key = append(key, d.schema.Index(name))
+		}
+		keyed := key
+		if keyed == nil {
+			keyed = d.schema.Key
+		}
+		columns := make([]cdc.Column, len(keyed))
+		for k, at := range keyed {
+			columns[k] = d.schema.Columns[at]
+		}
+		c := p.Collections[d.index]
+		c.Sinks = append(c.Sinks, SinkInput{Sink: len(p.Sinks), Input: i})
+		n.From = append(n.From, d.index)
+		n.Columns = append(n.Columns, fields)
+		n.Key = append(n.Key, key)
+		n.Inputs = append(n.Inputs, SinkCollection{Hidden: s.hidden[i], Key: columns,
+			Collection: Collection{Name: d.name, Schema: schema}})
+		parts = append(parts, c.Logic[:], []byte(schema.String()), []byte(fmt.Sprint(s.decl.options.Key)))
+	}
+	n.Logic = FingerprintOf(parts...)
+	p.Sinks = append(p.Sinks, n)
+}

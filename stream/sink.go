@@ -1,0 +1,141 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// Sink is a declared target. Bind is free of side effects; Open touches the target.
+type Sink interface {
+	// Bind checks the collections that the sink is to hold. Faults are *Problem.
+	Bind(in []Collection) (Binding, error)
+	// Open prepares the target (creates what is missing), takes its progress and fences the generation
+	// of target.Generation or above (I3).
+	Open(ctx context.Context, target Target) (Writer, error)
+}
+
+// Binding is what a sink says of itself once it knows its input.
+type Binding struct {
+	// Columns are those that the sink needs of each collection besides the ones that the flow names.
+	Columns [][]string
+	// Storage is the part of the configuration that fixes how rows are stored (dimension, metric): when it
+	// changes the target is built anew beside the old one.
+	Storage []byte
+	// Beside reports that two instances of the target can stand side by side, so that a new one is
+	// filled while the old one serves (on_logic_change: swap).
+	Beside bool
+}
+
+// Target is what a sink is opened for.
+type Target struct {
+	Flow        string
+	Sink        string
+	Instance    uint32           // number of the sink's instance in the state: a swap has two
+	State       string           // identity of the state directory, made once
+	Dir         string           // the state directory, for sinks that live in it
+	Generation  uint64           // the lowest generation that the state may use
+	Collections []SinkCollection // what is written
+	MemoryBytes int64            // what the sink may hold in memory
+}
+
+// SinkCollection is one collection as a sink receives it.
+type SinkCollection struct {
+	Collection
+	Key    []cdc.Column // the columns that Effect.Key encodes
+	Hidden int          // the last Hidden columns are there for the sink's own use and not shown to readers
+}
+
+// Progress is what a target says has been applied to it.
+type Progress struct {
+	State      string // which state wrote it last; empty: none
+	Generation uint64
+	Epoch      uint64
+	// Wiped is set where the target has lost rows that its progress, or the caller's, says it holds (I10):
+	// all rows are written again.
+	Wiped bool
+}
+
+// Writer is an opened sink. One goroutine calls Apply; the other methods and capabilities may be
+// called concurrently with it.
+type Writer interface {
+	// Progress is what the target held when it was opened, and the generation that is now fenced.
+	Progress() Progress
+	// Apply makes the effects of whole epochs durable in the target before it returns nil (I3, I8). Sinks
+	// with transactions apply them in one. It may be called again with the same effects. A *RejectError
+	// names an effect that the target will never take; nothing is applied then where the sink has
+	// transactions. ErrFenced ends the flow. Every other error is retried.
+	Apply(ctx context.Context, txn *Txn) error
+	// Close releases the target.
+	Close() error
+}
+
+// Txn is a contiguous range of whole epochs for one sink.
+type Txn struct {
+	Generation uint64
+	First      uint64 // first epoch
+	Last       uint64 // last epoch: the progress to record
+	// Effects yields the effects in order, at most one per key. It may be ranged over more than once.
+	// The slices are valid until the next step of the loop.
+	Effects iter.Seq2[Effect, error]
+	// Count and Bytes size the effects, for sinks that choose how to write them.
+	Count int
+	Bytes int64
+}
+
+// Effect is an upsert or a delete of one row of the target.
+type Effect struct {
+	Delete     bool
+	Collection int // index into Target.Collections
+	Key        cdc.Key
+	Row        cdc.Row // of an upsert: the columns of the SinkCollection; no references
+	Version    uint64  // generation × 2^40 + epoch (I3)
+	Source     string  // source position that it stems from, for people
+	Time       int64   // source commit time, microseconds since 1970; 0 unknown
+}
+
+// ErrFenced says that a newer generation owns the target: this state may not write it any more.
+var ErrFenced = errors.New("the target belongs to a newer generation of the state")
+
+// RejectError is a target's word that it will never take an effect.
+type RejectError struct {
+	Key  cdc.Key // nil where the target does not say which effect of the range it is
+	Err  error
+	Code string
+}
+
+func (e *RejectError) Error() string { return "the sink rejects a row: " + e.Err.Error() }
+func (e *RejectError) Unwrap() error { return e.Err }
+
+// Counter is a Writer that knows how many rows the target holds.
+type Counter interface {
+	Rows() int64
+}
+
+// Searcher is a Writer whose rows can be searched by vector.
+type Searcher interface {
+	Search(ctx context.Context, query Query) ([]Hit, error)
+}
+
+// Query is a search for the nearest rows.
+type Query struct {
+	Vector []float32
+	K      int
+	// Where keeps a row, given the columns that readers see; nil keeps all.
+	Where func(row cdc.Row) (bool, error)
+}
+
+// Hit is a row found, best first.
+type Hit struct {
+	Score   float32
+	Key     cdc.Key
+	Row     cdc.Row // the columns of the SinkCollection without the hidden ones
+	Version uint64
+}
+
+// Dropper is a Sink that can remove what it created for a target.
+type Dropper interface {
+	Drop(ctx context.Context, target Target) error
+}

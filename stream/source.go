@@ -1,0 +1,42 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// Collection is a named, typed, keyed set of rows that changes over time.
+type Collection struct {
+	Name   string
+	Schema *cdc.Schema
+}
+
+// Source yields the changes of its collections. The engine calls Collections when the flow is
+// planned and Run once per start; Confirm is called from another goroutine while Run runs.
+type Source interface {
+	// Collections introspects what the source yields. A source with one collection names it "".
+	Collections(ctx context.Context) ([]Collection, error)
+	// Run reads from start on and puts changes into out until ctx ends (it returns nil then), the
+	// source is exhausted (start.Once), or it meets what only a user can mend (a *cdc.SourceError,
+	// or an error that wraps cdc.ErrGap). It retries everything else itself, with back-off, and
+	// tells out.Problem. All goroutines that it starts are gone when it returns.
+	Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error
+}
+
+// Confirmer is a Source that wants to know what is durable (I1): everything up to position will
+// never be asked for again. Calls come in order, from one goroutine.
+type Confirmer interface {
+	Confirm(ctx context.Context, position cdc.Position) error
+}
+
+// Describer is a Source that can write its positions for people.
+type Describer interface {
+	Describe(cdc.Position) string
+}
+
+// Rescanner is a Source that can read its rows again at any time (cdc.Start.Rescan), so that rows
+// need not be retained for a later change of logic.
+type Rescanner interface {
+	Rescans() bool
+}
