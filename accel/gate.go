@@ -59,15 +59,13 @@ func (g *gate) admit(now time.Time, inFlight int) time.Duration {
 	if wait := g.closedUntil.Sub(now); wait > 0 {
 		return wait
 	}
-	if inFlight >= g.slots {
-		return never
-	}
 	if !g.open {
 		if inFlight >= g.allowed {
 			return never
 		}
 		return 0
 	}
+	// The request whose failure opened the gate has left its slot, so there is one for the probe.
 	if g.probing {
 		return never
 	}

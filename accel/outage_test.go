@@ -178,6 +178,30 @@ func TestATextThatBreaksTheServerIsSeparatedFromItsSiblings(t *testing.T) {
 	}
 }
 
+func TestATextThatBreaksTheServerIsSeparatedWhileOthersAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{latency: 10 * time.Millisecond, fault: holding("toxic", &accel.Error{Kind: accel.Unavailable})}
+		b := start(t, m, accel.BatcherOptions{Rows: 64, Concurrency: 2})
+		b.warm()
+		begun := time.Now()
+		siblings := numbered("sibling ", 63)
+		b.Submit(callsOf(false, append(siblings, "toxic")...))
+		for i := range 6000 { // without these the failures would look like an outage
+			b.Submit(callsOf(true, fmt.Sprint("other ", i)))
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, text := range siblings {
+			b.answered(t, text)
+			if took := b.when(text).Sub(begun); took > 40*time.Second {
+				t.Errorf("%q took %v", text, took)
+			}
+		}
+		if h := b.Stats().Health; !h.Available || h.Since.After(begun) {
+			t.Errorf("one text made an outage: %+v", h)
+		}
+	})
+}
+
 func TestRetryAfterClosesTheGateForEveryRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 10 * time.Millisecond}
