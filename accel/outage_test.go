@@ -185,7 +185,7 @@ func TestATextThatBreaksTheServerIsSeparatedWhileOthersAreAnswered(t *testing.T)
 		b.warm()
 		begun := time.Now()
 		siblings := numbered("sibling ", 63)
-		b.Submit(callsOf(false, append(siblings, "toxic")...))
+		b.Submit(callsOf(false, append([]string{"toxic"}, siblings...)...))
 		for i := range 6000 { // without these the failures would look like an outage
 			b.Submit(callsOf(true, fmt.Sprint("other ", i)))
 			time.Sleep(10 * time.Millisecond)
