@@ -1,0 +1,124 @@
+package statestore
+
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Batch collects writes that become visible and durable together. It belongs to one goroutine and
+// to the Store that made it. Later writes of a key win. Keys and values are copied.
+type Batch struct {
+	store *Store
+	b     *pebble.Batch
+	err   error // first write that the batch could not take; Commit returns it
+}
+
+// keptBatch is how large a buffer Reset keeps for the next use.
+const keptBatch = 8 << 20
+
+// NewBatch returns an empty batch.
+func (s *Store) NewBatch() *Batch {
+	b := &Batch{store: s}
+	if err := s.begin(); err != nil {
+		b.err = err
+		return b
+	}
+	defer s.gate.leave()
+	b.b = s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch))
+	return b
+}
+
+// Put sets key to value.
+func (b *Batch) Put(key, value []byte) {
+	if b.err == nil {
+		b.err = b.b.Set(key, value, nil)
+	}
+}
+
+// PutDeferred makes room for a key and a value of the given lengths, to be filled in place before
+// the next call on the batch.
+func (b *Batch) PutDeferred(keyLen, valueLen int) (key, value []byte) {
+	if b.err != nil {
+		return make([]byte, keyLen), make([]byte, valueLen)
+	}
+	op := b.b.SetDeferred(keyLen, valueLen)
+	return op.Key, op.Value
+}
+
+// Delete removes key.
+func (b *Batch) Delete(key []byte) {
+	if b.err == nil {
+		b.err = b.b.Delete(key, nil)
+	}
+}
+
+// DeleteRange removes every key in [from, to). It is for rare and large ranges, such as an instance
+// that was dropped: each one costs later reads, so a few keys are better deleted one by one.
+func (b *Batch) DeleteRange(from, to []byte) {
+	if b.err == nil {
+		b.err = b.b.DeleteRange(from, to, nil)
+	}
+}
+
+// Len returns the size of the batch in bytes.
+func (b *Batch) Len() int {
+	if b.b == nil {
+		return 0
+	}
+	return b.b.Len()
+}
+
+// Count returns the number of writes in the batch.
+func (b *Batch) Count() int {
+	if b.b == nil {
+		return 0
+	}
+	return int(b.b.Count())
+}
+
+// Reset empties the batch for another use, after a commit or instead of one.
+func (b *Batch) Reset() {
+	if b.b != nil {
+		b.err = nil
+		b.b.Reset()
+	}
+}
+
+var errForeignBatch = errors.New("batch belongs to another store or was committed before")
+
+// Commit applies the batch. With sync it returns once the batch is on disk; when a write or sync
+// fails it does not return, the process ends (see Options.Fatal). Without sync the batch is visible
+// at once but lost by kill -9 as well as by a power failure, until a later synced commit: that is
+// only for what can be computed again. The batch must be Reset before it is used again. Commit
+// waits while the store is stalled, see [Store.Stats].
+func (s *Store) Commit(b *Batch, sync bool) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	switch {
+	case b.err != nil:
+		return s.failed("commit to", b.err)
+	case b.store != s || b.b == nil:
+		return errForeignBatch
+	case s.readOnly:
+		return ErrReadOnly
+	}
+	// Pebble panics with the error when a write to its log fails while another goroutine waits for
+	// a sync of the same log: the state of the log is unknown then, as after a failed sync.
+	defer func() {
+		if r := recover(); r != nil {
+			err, ok := r.(error)
+			if !ok || errors.Is(err, pebble.ErrClosed) {
+				panic(r)
+			}
+			s.log.die(err, err)
+		}
+	}()
+	opts := pebble.NoSync
+	if sync {
+		opts = pebble.Sync
+	}
+	return s.failed("commit to", s.db.Apply(b.b, opts))
+}

@@ -1,0 +1,131 @@
+package statestore
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Get returns a copy of the value of key, and whether there is one.
+func (s *Store) Get(key []byte) (value []byte, ok bool, err error) {
+	return s.AppendGet(nil, key)
+}
+
+// AppendGet appends the value of key to dst and reports whether there is one. It allocates nothing
+// when dst has room.
+func (s *Store) AppendGet(dst, key []byte) (value []byte, ok bool, err error) {
+	if err := s.begin(); err != nil {
+		return dst, false, err
+	}
+	defer s.gate.leave()
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return dst, false, nil
+	}
+	if err != nil {
+		return dst, false, s.failed("read", err)
+	}
+	if dst == nil {
+		dst = make([]byte, 0, len(v)) // a value of no bytes is there: not nil
+	}
+	dst = append(dst, v...)
+	if err := closer.Close(); err != nil {
+		return dst, false, s.failed("read", err)
+	}
+	return dst, true, nil
+}
+
+// Has reports whether key has a value.
+func (s *Store) Has(key []byte) (bool, error) {
+	if err := s.begin(); err != nil {
+		return false, err
+	}
+	defer s.gate.leave()
+	_, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, s.failed("read", err)
+	}
+	return true, s.failed("read", closer.Close())
+}
+
+// GetSorted reads keys, which must ascend, with one iterator that only moves forward: many times
+// cheaper than a Get each. It calls fn for every key in order; value is valid during the call.
+// [ErrStop] ends it early.
+func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) error) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: keys[0],
+		UpperBound: append(bytes.Clone(keys[len(keys)-1]), 0),
+	})
+	if err != nil {
+		return s.failed("read", err)
+	}
+	defer it.Close()
+	for i, key := range keys {
+		if i > 0 && bytes.Compare(keys[i-1], key) > 0 {
+			return errUnsorted
+		}
+		// The iterator may stand on the key already, when the keys lie side by side.
+		found := it.Valid() && i > 0 && bytes.Compare(it.Key(), key) >= 0 || it.SeekGE(key)
+		var value []byte
+		ok := found && bytes.Equal(it.Key(), key)
+		if ok {
+			value, err = it.ValueAndErr()
+		} else {
+			err = it.Error()
+		}
+		// I10: a read that failed is not an absence.
+		if err != nil {
+			return s.failed("read", err)
+		}
+		if err := fn(i, value, ok); err != nil {
+			return stopped(err)
+		}
+	}
+	return nil
+}
+
+var errUnsorted = errors.New("keys do not ascend")
+
+// Scan calls fn for every key in [from, to) in order, as the store was when Scan began; a nil bound
+// is open. Key and value are valid during the call. [ErrStop] ends it early. An error means that
+// the range was not seen whole, so nothing may be concluded from what fn did not see (I10).
+func (s *Store) Scan(from, to []byte, fn func(key, value []byte) error) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return s.failed("scan", err)
+	}
+	defer it.Close()
+	for valid := it.First(); valid; valid = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return s.failed("scan", err)
+		}
+		if err := fn(it.Key(), value); err != nil {
+			return stopped(err)
+		}
+	}
+	// I10: a damaged table ends the loop like the end of the range does.
+	return s.failed("scan", it.Error())
+}
+
+func stopped(err error) error {
+	if errors.Is(err, ErrStop) {
+		return nil
+	}
+	return err
+}
