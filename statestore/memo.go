@@ -30,6 +30,7 @@ type Memo struct {
 
 	mu        sync.RWMutex             // held for writing while the condemned are deleted
 	condemned map[Fingerprint]struct{} // misses, and deleted once their epoch is durable
+	sweep     *SweepPlan               // the plan that is neither finished nor abandoned
 }
 
 func newMemo(s *Store) *Memo {
@@ -103,16 +104,17 @@ func (m *Memo) Has(fp Fingerprint) (bool, error) {
 }
 
 // GetMany reads results whose fingerprints ascend and calls fn for each in order; value is valid
-// during the call, which must not use the memo. [ErrStop] ends it early.
+// during the call. [ErrStop] ends it early.
 func (m *Memo) GetMany(fps []Fingerprint, fn func(i int, value []byte, ok bool) error) error {
 	keys := make([][]byte, len(fps))
 	for i := range fps {
 		keys[i] = fps[i][:]
 	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
 	return m.store.GetSorted(keys, func(i int, value []byte, ok bool) error {
-		if ok && m.isCondemned(fps[i]) {
+		m.mu.RLock()
+		condemned := m.isCondemned(fps[i])
+		m.mu.RUnlock()
+		if condemned {
 			value, ok = nil, false
 		}
 		return fn(i, value, ok)

@@ -49,6 +49,7 @@ type Store struct {
 	gate     *gate
 	release  []func() error // what to give back after the database is closed, last first
 	readOnly bool
+	opaque   bool
 }
 
 // OpenStore opens the database in dir and makes it if there is none. The errors that a caller may
@@ -64,6 +65,7 @@ func OpenStore(dir string, o Options) (*Store, error) {
 		log:      pebbleLog{log: o.Logger.With("store", filepath.Base(dir)), fatal: o.Fatal},
 		gate:     newGate(),
 		readOnly: o.ReadOnly,
+		opaque:   o.OpaqueKeys,
 	}
 	s.watch = newWatch(s.log.log)
 	s.dir, s.fs = s.locate(dir, o.FS)

@@ -1,0 +1,119 @@
+package statestore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Checkpoint copies the database as it is now to dir, which must not exist; tables are linked
+// where the file system can. The copy is opened, checked and read whole before Checkpoint returns,
+// since Pebble copies a damaged table without a word; a copy that fails is removed again. It is
+// sealed like a database that was closed.
+func (s *Store) Checkpoint(dir string) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	if _, err := s.fs.Stat(dir); err == nil {
+		return fmt.Errorf("checkpoint to %s: %w", dir, os.ErrExist)
+	}
+	err := s.db.Checkpoint(dir, pebble.WithFlushedWAL())
+	if err == nil {
+		err = s.verify(dir)
+	}
+	if err == nil {
+		err = seal(s.fs, dir)
+	}
+	if err == nil {
+		return nil
+	}
+	if removed := s.fs.RemoveAll(dir); removed != nil && !errors.Is(removed, os.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	if IsCorrupt(err) {
+		return fmt.Errorf("checkpoint %s: %w", s.dir, asDamage(s.fs, s.dir, err))
+	}
+	return fmt.Errorf("checkpoint %s: %w", s.dir, err)
+}
+
+// verify opens the database in dir read-only and reads all of it.
+func (s *Store) verify(dir string) error {
+	c, err := OpenStore(dir, Options{
+		FS: s.fs, MemoryBytes: leastMemory, Logger: s.log.log, Fatal: s.log.fatal,
+		ReadOnly: true, OpaqueKeys: s.opaque,
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Verify(), c.Close())
+}
+
+// Verify reads every entry of the store and checks that its levels agree. It takes as long as
+// reading all files does.
+func (s *Store) Verify() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.gate.leave()
+	if err := s.db.CheckLevels(nil); err != nil {
+		return s.failed("verify", err)
+	}
+	return s.Scan(nil, nil, func(_, _ []byte) error { return nil })
+}
+
+// Checkpoint copies the state to dir, which must not exist: first State, then Memo, so that the
+// copy of the memo holds all that the copy of the state refers to; then the staged files; VERSION
+// last, without which a copy that was cut short is refused. Indexes are not copied: their sinks
+// fill them again. Both databases are verified, and a copy that fails is removed again.
+func (db *DB) Checkpoint(dir string) error {
+	if _, err := db.fs.Stat(dir); err == nil {
+		return fmt.Errorf("checkpoint to %s: %w", dir, os.ErrExist)
+	}
+	if err := db.checkpoint(dir); err != nil {
+		if removed := db.fs.RemoveAll(dir); removed != nil && !errors.Is(removed, os.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+		return err
+	}
+	return nil
+}
+
+func (db *DB) checkpoint(dir string) error {
+	if err := makeDir(db.fs, dir); err != nil {
+		return fmt.Errorf("make directory %s: %w", dir, err)
+	}
+	// Whatever the copy of the state refers to stays until it is linked.
+	db.stages.pinned.Lock()
+	defer db.stages.pinned.Unlock()
+	if err := db.State.Checkpoint(db.fs.PathJoin(dir, stateDir)); err != nil {
+		return err
+	}
+	if err := db.Memo.store.Checkpoint(db.fs.PathJoin(dir, memoDir)); err != nil {
+		return err
+	}
+	if err := db.linkStages(db.fs.PathJoin(dir, stagedDir)); err != nil {
+		return fmt.Errorf("checkpoint stages: %w", err)
+	}
+	return writeVersion(db.fs, dir, madeComplete)
+}
+
+func (db *DB) linkStages(dir string) error {
+	ids, err := db.Stages()
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	if err := makeDir(db.fs, dir); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		from := db.stagePath(id)
+		if err := vfs.LinkOrCopy(db.fs, from, db.fs.PathJoin(dir, db.fs.PathBase(from))); err != nil {
+			return err
+		}
+	}
+	return syncDir(db.fs, dir)
+}
