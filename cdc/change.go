@@ -1,5 +1,7 @@
 package cdc
 
+import "slices"
+
 // Op is what a [Change] does to the row under its key.
 type Op uint8
 
@@ -76,13 +78,32 @@ type entry struct {
 
 // Add copies a change into the batch.
 func (b *Batch) Add(c Change) {
+	e := b.begin(c)
+	b.arena = append(b.arena, c.After...)
+	b.end(e, c)
+}
+
+// AddBuilt adds a change whose After is what the builder holds, written straight into the arena: a
+// large row is not copied once more.
+func (b *Batch) AddBuilt(c Change, after *RowBuilder) {
+	e := b.begin(c)
+	b.arena = after.Append(slices.Grow(b.arena, after.size()))
+	b.end(e, c)
+}
+
+// begin starts an entry with the key and the old row.
+func (b *Batch) begin(c Change) entry {
 	e := entry{time: c.Time, start: uint32(len(b.arena)), collection: uint16(c.Collection), op: c.Op,
 		snapshot: c.Snapshot, noted: c.Note != nil}
 	b.arena = append(b.arena, c.Key...)
 	e.key = uint32(len(b.arena)) - e.start
 	b.arena = append(b.arena, c.Before...)
 	e.before = uint32(len(b.arena)) - e.start
-	b.arena = append(b.arena, c.After...)
+	return e
+}
+
+// end closes the entry behind the new row with the note and the cause.
+func (b *Batch) end(e entry, c Change) {
 	e.after = uint32(len(b.arena)) - e.start
 	b.arena = append(b.arena, c.Note...)
 	e.note = uint32(len(b.arena)) - e.start

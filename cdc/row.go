@@ -187,9 +187,14 @@ func (b *RowBuilder) Append(dst []byte) []byte {
 	return append(dst, b.data...)
 }
 
+// size is the most bytes that Append writes.
+func (b *RowBuilder) size() int {
+	return 1 + binary.MaxVarintLen32 + len(b.states) + 4*len(b.ends) + len(b.data)
+}
+
 // Build is a new row of its own memory.
 func (b *RowBuilder) Build() Row {
-	return b.Append(make([]byte, 0, 2+binary.MaxVarintLen32+len(b.states)+4*len(b.ends)+len(b.data)))
+	return b.Append(make([]byte, 0, b.size()))
 }
 
 // Project appends to dst the row that holds the fields of r at the given indices, in that order.

@@ -8,6 +8,13 @@ import (
 // The types below are what a source is handed by whoever runs it. They are declared here, in the
 // leaf, so that sources need not import the engine's contracts; stream.Source uses them.
 
+// Collection is a named, typed, keyed set of rows that changes over time; what a source yields. A
+// source with one collection names it "".
+type Collection struct {
+	Name   string
+	Schema *Schema
+}
+
 // Start says where and how a source begins.
 type Start struct {
 	// Resume is the last durable position; empty on the first run.
