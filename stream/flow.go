@@ -172,11 +172,15 @@ func (f *Flow) Plan(ctx context.Context) (*Plan, error) {
 	return g.plan(), nil
 }
 
-// Nearest is the candidate that a misspelt name most likely means, or "" where none is close.
+// Nearest is the candidate that a misspelt name most likely means, or "" where none is close: a third
+// of its letters may differ, of a short name one.
 func Nearest(name string, candidates []string) string {
-	best, bestAt := "", max(2, len(name)/3)+1
+	best, bestAt := "", max(1, len(name)/3)+1
+	if len(name) > 3 {
+		bestAt = max(bestAt, 3)
+	}
 	for _, c := range candidates {
-		if d := distance(name, c); d < bestAt {
+		if d := distance(name, c); d < bestAt && d < len(name) {
 			best, bestAt = c, d
 		}
 	}
