@@ -1,6 +1,7 @@
 package statestore
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -116,9 +117,30 @@ func (s *Store) Commit(b *Batch, sync bool) error {
 			s.log.die(err, err)
 		}
 	}()
-	opts := pebble.NoSync
-	if sync {
-		opts = pebble.Sync
+	note := binary.LittleEndian.AppendUint64(nil, s.synced.Load())
+	if err := b.b.LogData(note, nil); err != nil {
+		return s.failed("commit to", err)
 	}
-	return s.failed("commit to", s.db.Apply(b.b, opts))
+	if !sync {
+		return s.failed("commit to", s.db.Apply(b.b, pebble.NoSync))
+	}
+	if err := s.db.Apply(b.b, pebble.Sync); err != nil {
+		return s.failed("commit to", err)
+	}
+	s.raiseSynced(uint64(b.b.SeqNum()) + uint64(b.b.Count()))
+	return nil
+}
+
+// syncedNote is the size of the note that every batch carries into the log, where it is read only
+// after a crash: the sequence number below which everything had been synced before. It is how a
+// flipped bit in the log is told from a torn end.
+const syncedNote = 8
+
+func (s *Store) raiseSynced(seq uint64) {
+	for {
+		old := s.synced.Load()
+		if seq <= old || s.synced.CompareAndSwap(old, seq) {
+			return
+		}
+	}
 }

@@ -36,6 +36,7 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		ErrorIfNotExists:            o.Existing || o.ReadOnly,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Comparer:                    tupleComparer(),
+		Merger:                      pebble.DefaultMerger, // no key is ever merged; the name is on disk
 		CacheSize:                   memory / 2,
 		MemTableSize:                uint64(memory / 8),
 		MemTableStopWritesThreshold: 4,

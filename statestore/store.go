@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -47,6 +48,7 @@ type Store struct {
 	log      pebbleLog
 	watch    *watch
 	gate     *gate
+	synced   atomic.Uint64  // sequence number below which everything is on disk
 	release  []func() error // what to give back after the database is closed, last first
 	readOnly bool
 	opaque   bool
@@ -131,11 +133,29 @@ func (s *Store) open(o Options) error {
 			return err
 		}
 	}
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", s.dir, err)
+	}
 	s.db, err = pebble.Open(s.dir, opts)
 	if err != nil {
 		return s.openError(err)
 	}
+	if currentManifest(names) == "" && !o.ReadOnly {
+		return s.firstLog()
+	}
 	return nil
+}
+
+// firstLog gives a new database a new log. Pebble makes the first one in the oldest format, before
+// it raises the format of the database, and that one does not say what had been synced: damage
+// in it would pass for a torn end.
+func (s *Store) firstLog() error {
+	err := s.flush()
+	if err != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	return err
 }
 
 func (s *Store) openError(err error) error {

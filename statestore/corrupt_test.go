@@ -1,0 +1,466 @@
+package statestore_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/freshet/freshet/statestore"
+)
+
+const corruptRows = 3000
+
+func corruptRow(i int) (key, value []byte) {
+	return ownerKey(fmt.Sprintf("row %05d", i)), bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 60)
+}
+
+// fill commits corruptRows rows in three epochs and flushes between them, so that every class of
+// file is there and has something in it.
+func fill(t *testing.T, db *statestore.DB) {
+	t.Helper()
+	for epoch := range 3 {
+		b := db.State.NewBatch()
+		var entries []statestore.Entry
+		for i := epoch; i < corruptRows; i += 3 {
+			key, value := corruptRow(i)
+			b.Put(key, value)
+			entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint{byte(i), byte(i >> 8), 7}, Value: value})
+		}
+		if err := db.Memo.Put(entries); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.CommitEpoch(b, uint64(epoch+1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.State.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// readAll opens the state, reads all of it and checks that nothing is missing: what an engine would
+// see of a damaged directory.
+func readAll(t *testing.T, dir string) (err error) {
+	t.Helper()
+	db, err := statestore.Open(dir, statestore.DBOptions{MemoryBytes: 8 << 20, Fatal: unexpectedFatal(t)})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := db.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return scanAll(db)
+}
+
+var errMissing = errors.New("rows are missing and nothing said so")
+
+func scanAll(db *statestore.DB) error {
+	rows, entries := 0, 0
+	from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
+	if err := db.State.Scan(from, to, func(_, _ []byte) error { rows++; return nil }); err != nil {
+		return err
+	}
+	fps := make([]statestore.Fingerprint, 0, corruptRows)
+	for lo := range 256 {
+		for hi := range 12 {
+			if i := lo | hi<<8; i < corruptRows {
+				fps = append(fps, statestore.Fingerprint{byte(i), byte(i >> 8), 7})
+			}
+		}
+	}
+	if err := db.Memo.GetMany(fps, func(_ int, _ []byte, ok bool) error {
+		if ok {
+			entries++
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if rows != corruptRows || entries != corruptRows || db.DurableEpoch() != 3 {
+		return fmt.Errorf("%w: %d rows, %d entries, epoch %d", errMissing, rows, entries, db.DurableEpoch())
+	}
+	return nil
+}
+
+// files returns every file below dir that damage could matter in, relative to dir.
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != "LOCK" { // a lock file is empty and stays so
+			name, _ := filepath.Rel(dir, path)
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func copyDir(t *testing.T, from string) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// damages are ways in which a file of n bytes is damaged; each returns the new content, or nil for a
+// file that is gone.
+var damages = map[string]func(data []byte) []byte{
+	"a bit flipped at the start":  func(d []byte) []byte { return flip(d, len(d)/100) },
+	"a bit flipped in the middle": func(d []byte) []byte { return flip(d, len(d)/2) },
+	"a bit flipped at the end":    func(d []byte) []byte { return flip(d, len(d)-1) },
+	"cut to half":                 func(d []byte) []byte { return d[:len(d)/2] },
+	"cut by a byte":               func(d []byte) []byte { return d[:max(len(d)-1, 0)] },
+	"zeros from the middle on":    func(d []byte) []byte { return append(bytes.Clone(d[:len(d)/2]), make([]byte, len(d)-len(d)/2)...) },
+	"longer by a byte":            func(d []byte) []byte { return append(bytes.Clone(d), 'x') },
+	"removed":                     func([]byte) []byte { return nil },
+}
+
+func flip(d []byte, at int) []byte {
+	d = bytes.Clone(d)
+	if len(d) > 0 {
+		d[at] ^= 0x10
+	}
+	return d
+}
+
+var digits = regexp.MustCompile(`\d+`)
+
+// TestDamageAfterACleanCloseIsNamed proves I10 for every file of a state that was closed cleanly:
+// whatever happens to it, opening and reading everything says which file is damaged, or the damage
+// was where nothing is kept and all rows are there.
+func TestDamageAfterACleanCloseIsNamed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	if err := readAll(t, copyDir(t, dir)); err != nil {
+		t.Fatalf("a copy of a closed state must serve as well as the original: %v", err)
+	}
+	unharmed := map[string]int{}
+	for _, name := range files(t, dir) {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for damage, change := range damages {
+			changed := change(data)
+			if changed != nil && bytes.Equal(changed, data) {
+				continue
+			}
+			if name == "VERSION" && changed == nil || strings.HasSuffix(name, "SEAL") && changed == nil {
+				continue // has its own test
+			}
+			damaged := copyDir(t, dir)
+			path := filepath.Join(damaged, name)
+			if changed == nil {
+				err = os.Remove(path)
+			} else {
+				err = os.WriteFile(path, changed, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = readAll(t, damaged)
+			var corrupt *statestore.CorruptError
+			switch {
+			case err == nil && strings.HasSuffix(name, ".sst"):
+				unharmed[digits.ReplaceAllString(name, "N")+" "+damage]++
+			case !errors.As(err, &corrupt):
+				t.Errorf("%s, %s: %v, want a CorruptError", name, damage, err)
+			case filepath.Base(corrupt.File) != filepath.Base(name):
+				t.Errorf("%s, %s: blames %s: %v", name, damage, corrupt.File, err)
+			case !errors.Is(err, statestore.ErrCorrupt) || !statestore.IsCorrupt(err):
+				t.Errorf("%s, %s: %v is not ErrCorrupt", name, damage, err)
+			}
+		}
+	}
+	t.Logf("damage that reading all rows does not meet (bloom filters, properties): %v", unharmed)
+}
+
+func TestAStateWithoutItsVersionOrItsDatabaseIsDamaged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	for _, part := range []string{"VERSION", "state", "memo"} {
+		damaged := copyDir(t, dir)
+		if err := os.RemoveAll(filepath.Join(damaged, part)); err != nil {
+			t.Fatal(err)
+		}
+		err := readAll(t, damaged)
+		var corrupt *statestore.CorruptError
+		if !errors.As(err, &corrupt) || filepath.Base(corrupt.File) != part {
+			t.Errorf("without %s: %v, want a CorruptError that names it", part, err)
+		}
+	}
+}
+
+func TestANewerStateIsRefusedUntouched(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	closeDB(t, openDB(t, nil, dir))
+	newer := statestore.AppendChecksum([]byte("freshet state format 12\nsomething of the future\n"))
+	if err := os.WriteFile(filepath.Join(dir, "VERSION"), newer, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, dir)
+	_, err := statestore.Open(dir, statestore.DBOptions{})
+	var version *statestore.VersionError
+	if !errors.As(err, &version) || version.Found != 12 || version.Supported != statestore.Format || filepath.Base(version.Path) != "VERSION" {
+		t.Fatalf("open: %v, want a VersionError for 12", err)
+	}
+	if !strings.Contains(version.Hint(), "12") {
+		t.Errorf("hint %q does not name the format", version.Hint())
+	}
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("the refused state changed:\n%s\nwas\n%s", after, before)
+	}
+}
+
+// snapshot describes every file below dir.
+func snapshot(t *testing.T, dir string) string {
+	t.Helper()
+	var out strings.Builder
+	for _, name := range files(t, dir) {
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s %d %s %x\n", name, len(data), info.ModTime(), data[:min(len(data), 16)])
+	}
+	return out.String()
+}
+
+// TestEveryBitOfATableIsWatchedOrIdle flips bits all through the tables: I10, reading all rows gives
+// all of them or the name of the table.
+func TestEveryBitOfATableIsWatchedOrIdle(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	seen, idle := 0, 0
+	for _, name := range files(t, dir) {
+		if !strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(data); at += max(len(data)/40, 1) {
+			sealed := copyDir(t, dir)
+			if err := os.WriteFile(filepath.Join(sealed, name), flip(data, at), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := readAll(t, sealed)
+			var corrupt *statestore.CorruptError
+			switch {
+			case err == nil:
+				idle++
+			case errors.As(err, &corrupt) && filepath.Base(corrupt.File) == filepath.Base(name):
+				seen++
+			default:
+				t.Errorf("%s, bit at %d: %v", name, at, err)
+			}
+		}
+	}
+	t.Logf("%d flips named, %d met nothing that reading needs", seen, idle)
+	if seen < 20 {
+		t.Errorf("only %d flips were met: the test damages nothing", seen)
+	}
+}
+
+// TestOnceDamageIsSeenTheStoreAnswersNothing proves that no read of a damaged store can drive a
+// delete, and no write goes on top of it (I10).
+func TestOnceDamageIsSeenTheStoreAnswersNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	tables, err := filepath.Glob(filepath.Join(dir, "state", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables %v %v", tables, err)
+	}
+	for _, table := range tables {
+		data, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(table, flip(data, len(data)/10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db = openDB(t, nil, dir)
+	from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
+	if err := db.State.Scan(from, to, func(_, _ []byte) error { return nil }); !statestore.IsCorrupt(err) {
+		t.Fatalf("scan of a damaged table: %v", err)
+	}
+	key, _ := corruptRow(1)
+	if _, _, err := db.State.Get(key); !errors.Is(err, statestore.ErrCorrupt) {
+		t.Errorf("get after damage was seen: %v", err)
+	}
+	err = db.State.GetSorted([][]byte{key}, func(int, []byte, bool) error { return nil })
+	if !errors.Is(err, statestore.ErrCorrupt) {
+		t.Errorf("sorted get after damage was seen: %v", err)
+	}
+	if err := db.CommitEpoch(db.State.NewBatch(), 99); !errors.Is(err, statestore.ErrCorrupt) || db.DurableEpoch() != 3 {
+		t.Errorf("commit after damage was seen: %v, durable epoch %d", err, db.DurableEpoch())
+	}
+	if err := db.State.Err(); !errors.Is(err, statestore.ErrCorrupt) {
+		t.Errorf("Err: %v", err)
+	}
+	if err := db.Checkpoint(filepath.Join(t.TempDir(), "checkpoint")); !errors.Is(err, statestore.ErrCorrupt) {
+		t.Errorf("checkpoint after damage was seen: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state", "SEAL")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a damaged store was sealed: %v", err)
+	}
+}
+
+// crashed returns a copy of an open state as kill -9 leaves it, with logs that hold all rows.
+func crashed(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "state")
+	db := openDB(t, nil, dir)
+	for epoch := range 3 {
+		b := db.State.NewBatch()
+		for i := epoch; i < corruptRows; i += 3 {
+			key, value := corruptRow(i)
+			b.Put(key, value)
+			if b.Count() == 10 && i+30 < corruptRows {
+				if err := db.State.Commit(b, true); err != nil {
+					t.Fatal(err)
+				}
+				b.Reset()
+			}
+		}
+		if err := db.CommitEpoch(b, uint64(epoch+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := copyDir(t, dir)
+	closeDB(t, db)
+	return copied
+}
+
+// newestLog returns the newest write-ahead log of the state and where its records end.
+func newestLog(t *testing.T, dir string) (path string, data []byte, end int) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "state", "*.log"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("logs %v %v", logs, err)
+	}
+	path = logs[len(logs)-1]
+	data, err = os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, data, len(bytes.TrimRight(data, "\x00"))
+}
+
+func TestATornLogAfterACrashIsAcceptedAndAFlipInItIsNot(t *testing.T) {
+	dir := crashed(t)
+	path, data, end := newestLog(t, dir)
+	if end < 3*32<<10 {
+		t.Fatalf("log of %d bytes: the test wants several blocks", end)
+	}
+	count := func(content []byte) (rows int, err error) {
+		damaged := copyDir(t, dir)
+		if err := os.WriteFile(filepath.Join(damaged, "state", filepath.Base(path)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		db, err := statestore.Open(damaged, statestore.DBOptions{MemoryBytes: 8 << 20, Fatal: unexpectedFatal(t)})
+		if err != nil {
+			return 0, err
+		}
+		from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
+		err = db.State.Scan(from, to, func(_, _ []byte) error { rows++; return nil })
+		return rows, errors.Join(err, db.Close())
+	}
+	if rows, err := count(data); err != nil || rows != corruptRows {
+		t.Fatalf("undamaged: %d rows, %v", rows, err)
+	}
+	for cut := 1; cut < 3000; cut += 217 {
+		rows, err := count(data[:end-cut])
+		if err != nil || rows >= corruptRows || rows < corruptRows-40 {
+			t.Errorf("torn %d bytes before the end: %d rows, %v; want all but the last commits", cut, rows, err)
+		}
+	}
+	// The last block holds less than 32 KiB: damage in it is behind every block that could tell.
+	last := end - end%(32<<10)
+	for _, at := range []int{100, end / 3, end / 2, last + 40, (last + end) / 2, end - 4000, end - 3000} {
+		rows, err := count(flip(data, at))
+		var corrupt *statestore.CorruptError
+		if !errors.As(err, &corrupt) || corrupt.File == "" || filepath.Base(corrupt.File) != filepath.Base(path) {
+			t.Errorf("bit flipped at %d of %d: %d rows, %v; want a CorruptError that names %s", at, end, rows, err, filepath.Base(path))
+		}
+	}
+}
+
+func TestDamageAfterACrashIsNamed(t *testing.T) {
+	dir := crashed(t)
+	for _, pattern := range []string{"state/MANIFEST-*", "state/OPTIONS-*", "state/marker.*", "memo/MANIFEST-*"} {
+		matches, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("%s: %v %v", pattern, matches, err)
+		}
+		for _, match := range matches {
+			name, err := filepath.Rel(dir, match)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for damage, change := range map[string]func(path string) error{
+				"removed": os.Remove,
+				"a bit flipped": func(path string) error {
+					data, err := os.ReadFile(path)
+					if err != nil || len(data) == 0 {
+						return err
+					}
+					at := len(data) / 3
+					if name := bytes.Index(data, []byte("freshet.v1")); name >= 0 {
+						at = name // the one option that reading depends on
+					}
+					return os.WriteFile(path, flip(data, at), 0o600)
+				},
+			} {
+				info, err := os.Stat(match)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if info.Size() == 0 && damage != "removed" || strings.Contains(pattern, "OPTIONS") && damage == "removed" {
+					continue // nothing to flip; Pebble opens without its old options and writes them anew
+				}
+				damaged := copyDir(t, dir)
+				if err := change(filepath.Join(damaged, name)); err != nil {
+					t.Fatal(err)
+				}
+				_, err = statestore.Open(damaged, statestore.DBOptions{MemoryBytes: 8 << 20, Fatal: unexpectedFatal(t)})
+				var corrupt *statestore.CorruptError
+				if !errors.As(err, &corrupt) || !strings.HasPrefix(filepath.Base(name), strings.TrimRight(filepath.Base(corrupt.File), "*")) {
+					t.Errorf("%s %s: %v, want a CorruptError that names it", name, damage, err)
+				}
+			}
+		}
+	}
+}
