@@ -1,0 +1,465 @@
+package vector_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/sinks/vector"
+	"github.com/freshet/freshet/sinks/vector/vectortest"
+)
+
+// open opens an index on a file system in memory; the test fails when it is not closed well.
+func open(t testing.TB, fs vfs.FS, o vector.Options) *vector.Index {
+	t.Helper()
+	o.FS = fs
+	x, err := vector.Open("index", o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := x.Close(); err != nil && !errors.Is(err, vector.ErrClosed) {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return x
+}
+
+func apply(t testing.TB, x *vector.Index, txn vector.Txn) {
+	t.Helper()
+	if err := x.Apply(t.Context(), &txn); err != nil {
+		t.Fatalf("apply epoch %d: %v", txn.Epoch, err)
+	}
+}
+
+func search(t testing.TB, x *vector.Index, q vector.Query) []vector.Hit {
+	t.Helper()
+	hits, err := x.Search(t.Context(), q)
+	if err != nil {
+		t.Fatalf("search: %v", err)
+	}
+	return hits
+}
+
+// dump returns the rows of an index as text.
+func dump(t testing.TB, x *vector.Index) map[string]string {
+	t.Helper()
+	v := x.View()
+	defer v.Close()
+	rows := map[string]string{}
+	var last []byte
+	err := v.Scan(t.Context(), func(key []byte, version uint64, payload []byte) error {
+		if last != nil && bytes.Compare(last, key) >= 0 {
+			return fmt.Errorf("key %q after %q", key, last)
+		}
+		last = bytes.Clone(key)
+		rows[string(key)] = fmt.Sprintf("%d %s", version, payload)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("scan: %v", err)
+	}
+	if len(rows) != v.Len() {
+		t.Fatalf("scan saw %d rows, the view has %d", len(rows), v.Len())
+	}
+	return rows
+}
+
+func keys(hits []vector.Hit) []string {
+	list := make([]string, len(hits))
+	for i, h := range hits {
+		list[i] = string(h.Key)
+	}
+	return list
+}
+
+func up(key string, version uint64, payload string, vec ...float32) vector.Upsert {
+	return vector.Upsert{Key: []byte(key), Version: version, Vector: vec, Payload: []byte(payload)}
+}
+
+func del(key string, version uint64) vector.Delete {
+	return vector.Delete{Key: []byte(key), Version: version}
+}
+
+func TestScoresAreTheTrueLikeness(t *testing.T) {
+	const dims = 100
+	src := vectortest.New(3, dims, vectortest.Hard)
+	rows, queries := src.Take(300), src.Take(10)
+	for i := range rows { // lengths differ, for dot and l2
+		for j := range rows[i] {
+			rows[i][j] *= 1 + float32(i)/100
+		}
+	}
+	for _, metric := range []vector.Metric{vector.Cosine, vector.Dot, vector.L2} {
+		t.Run(metric.String(), func(t *testing.T) {
+			x := open(t, vfs.NewMem(), vector.Options{Dims: dims, Metric: metric})
+			var txn vector.Txn
+			for i, v := range rows {
+				txn.Upserts = append(txn.Upserts, up(fmt.Sprint(i), 1, "", v...))
+			}
+			txn.Epoch = 1
+			apply(t, x, txn)
+			for _, q := range append(queries, rows[17]) {
+				hits := search(t, x, vector.Query{Vector: q, K: 300})
+				if len(hits) != 300 {
+					t.Fatalf("got %d hits, want 300", len(hits))
+				}
+				last := math.Inf(1)
+				for _, h := range hits {
+					var i int
+					fmt.Sscan(string(h.Key), &i)
+					want, tolerance := trueScore(metric, q, rows[i])
+					if math.Abs(float64(h.Score)-want) > tolerance {
+						t.Errorf("row %d: score %v, want %v ± %v", i, h.Score, want, tolerance)
+					}
+					if float64(h.Score) > last {
+						t.Errorf("row %d: score %v after %v", i, h.Score, last)
+					}
+					last = float64(h.Score)
+				}
+			}
+		})
+	}
+}
+
+// trueScore returns the score from the float vectors and 1 % of the lengths that it is made of.
+func trueScore(m vector.Metric, a, b []float32) (score, tolerance float64) {
+	var dot, aa, bb float64
+	for i := range a {
+		dot += float64(a[i]) * float64(b[i])
+		aa += float64(a[i]) * float64(a[i])
+		bb += float64(b[i]) * float64(b[i])
+	}
+	lengths := math.Sqrt(aa * bb)
+	switch m {
+	case vector.Cosine:
+		return dot / lengths, 0.01
+	case vector.Dot:
+		return dot, 0.01 * lengths
+	}
+	return -math.Sqrt(aa + bb - 2*dot), 0.01 * (math.Sqrt(aa) + math.Sqrt(bb))
+}
+
+func TestARowIsFirstForItsOwnVector(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 2_000
+	}
+	for _, dims := range []int{64, 256} {
+		t.Run(fmt.Sprintf("%d dimensions", dims), func(t *testing.T) {
+			rows := vectortest.New(5, dims, vectortest.Noise).Take(n)
+			x := open(t, vfs.NewMem(), vector.Options{Dims: dims})
+			fill(t, x, rows)
+			for i := 0; i < n; i += 17 {
+				hits := search(t, x, vector.Query{Vector: rows[i], K: 3, KeysOnly: true})
+				if got := string(hits[0].Key); got != fmt.Sprint(i) {
+					t.Fatalf("row %d: %s is first, with %v", i, got, hits[0].Score)
+				}
+				if hits[0].Score < 0.999 {
+					t.Errorf("row %d: score %v for its own vector", i, hits[0].Score)
+				}
+			}
+		})
+	}
+}
+
+// fill writes rows under their numbers, in transactions of a thousand.
+func fill(t testing.TB, x *vector.Index, rows [][]float32) {
+	t.Helper()
+	_, epoch, _ := x.Progress()
+	var txn vector.Txn
+	for i, v := range rows {
+		txn.Upserts = append(txn.Upserts, up(fmt.Sprint(i), epoch+1, fmt.Sprintf("payload %d", i), v...))
+		if len(txn.Upserts) == 1000 || i == len(rows)-1 {
+			epoch++
+			txn.Epoch = epoch
+			apply(t, x, txn)
+			txn.Upserts = nil
+		}
+	}
+}
+
+func TestReplaysAndLateWritesChangeNothing(t *testing.T) { // I3
+	x := open(t, vfs.NewMem(), vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Generation: 1, Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "a1", 1, 0), up("b", 1, "b1", 0, 1)}})
+	apply(t, x, vector.Txn{Generation: 1, Epoch: 2, Upserts: []vector.Upsert{up("a", 2, "a2", 1, 0)}, Deletes: []vector.Delete{del("b", 2)}})
+	want := map[string]string{"a": "2 a2"}
+	for _, c := range []struct {
+		name string
+		txn  vector.Txn
+	}{
+		{"the same epoch again", vector.Txn{Generation: 1, Epoch: 2, Upserts: []vector.Upsert{up("a", 9, "again", 1, 0)}}},
+		{"an earlier epoch", vector.Txn{Generation: 1, Epoch: 1, Deletes: []vector.Delete{del("a", 9)}}},
+		{"an older version in a later epoch", vector.Txn{Generation: 1, Epoch: 3, Upserts: []vector.Upsert{up("a", 1, "late", 1, 0)}}},
+		{"the same version in a later epoch", vector.Txn{Generation: 1, Epoch: 4, Upserts: []vector.Upsert{up("a", 2, "other", 1, 0)}}},
+		{"an older delete", vector.Txn{Generation: 1, Epoch: 5, Deletes: []vector.Delete{del("a", 1)}}},
+		{"an upsert older than the delete", vector.Txn{Generation: 1, Epoch: 6, Upserts: []vector.Upsert{up("b", 1, "risen", 0, 1)}}},
+		{"an upsert as old as the delete", vector.Txn{Generation: 1, Epoch: 7, Upserts: []vector.Upsert{up("b", 2, "risen", 0, 1)}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			apply(t, x, c.txn)
+			if diff := cmp.Diff(want, dump(t, x)); diff != "" {
+				t.Errorf("rows differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+	apply(t, x, vector.Txn{Generation: 1, Epoch: 8, Upserts: []vector.Upsert{up("b", 3, "b3", 0, 1)}})
+	want["b"] = "3 b3"
+	if diff := cmp.Diff(want, dump(t, x)); diff != "" {
+		t.Errorf("a newer upsert after a delete (-want +got):\n%s", diff)
+	}
+}
+
+func TestADeleteOfAnUnknownKeyHoldsOffLaterReplays(t *testing.T) { // I3
+	fs := vfs.NewMem()
+	x := open(t, fs, vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Epoch: 1, Deletes: []vector.Delete{del("a", 5)}})
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x = open(t, fs, vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Epoch: 2, Upserts: []vector.Upsert{up("a", 4, "late", 1, 0)}})
+	if n := x.Len(); n != 0 {
+		t.Fatalf("%d rows after a late upsert of a deleted key", n)
+	}
+}
+
+func TestWithinATransactionTheHighestVersionCounts(t *testing.T) {
+	x := open(t, vfs.NewMem(), vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{
+		Epoch: 1,
+		Upserts: []vector.Upsert{
+			up("newest first", 3, "v3", 1, 0), up("newest first", 2, "v2", 1, 0),
+			up("last of equals", 1, "first", 1, 0), up("last of equals", 1, "second", 1, 0),
+			up("moved", 1, "kept", 1, 0),
+			up("deleted", 1, "gone", 1, 0),
+		},
+		Deletes: []vector.Delete{del("moved", 1), del("deleted", 2)},
+	})
+	want := map[string]string{"newest first": "3 v3", "last of equals": "1 second", "moved": "1 kept"}
+	if diff := cmp.Diff(want, dump(t, x)); diff != "" {
+		t.Errorf("rows differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnOlderGenerationIsFencedOff(t *testing.T) { // I3
+	fs := vfs.NewMem()
+	x := open(t, fs, vector.Options{Dims: 2})
+	if err := x.Fence(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(x *vector.Index, what string, err error) {
+		t.Helper()
+		var fenced *vector.FencedError
+		if !errors.As(err, &fenced) || fenced.Fence != 3 || fenced.Generation != 2 || fenced.Hint() == "" {
+			t.Errorf("%s: got %v, want generation 2 fenced by 3", what, err)
+		}
+	}
+	old := vector.Txn{Generation: 2, Epoch: 99, Upserts: []vector.Upsert{up("a", 99, "zombie", 1, 0)}}
+	refused(x, "apply", x.Apply(t.Context(), &old))
+	refused(x, "fence", x.Fence(t.Context(), 2))
+	apply(t, x, vector.Txn{Generation: 3, Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "mine", 1, 0)}})
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x = open(t, fs, vector.Options{Dims: 2})
+	refused(x, "apply after reopening", x.Apply(t.Context(), &old))
+	if diff := cmp.Diff(map[string]string{"a": "1 mine"}, dump(t, x)); diff != "" {
+		t.Errorf("rows differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestRowsThatCannotBeScoredAreRefusedByName(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	for _, c := range []struct {
+		name   string
+		metric vector.Metric
+		row    vector.Upsert
+		want   error
+	}{
+		{"a vector of zeros", vector.Cosine, up("bad", 1, "", 0, 0, 0), vector.ErrZeroVector},
+		{"a vector of zeros under l2", vector.L2, up("bad", 1, "", 0, 0, 0), vector.ErrZeroVector},
+		{"a NaN", vector.Cosine, up("bad", 1, "", 1, nan, 0), vector.ErrNotFinite},
+		{"an infinity", vector.Dot, up("bad", 1, "", 1, inf, 0), vector.ErrNotFinite},
+		{"a length beyond float32", vector.Dot, up("bad", 1, "", 1e30, 0, 0), vector.ErrOutOfRange},
+		{"no key", vector.Cosine, up("", 1, "", 1, 0, 0), vector.ErrNoKey},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := open(t, vfs.NewMem(), vector.Options{Dims: 3, Metric: c.metric})
+			err := x.Apply(t.Context(), &vector.Txn{Epoch: 1, Upserts: []vector.Upsert{up("good", 1, "", 1, 0, 0), c.row}})
+			var row *vector.RowError
+			if !errors.As(err, &row) || !errors.Is(err, c.want) || string(row.Key) != string(c.row.Key) {
+				t.Fatalf("got %v, want row %q refused with %v", err, c.row.Key, c.want)
+			}
+			if _, epoch, _ := x.Progress(); x.Len() != 0 || epoch != 0 {
+				t.Errorf("a refused transaction left %d rows and epoch %d", x.Len(), epoch)
+			}
+		})
+	}
+	t.Run("every bad row is named, wrong lengths too", func(t *testing.T) {
+		x := open(t, vfs.NewMem(), vector.Options{Dims: 3})
+		err := x.Apply(t.Context(), &vector.Txn{Epoch: 1, Upserts: []vector.Upsert{
+			up("short", 1, "", 1, 0), up("good", 1, "", 1, 0, 0), up("zero", 1, "", 0, 0, 0),
+		}})
+		var rows vector.RowErrors
+		var dims *vector.DimsError
+		if !errors.As(err, &rows) || len(rows) != 2 || !errors.As(err, &dims) || dims.Got != 2 || dims.Want != 3 {
+			t.Fatalf("got %v, want two rows refused, one for 2 of 3 dimensions", err)
+		}
+	})
+	t.Run("vectors of extreme length keep their direction under cosine", func(t *testing.T) {
+		x := open(t, vfs.NewMem(), vector.Options{Dims: 3})
+		apply(t, x, vector.Txn{Epoch: 1, Upserts: []vector.Upsert{
+			up("huge", 1, "", 3e38, 3e38, 0), up("tiny", 1, "", 0, 1e-44, 1e-44),
+		}})
+		hits := search(t, x, vector.Query{Vector: []float32{1e-40, 1e-40, 0}, K: 2})
+		if diff := cmp.Diff([]string{"huge", "tiny"}, keys(hits)); diff != "" || hits[0].Score < 0.99 || math.Abs(float64(hits[1].Score)-0.5) > 0.02 {
+			t.Errorf("got %v", hits)
+		}
+	})
+}
+
+func TestQueriesThatMakeNoSenseAreErrors(t *testing.T) {
+	x := open(t, vfs.NewMem(), vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "", 1, 0)}})
+	var dims *vector.DimsError
+	if _, err := x.Search(t.Context(), vector.Query{Vector: []float32{1}, K: 1}); !errors.As(err, &dims) {
+		t.Errorf("short query: got %v", err)
+	}
+	if _, err := x.Search(t.Context(), vector.Query{Vector: []float32{0, 0}, K: 1}); !errors.Is(err, vector.ErrZeroVector) {
+		t.Errorf("zero query: got %v", err)
+	}
+	if _, err := x.Search(t.Context(), vector.Query{Vector: []float32{1, 0}}); !errors.Is(err, vector.ErrNoResults) {
+		t.Errorf("k of 0: got %v", err)
+	}
+	boom := errors.New("boom")
+	_, err := x.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 1, Match: func([]byte) (bool, error) { return false, boom }})
+	if !errors.Is(err, boom) {
+		t.Errorf("failing filter: got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := x.Search(ctx, vector.Query{Vector: []float32{1, 0}, K: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v", err)
+	}
+	if err := x.Apply(ctx, &vector.Txn{Epoch: 2}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled apply: got %v", err)
+	}
+}
+
+func TestAnIndexKeepsItsDimensionsAndMetric(t *testing.T) {
+	fs := vfs.NewMem()
+	x := open(t, fs, vector.Options{Dims: 2, Metric: vector.L2})
+	apply(t, x, vector.Txn{Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "", 1, 0)}})
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o    vector.Options
+		want vector.ConfigError
+	}{
+		{vector.Options{Dims: 3, Metric: vector.L2, FS: fs}, vector.ConfigError{Dir: "index", Field: "dims", Stored: "2", Requested: "3"}},
+		{vector.Options{Dims: 2, FS: fs}, vector.ConfigError{Dir: "index", Field: "metric", Stored: "l2", Requested: "cosine"}},
+	} {
+		_, err := vector.Open("index", c.o)
+		var got *vector.ConfigError
+		if !errors.As(err, &got) || *got != c.want || got.Hint() == "" {
+			t.Errorf("got %v, want %v", err, &c.want)
+		}
+	}
+	x = open(t, fs, vector.Options{Dims: 2, Metric: vector.L2})
+	if x.Len() != 1 {
+		t.Errorf("%d rows after refused opens, want 1", x.Len())
+	}
+	if _, err := vector.Open("other", vector.Options{FS: fs, Metric: 9, TargetRecall: 2}); err == nil {
+		t.Error("impossible options were taken")
+	}
+}
+
+func TestProgressIsDurableAndReturnedAsGiven(t *testing.T) {
+	fs := vfs.NewMem()
+	x := open(t, fs, vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Generation: 7, Epoch: 40, Progress: []byte("cursor")})
+	for range 2 {
+		generation, epoch, extra := x.Progress()
+		if generation != 7 || epoch != 40 || string(extra) != "cursor" {
+			t.Fatalf("got %d %d %q", generation, epoch, extra)
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+		x = open(t, fs, vector.Options{Dims: 2})
+	}
+}
+
+func TestAViewStaysAsItWas(t *testing.T) {
+	x := open(t, vfs.NewMem(), vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "a1", 1, 0), up("b", 1, "b1", 0, 1), up("c", 1, "c1", 1, 1)}})
+	v := x.View()
+	apply(t, x, vector.Txn{Epoch: 2, Upserts: []vector.Upsert{up("a", 2, "a2", 0, 1), up("d", 2, "d2", 1, 0)}, Deletes: []vector.Delete{del("b", 2)}})
+	apply(t, x, vector.Txn{Epoch: 3, Upserts: []vector.Upsert{up("a", 3, "a3", -1, 0), up("b", 3, "b3", 1, 0)}, Deletes: []vector.Delete{del("c", 3)}})
+	hits, err := v.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 9, Match: func(p []byte) (bool, error) { return p[1] == '1', nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a", "c", "b"}, keys(hits)); diff != "" {
+		t.Errorf("old view (-want +got):\n%s", diff)
+	}
+	for _, h := range hits {
+		if h.Version != 1 || string(h.Payload) != string(h.Key)+"1" {
+			t.Errorf("old view: %s has version %d and payload %q", h.Key, h.Version, h.Payload)
+		}
+	}
+	got := map[string]string{}
+	err = v.Scan(t.Context(), func(k []byte, version uint64, p []byte) error {
+		got[string(k)] = fmt.Sprintf("%d %s", version, p)
+		return nil
+	})
+	if diff := cmp.Diff(map[string]string{"a": "1 a1", "b": "1 b1", "c": "1 c1"}, got); diff != "" || err != nil {
+		t.Errorf("scan of the old view: %v (-want +got):\n%s", err, diff)
+	}
+	if v.Len() != 3 || x.Len() != 3 || x.Stats().DeadRows == 0 || x.Stats().ShelfBytes == 0 {
+		t.Errorf("view has %d rows, index %d, stats %+v", v.Len(), x.Len(), x.Stats())
+	}
+	v.Close()
+	v.Close()
+	if _, err := v.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 1}); !errors.Is(err, vector.ErrClosed) {
+		t.Errorf("search in a closed view: %v", err)
+	}
+	if st := x.Stats(); st.DeadRows != 0 || st.ShelfBytes != 0 || st.Views != 0 {
+		t.Errorf("closing the last view left %d dead rows, %d bytes and %d views", st.DeadRows, st.ShelfBytes, st.Views)
+	}
+	if diff := cmp.Diff(map[string]string{"a": "3 a3", "b": "3 b3", "d": "2 d2"}, dump(t, x)); diff != "" {
+		t.Errorf("index (-want +got):\n%s", diff)
+	}
+}
+
+func TestClosedMeansClosed(t *testing.T) {
+	x := open(t, vfs.NewMem(), vector.Options{Dims: 2})
+	apply(t, x, vector.Txn{Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "", 1, 0)}})
+	v := x.View()
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, searchErr := v.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 1})
+	_, indexErr := x.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 1})
+	for what, err := range map[string]error{
+		"close":       x.Close(),
+		"apply":       x.Apply(t.Context(), &vector.Txn{Epoch: 2}),
+		"fence":       x.Fence(t.Context(), 9),
+		"maintain":    x.Maintain(t.Context()),
+		"view search": searchErr,
+		"search":      indexErr,
+	} {
+		if !errors.Is(err, vector.ErrClosed) {
+			t.Errorf("%s after close: got %v, want ErrClosed", what, err)
+		}
+	}
+	v.Close()
+}

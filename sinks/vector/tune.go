@@ -1,0 +1,88 @@
+package vector
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+)
+
+// tuning is how much a search reads. Maintenance sets it from measurements on live rows.
+type tuning struct {
+	probed   atomic.Int64 // lists of each partition; 0 until measured
+	sketches atomic.Int64 // rows that sketches leave over
+
+	layout *layout // for which probed was measured; the maintainer's
+	rows   int
+}
+
+const (
+	probesFirst   = 32   // before anything was measured
+	probesLeast   = 4    // below this centroids are too coarse to trust
+	sketchesFirst = 1024 // rows kept by sketches until measured
+)
+
+func (t *tuning) reset() {
+	t.sketches.Store(sketchesFirst)
+}
+
+// probes returns how many lists to read.
+func (t *tuning) probes(l *layout) int {
+	if n := int(t.probed.Load()); n > 0 {
+		return n
+	}
+	return max(probesFirst, len(l.newest().lists)/32)
+}
+
+func (t *tuning) sketched() int { return int(t.sketches.Load()) }
+
+// tuneSample is how many queries a measurement takes.
+const tuneSample = 64
+
+// retune measures how much must be read for the target recall, when the index has changed enough to ask again.
+func (x *Index) retune(ctx context.Context) error {
+	v := x.view(false)
+	defer v.Close()
+	st, t := v.state, &x.tune
+	partitioned := !st.layout.newest().flat()
+	sketched := x.space.sketches() && st.rows >= sketchRows
+	if !partitioned && !sketched || len(st.layout.parts) > 1 {
+		return nil
+	}
+	grown := math.Abs(float64(st.rows-t.rows)) > 0.2*float64(t.rows)
+	if t.layout != nil && !grown && len(t.layout.newest().lists) == len(st.layout.newest().lists) {
+		return nil
+	}
+	probes, err := v.sampleProbes(ctx, tuneSample, rand.New(rand.NewPCG(uint64(st.rows), st.epoch)))
+	if err != nil || len(probes) == 0 {
+		return err
+	}
+	if partitioned {
+		err = x.tuneKnob(ctx, v, probes, &t.probed, probesLeast, len(st.layout.newest().lists))
+	}
+	if err == nil && sketched {
+		err = x.tuneKnob(ctx, v, probes, &t.sketches, 256, st.rows)
+	}
+	if err != nil {
+		return err
+	}
+	t.layout, t.rows = st.layout, st.rows
+	return nil
+}
+
+// tuneKnob doubles a knob from its least value until the sample reaches the target, and then adds a quarter, since
+// queries are not the sample.
+func (x *Index) tuneKnob(ctx context.Context, v *View, probes []probe, knob *atomic.Int64, least, most int) error {
+	before := knob.Load()
+	for n := least; ; n *= 2 {
+		knob.Store(int64(min(n+n/4, most)))
+		recall, _, err := v.recall(ctx, probes)
+		if err != nil {
+			knob.Store(before)
+			return err
+		}
+		if recall >= x.opts.TargetRecall || n >= most {
+			return nil
+		}
+	}
+}

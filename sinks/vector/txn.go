@@ -1,0 +1,140 @@
+package vector
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Upsert is a row to be written. The index copies what it keeps.
+type Upsert struct {
+	Key []byte // at least one byte
+	// Version grows with each write of a key. A version that is not above the one that the index holds, or held when
+	// the row was deleted, changes nothing (I3): key and version together name one content.
+	Version uint64
+	Vector  []float32
+	Payload []byte // returned by searches
+	// Terms are names that Query.Terms can ask for, such as "lang\x00en".
+	Terms [][]byte
+}
+
+// Delete is a row to be removed. Its version works as that of an Upsert; the key need not exist.
+type Delete struct {
+	Key     []byte
+	Version uint64
+}
+
+// Txn is what becomes durable and visible together: one epoch of the engine, or several coalesced under the number
+// of the last. Where a key occurs more than once the highest version counts; at the same version an upsert counts
+// before a delete, and a later upsert before an earlier one.
+type Txn struct {
+	// Generation and Epoch order transactions. One that is not above the last applied changes nothing, whatever it
+	// holds; a generation below the fence is a [FencedError].
+	Generation, Epoch uint64
+	Upserts           []Upsert
+	Deletes           []Delete
+	Progress          []byte // kept with the transaction, for the caller's own use
+}
+
+// change is one effect of a transaction on its way into the index.
+type change struct {
+	record
+	key  string
+	tag  uint32     // hash of key
+	part *partition // for which list was found
+	list int
+	at   slot // of the live row, if there is one
+	has  bool // whether there is
+}
+
+// changes checks and encodes a transaction. The result has one change per key, in order of keys.
+func (x *Index) changes(ctx context.Context, t *Txn) ([]change, error) {
+	list := make([]change, len(t.Upserts)+len(t.Deletes))
+	for i, d := range t.Deletes {
+		list[i] = change{key: string(d.Key), record: record{version: d.Version}}
+	}
+	// Deletes first: the sort is stable, and the last of equals counts.
+	upserts := list[len(t.Deletes):]
+	errs := make([]error, len(list))
+	if err := x.encodeAll(ctx, t.Upserts, upserts, errs[len(t.Deletes):]); err != nil {
+		return nil, err
+	}
+	var refused RowErrors
+	for i := range list {
+		if list[i].key == "" {
+			errs[i] = ErrNoKey
+		}
+		if errs[i] != nil {
+			refused = append(refused, &RowError{Key: []byte(list[i].key), Err: errs[i]})
+		}
+		list[i].tag = hashKey(list[i].key)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	slices.SortStableFunc(list, func(a, b change) int {
+		if c := strings.Compare(a.key, b.key); c != 0 {
+			return c
+		}
+		return cmpVersion(a.version, b.version)
+	})
+	n := 0
+	for i := range list {
+		if i+1 < len(list) && list[i+1].key == list[i].key {
+			continue
+		}
+		list[n] = list[i]
+		n++
+	}
+	return list[:n], nil
+}
+
+func cmpVersion(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// encodeShare is how many rows are worth a goroutine: each takes some ten microseconds.
+const encodeShare = 16
+
+// encodeAll encodes the rows on all cores and waits for it.
+func (x *Index) encodeAll(ctx context.Context, rows []Upsert, out []change, errs []error) error {
+	size := x.enc.codeBytes()
+	codes := make([]byte, len(rows)*size)
+	part := x.now().layout.newest()
+	encode := func(from, to int) {
+		scratch := make([]float32, 0, x.enc.dims)
+		var assign assignScratch
+		for i := from; i < to && ctx.Err() == nil; i++ {
+			r := &rows[i]
+			c := change{key: string(r.Key), part: part}
+			c.live, c.version, c.payload, c.terms = true, r.Version, r.Payload, encodeTerms(nil, r.Terms)
+			if c.row, errs[i] = x.enc.encode(r.Vector, codes[i*size:][:size:size], scratch); errs[i] == nil {
+				c.list = part.nearest(x.enc, c.row, &assign)
+			}
+			out[i] = c
+		}
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(rows)/encodeShare)
+	if workers < 2 {
+		encode(0, len(rows))
+	} else {
+		var wg sync.WaitGroup
+		for w := range workers {
+			wg.Go(func() { encode(w*len(rows)/workers, (w+1)*len(rows)/workers) })
+		}
+		wg.Wait()
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("apply to vector index: %w", err)
+	}
+	return nil
+}
