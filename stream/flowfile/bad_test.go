@@ -1,0 +1,168 @@
+package flowfile_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/freshet/freshet/stream/flowfile"
+)
+
+const good = `flow: bad
+limits: {memory: 256MiB, disk_free: 1MiB}
+models:
+  embedder:
+    openai:
+      base_url: "http://127.0.0.1:1"
+      model: accept-small
+      api_key: "${FRESHET_ACCEPT_KEY}"
+    dims: 64
+    limits: {concurrency: 4, timeout: 20s}
+sources:
+  docs:
+    files:
+      path: ./docs
+steps:
+  chunks:
+    from: docs
+    split:
+      text: row.text
+      by: recursive
+      size: 600
+      overlap: 20
+  vectors:
+    from: chunks
+    embed:
+      model: embedder
+      text: row.chunk
+sinks:
+  index:
+    from: vectors
+    vector: {metric: cosine}
+    columns: [path, chunk, vector]
+`
+
+// canary is the value of a variable; it must never be seen.
+const canary = "sk-canary-7f3a9d-Zq"
+
+func environment(name string) (string, bool) {
+	switch name {
+	case "FRESHET_ACCEPT_KEY":
+		return canary, true
+	case "PG_URL":
+		return "postgres://app:" + canary + "@db/docs", true
+	case "EMPTY":
+		return "", true
+	}
+	return "", false
+}
+
+// folder is a folder with docs in it.
+func folder(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// validate does what the verb does: read, then plan.
+func validate(t testing.TB, dir, text string) (*flowfile.File, flowfile.Diagnostics) {
+	t.Helper()
+	f, err := flowfile.Parse("flow.yaml", []byte(text), flowfile.LoadOptions{Registry: kinds(), LookupEnv: environment, Dir: dir})
+	if err == nil {
+		_, err = f.Plan(context.Background())
+	}
+	var faults flowfile.Diagnostics
+	if err != nil && !errors.As(err, &faults) {
+		t.Fatalf("the error is no Diagnostics: %v", err)
+	}
+	return f, faults
+}
+
+func TestGoodFlow(t *testing.T) {
+	f, faults := validate(t, folder(t), good)
+	if faults != nil {
+		t.Fatalf("the flow that all bad ones are made from is good: %v", faults)
+	}
+	if f.Name != "bad" || f.Flow.Limits.MemoryBytes != 256<<20 || f.Flow.Limits.DiskFree != 1<<20 {
+		t.Errorf("name %q, limits %+v", f.Name, f.Flow.Limits)
+	}
+	if f.Models["embedder"].(*model).openai.APIKey != canary {
+		t.Error("the value of the variable has not reached the model")
+	}
+}
+
+func TestBadFlows(t *testing.T) {
+	const anywhere = -1
+	some := "  some:\n    from: docs\n    filter: "
+	for _, c := range []struct {
+		what, old, new string
+		offset         int
+		codes          string
+		exit           string
+		said           string
+	}{
+		{"unknown top-level key", "sources:", "sorces:", 0, "unknown_key", "2", "sources"},
+		{"unknown key of an operator", "      overlap: 20", "      overlp: 20", 0, "unknown_key", "2", "overlap"},
+		{"unknown operator", "    split:", "    spilt:", 0, "unknown_key unknown_kind", "2", "split"},
+		{"unknown source kind", "    files:", "    filez:", 0, "unknown_kind unknown_key", "2", "files"},
+		{"unknown sink kind", "    vector: {metric: cosine}", "    vectr: {metric: cosine}", 0, "unknown_kind unknown_key", "2", "vector"},
+		{"wrong type", "      size: 600", "      size: big", 0, "wrong_type bad_value", "2", ""},
+		{"a list where a name is wanted", "      model: embedder", "      model: [embedder]", 0, "wrong_type", "2", ""},
+		{"missing environment variable", `"${FRESHET_ACCEPT_KEY}"`, `"${FRESHET_NOT_SET_ANYWHERE}"`, 0, "missing_env", "2", "FRESHET_NOT_SET_ANYWHERE"},
+		{"cycle", "    from: docs", "    from: vectors", anywhere, "cycle", "2", ""},
+		{"duplicate name", "  vectors:", "  chunks:", 0, "duplicate_name", "2", "chunks"},
+		{"a step named as a source", "  chunks:", "  docs:", anywhere, "duplicate_name", "2", "docs"},
+		{"`from` names nothing", "    from: chunks", "    from: chnks", 0, "unknown_name", "2", "chunks"},
+		{"unknown column", "      text: row.text", "      text: row.txt", 0, "unknown_column", "2", "text"},
+		{"unknown column in a sink", "[path, chunk, vector]", "[path, chnk, vector]", 0, "unknown_column", "2", "chunk"},
+		{"expression that does not parse", "      text: row.chunk", "      text: 'row.chunk +'", 0, "expression_syntax", "2", ""},
+		{"types that do not meet", "      text: row.chunk", "      text: 'row.chunk + 5'", 0, "expression_type", "2", ""},
+		{"null misuse", "  vectors:", some + "'row.size > null'\n  vectors:", 2, "expression_type null_misuse", "2", ""},
+		{"a condition that is no condition", "  vectors:", some + "'row.size + 1'\n  vectors:", 2, "expression_type", "2", ""},
+		{"bad dims", "    dims: 64", "    dims: -3", 0, "bad_value", "2", ""},
+		{"unknown model", "      model: embedder", "      model: embeder", 0, "unknown_model", "2", "embedder"},
+		{"overlap not below size", "      overlap: 20", "      overlap: 600", 0, "bad_value", "2", ""},
+		{"bad duration", "timeout: 20s}", "timeout: 20 parsecs}", 0, "bad_value", "2", ""},
+		{"bad size", "memory: 256MiB,", "memory: 256MiBB,", 0, "bad_value", "2", ""},
+		{"no vector for a vector sink", "    from: vectors", "    from: chunks", anywhere, "no_vector_column unknown_column", "2", ""},
+		{"YAML that does not parse", "[path, chunk, vector]", "[path, chunk, vector", 0, "yaml_syntax", "2", ""},
+		{"a step without operator", "    embed:\n      model: embedder\n      text: row.chunk\n", "", anywhere, "missing_key", "2", ""},
+		{"a source path that is not there", "      path: ./docs", "      path: ./no-such-folder", 0, "path_unreadable", "3", "no-such-folder"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			if !strings.Contains(good, c.old) {
+				t.Fatal("the case does not fit")
+			}
+			_, faults := validate(t, folder(t), strings.Replace(good, c.old, c.new, 1))
+			if len(faults) == 0 {
+				t.Fatal("no fault is told")
+			}
+			first := faults[0]
+			if !slices.Contains(strings.Fields(c.codes), first.Code) {
+				t.Errorf("code %s, want %s", first.Code, c.codes)
+			}
+			want := strings.Count(good[:strings.Index(good, c.old)], "\n") + 1 + c.offset
+			if c.offset == anywhere && first.Line == 0 || c.offset != anywhere && first.Line != want {
+				t.Errorf("line %d, want %d", first.Line, want)
+			}
+			if got := []string{"0", "1", "2", "3"}[first.Exit]; got != c.exit || faults.Exit() != first.Exit {
+				t.Errorf("exit %s, want %s", got, c.exit)
+			}
+			if first.Hint == "" || !strings.Contains(first.Hint+first.Message, c.said) {
+				t.Errorf("hint %q and message %q do not name %q", first.Hint, first.Message, c.said)
+			}
+			// What reads a step that is not in order has no input itself, and may say so.
+			follows := func(d flowfile.Diagnostic) bool { return d.Code == "unknown_name" && d.Line > first.Line }
+			if rest := slices.DeleteFunc(slices.Clone(faults[1:]), follows); len(rest) > 0 {
+				t.Errorf("one mistake is told %d times: %v", len(faults), faults)
+			}
+		})
+	}
+}

@@ -1,0 +1,132 @@
+package flowfile
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Reference writes the reference page of flow files in Markdown: every key of every kind with its
+// type, default and meaning, as the config structs say.
+func Reference(r Registry) []byte {
+	var b bytes.Buffer
+	b.WriteString("# Flow file reference\n\nMade from the code: what stands here is what is read.\n\n")
+	writeForms(&b)
+	b.WriteString("## The file\n\n")
+	writeKeys(&b, reflect.TypeFor[fileHead](), "")
+	writeSection(&b, "Models", "A model has one kind and these keys beside it.", reflect.TypeFor[ModelConfig](), modelKinds(r))
+	writeSection(&b, "Sources", "A source has one kind.", reflect.TypeFor[sourceHead](), sourceKinds(r))
+	writeSection(&b, "Steps", "A step has one operator and these keys beside it.", reflect.TypeFor[stepHead](), operatorKinds(r))
+	writeSection(&b, "Sinks", "A sink has one kind and these keys beside it.", reflect.TypeFor[sinkHead](), sinkKinds(r))
+	b.WriteString("## Tests\n\nA list; each entry has these keys.\n\n")
+	writeKeys(&b, reflect.TypeFor[testHead](), "")
+	return bytes.TrimRight(b.Bytes(), "\n")
+}
+
+// writeForms explains how values are written, once for all keys.
+func writeForms(b *bytes.Buffer) {
+	b.WriteString(`## Values
+
+- A duration is a number and a unit: ` + "`250ms`, `20s`, `1h30m`, `7d`" + `.
+- A size is a number of bytes, or a number and a unit: ` + "`4096`, `256MiB`, `1GiB`" + `; kB, MB and GB are powers of 1000.
+- A type is one of ` + "`string int float bool decimal bytes timestamp date uuid json`, `enum(a, b)`, `[type]`, `vector(n)`" + `;
+  a trailing ` + "`?`" + ` allows null and is quoted inside braces: ` + "`{due: \"date?\"}`" + `.
+- An expression is CEL over ` + "`row`" + `.
+- ` + "`${NAME}`" + ` in a value is replaced from the environment; ` + "`$${`" + ` stands for a plain ` + "`${`" + `. Its value is never shown.
+- Relative paths start at the flow file. Names are up to 40 small letters, digits, - and _, and begin with a letter.
+- Anchors and aliases are read; merge keys (` + "`<<`" + `) are not.
+
+`)
+}
+
+func writeSection(b *bytes.Buffer, title, text string, head reflect.Type, kinds map[string]kind) {
+	fmt.Fprintf(b, "## %s\n\n%s\n\n", title, text)
+	writeKeys(b, head, "")
+	for _, name := range sortedKeys(kinds) {
+		fmt.Fprintf(b, "### %s\n\n", name)
+		if doc := kinds[name].doc; doc != "" {
+			b.WriteString(doc + "\n\n")
+		}
+		config := reflect.TypeOf(kinds[name].new()).Elem()
+		switch formOf(config, field{}) {
+		case formStruct:
+			writeKeys(b, config, "")
+		case formOrdered, formMap:
+			b.WriteString("A mapping whose keys are yours.\n\n")
+		default:
+			fmt.Fprintf(b, "Its value is %s.\n\n", noun(config, field{}))
+		}
+	}
+}
+
+// writeKeys writes a table of the keys of a struct; those of nested structs follow their own, dotted.
+func writeKeys(b *bytes.Buffer, t reflect.Type, prefix string) {
+	rows := tableRows(t, prefix)
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
+	for _, row := range rows {
+		b.WriteString(row)
+	}
+	b.WriteByte('\n')
+}
+
+func tableRows(t reflect.Type, prefix string) []string {
+	var rows []string
+	for _, f := range fieldsOf(t) {
+		name := "`" + prefix + f.name + "`"
+		switch {
+		case f.rest && f.name == "":
+			name = "`" + prefix + "*`"
+		case (f.scalar || f.list) && f.name == "" && f.doc != "":
+			name = "the value itself"
+		case f.name == "":
+			continue
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", name, bounded(f), fallbackText(f), cellText(f.doc)))
+		inner := f.typ
+		for inner.Kind() == reflect.Pointer || formOf(inner, f) == formList {
+			inner = inner.Elem()
+		}
+		if inner != t && formOf(inner, f) == formStruct {
+			rows = append(rows, tableRows(inner, prefix+f.name+".")...)
+		}
+	}
+	return rows
+}
+
+// bounded is what a key wants, with its bounds.
+func bounded(f field) string {
+	text := noun(f.typ, f)
+	if formOf(f.typ, f) == formOrdered {
+		text = "a mapping, in order"
+	}
+	switch {
+	case f.min != "" && f.max != "":
+		text += fmt.Sprintf(", %s to %s", f.min, f.max)
+	case f.min != "":
+		text += ", at least " + f.min
+	case f.max != "":
+		text += ", at most " + f.max
+	}
+	if f.secret {
+		text += ", secret"
+	}
+	return cellText(text)
+}
+
+func fallbackText(f field) string {
+	switch {
+	case f.fallback != "":
+		return "`" + f.fallback + "`"
+	case f.env != "":
+		return "`${" + f.env + "}`"
+	case f.required:
+		return "required"
+	}
+	return ""
+}
+
+func cellText(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
