@@ -32,7 +32,7 @@ type block struct {
 	used   uint64    // slots that hold a row or wait for views to forget one; the writer's
 	codes  []byte    // blockRows × stride, biased by 128, padded with zeroCode
 	fine   []byte    // blockRows × fineBytes
-	sketch []uint64  // blockRows × words; nil where int8 kernels are fast
+	sketch []uint64  // blockRows × words: the signs of the codes
 	factor []float32 // see encoded
 	norm2  []float32
 	rows   [blockRows]rowInfo
@@ -60,14 +60,12 @@ func newBlock(id uint32, e *encoder) *block {
 		fine:   make([]byte, blockRows*e.fineBytes()),
 		factor: make([]float32, blockRows),
 		norm2:  make([]float32, blockRows),
+		sketch: make([]uint64, blockRows*kernel.Words(e.dims)),
 	}
 	if e.stride != e.dims {
 		for i := range b.codes {
 			b.codes[i] = zeroCode
 		}
-	}
-	if e.set == kernel.Portable {
-		b.sketch = make([]uint64, blockRows*kernel.Words(e.dims))
 	}
 	for i := range blockRows {
 		b.born[i].Store(never)
@@ -77,11 +75,8 @@ func newBlock(id uint32, e *encoder) *block {
 
 // blockBytes returns the memory of one block, without its keys.
 func blockBytes(e *encoder) int64 {
-	n := blockRows*(e.stride+e.fineBytes()+8) + int(unsafe.Sizeof(block{}))
-	if e.set == kernel.Portable {
-		n += blockRows * 8 * kernel.Words(e.dims)
-	}
-	return int64(n)
+	row := e.stride + e.fineBytes() + 8*kernel.Words(e.dims) + 4 + 4
+	return int64(blockRows*row) + int64(unsafe.Sizeof(block{}))
 }
 
 // visible returns the mask of the slots that a view at epoch sees.
@@ -111,10 +106,8 @@ func (b *block) put(i int, e *encoder, row encoded, info rowInfo, epoch uint64) 
 	codes := row.codes[:e.dims]
 	copy(b.codes[i*e.stride:], codes)
 	copy(b.fine[i*e.fineBytes():][:e.fineBytes()], row.codes[e.dims:])
-	if b.sketch != nil {
-		words := kernel.Words(e.dims)
-		sketch(codes, b.sketch[i*words:][:words])
-	}
+	words := kernel.Words(e.dims)
+	sketch(codes, b.sketch[i*words:][:words])
 	b.factor[i], b.norm2[i] = row.factor, row.norm2
 	b.rows[i] = info
 	b.born[i].Store(epoch)

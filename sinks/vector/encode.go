@@ -205,14 +205,3 @@ func (e *encoder) planes(x []float32) *query {
 	}
 	return q
 }
-
-// sketch stores the signs of codes in bits, as one bit each.
-func sketch(codes []byte, words []uint64) {
-	for w := range words {
-		var word uint64
-		for i, c := range codes[w*64 : min(len(codes), w*64+64)] {
-			word |= uint64(c>>7) << i
-		}
-		words[w] = word
-	}
-}

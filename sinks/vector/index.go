@@ -68,7 +68,6 @@ func open(dir string, o Options, set kernel.Set) (*Index, error) {
 	o = o.withDefaults()
 	x := &Index{dir: dir, opts: o, enc: newEncoder(o.Dims, o.Metric, set)}
 	x.published = sync.NewCond(&x.mu)
-	x.tune.reset()
 	x.space = newSpace(x.enc)
 	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory %s: %w", dir, err)

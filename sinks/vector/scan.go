@@ -4,8 +4,6 @@ import (
 	"context"
 	"math"
 	"math/bits"
-
-	"github.com/freshet/freshet/sinks/vector/kernel"
 )
 
 // scan is one pass over a part of a view.
@@ -138,19 +136,11 @@ func (s *scan) block(b *block, mask uint64, t *top) {
 		return
 	}
 	stride := s.enc.stride
-	if mask == math.MaxUint64 {
-		s.enc.set.Dot(s.out[:], s.q.hi, b.codes)
-	} else {
-		// Runs of visible slots only: the writer may be filling the others.
-		for m := mask; m != 0; {
-			from := bits.TrailingZeros64(m)
-			n := bits.TrailingZeros64(^(m >> from))
-			s.enc.set.Dot(s.out[from:from+n], s.q.hi, b.codes[from*stride:])
-			if from+n == blockRows {
-				break
-			}
-			m &= math.MaxUint64 << (from + n)
-		}
+	// Runs of visible slots only: the writer may be filling the others.
+	for m := mask; m != 0; {
+		from, n, rest := run(m)
+		s.enc.set.Dot(s.out[from:from+n], s.q.hi, b.codes[from*stride:])
+		m = rest
 	}
 	for m := mask; m != 0; m &= m - 1 {
 		i := bits.TrailingZeros64(m)
@@ -198,51 +188,4 @@ func (s *scan) product(q []int8, row []byte) int32 {
 	var out [1]int32
 	s.enc.set.Dot(out[:], q, row)
 	return out[0]
-}
-
-// sketched ranks the rows whose signs differ least from the query's, about most of them. It is for machines whose
-// int8 kernels are slow: a sketch is an eighth of the codes and costs a fiftieth.
-func (s *scan) sketched(ctx context.Context, t *top, lists []*list, most int) error {
-	words := kernel.Words(s.enc.dims)
-	type seen struct {
-		block *block
-		mask  uint64
-		out   [blockRows]uint16
-	}
-	var all []seen
-	counts := make([]int, words*64+1)
-	for _, l := range lists {
-		for i, b := range l.all() {
-			if i%cancelled == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			mask := s.mask(b)
-			if mask == 0 {
-				continue
-			}
-			all = append(all, seen{block: b, mask: mask})
-			out := &all[len(all)-1].out
-			for m := mask; m != 0; m &= m - 1 {
-				i := bits.TrailingZeros64(m)
-				s.enc.set.Hamming(out[i:i+1], s.q.bits, b.sketch[i*words:])
-				counts[out[i]]++
-			}
-		}
-	}
-	limit := 0
-	for n := 0; limit < len(counts)-1; limit++ {
-		if n += counts[limit]; n >= most {
-			break
-		}
-	}
-	for k := range all {
-		var near uint64
-		for m := all[k].mask; m != 0; m &= m - 1 {
-			if i := bits.TrailingZeros64(m); int(all[k].out[i]) <= limit {
-				near |= 1 << i
-			}
-		}
-		s.block(all[k].block, near, t)
-	}
-	return nil
 }

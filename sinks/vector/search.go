@@ -131,29 +131,28 @@ func (v *View) find(ctx context.Context, s *scan, q Query, matching int) ([]Hit,
 // directRows is up to how many filtered rows each is ranked, whatever list it is in.
 const directRows = 50_000
 
-// sketchRows is from how many rows on a machine without int8 kernels uses sketches first.
-const sketchRows = 4096
-
 // collect fills t with the best candidates.
 func (v *View) collect(ctx context.Context, s *scan, t *top, matching int, exact bool) error {
-	probes := v.x.tune.probes(v.state.layout)
-	switch {
-	case exact, s.filtered && matching <= directRows, t.most > v.state.rows/20:
+	tune, st := &v.x.tune, v.state
+	newest := st.layout.newest()
+	if exact || s.filtered && matching <= directRows || t.most > st.rows/20 || v.x.opts.TargetRecall == 1 {
 		return s.exact(ctx, t)
-	case s.enc.set == kernel.Portable && v.state.rows >= sketchRows:
-		var lists []*list
-		for _, p := range v.state.layout.parts {
-			if p.flat() {
-				lists = append(lists, p.lists...)
-				continue
-			}
-			for _, l := range s.nearest(p, widened(probes, v.state.rows, matching)) {
-				lists = append(lists, p.lists[l])
-			}
-		}
-		return s.sketched(ctx, t, lists, max(t.most, v.x.tune.sketched()))
 	}
-	return s.probed(ctx, t, widened(probes, v.state.rows, matching))
+	probes := widened(tune.probes(st.layout), st.rows, matching)
+	if st.rows < sketchFrom(s.enc.set) || !newest.flat() && s.enc.set != kernel.Portable {
+		return s.probed(ctx, t, probes)
+	}
+	var lists []*list
+	for _, p := range st.layout.parts {
+		if p.flat() {
+			lists = append(lists, p.lists...)
+			continue
+		}
+		for _, l := range s.nearest(p, probes) {
+			lists = append(lists, p.lists[l])
+		}
+	}
+	return s.sketched(ctx, t, lists, max(t.most, tune.sketched(st.rows)))
 }
 
 // widened returns how many lists to read so that as many rows count as without a filter.

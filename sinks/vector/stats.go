@@ -1,7 +1,5 @@
 package vector
 
-import "github.com/freshet/freshet/sinks/vector/kernel"
-
 // Stats is what an index says about itself at one moment.
 type Stats struct {
 	Rows        int
@@ -10,6 +8,7 @@ type Stats struct {
 	Kernel      string // implementation of the inner loops
 	Lists       int    // of the newest partition; 1 is flat
 	Probes      int    // lists that a search reads
+	Sketched    int    // rows that a search of a large flat index ranks by more than their signs
 	Draining    int    // rows that wait to be moved into the newest partition
 	Views       int    // open
 	DeadRows    int    // replaced or deleted, kept for open views
@@ -50,6 +49,9 @@ func (x *Index) Stats() Stats {
 	if st.Lists > 1 {
 		st.Probes = min(st.Lists, x.tune.probes(x.space.layout))
 	}
+	if st.Lists == 1 && st.Rows >= sketchFrom(x.enc.set) {
+		st.Sketched = x.tune.sketched(st.Rows)
+	}
 	for _, p := range parts[:len(parts)-1] {
 		for _, l := range p.lists {
 			st.Draining += l.rows
@@ -64,6 +66,3 @@ func (x *Index) Stats() Stats {
 	st.ShelfBytes = x.shelf.bytes
 	return st
 }
-
-// sketches reports whether rows carry 1-bit sketches.
-func (s *space) sketches() bool { return s.enc.set == kernel.Portable }

@@ -5,12 +5,14 @@ import (
 	"math"
 	"math/rand/v2"
 	"sync/atomic"
+
+	"github.com/freshet/freshet/sinks/vector/kernel"
 )
 
 // tuning is how much a search reads. Maintenance sets it from measurements on live rows.
 type tuning struct {
 	probed   atomic.Int64 // lists of each partition; 0 until measured
-	sketches atomic.Int64 // rows that sketches leave over
+	sketches atomic.Int64 // rows that sketches leave over; 0 until measured
 
 	layout *layout // for which probed was measured; the maintainer's
 	rows   int
@@ -19,12 +21,9 @@ type tuning struct {
 const (
 	probesFirst   = 32   // before anything was measured
 	probesLeast   = 4    // below this centroids are too coarse to trust
-	sketchesFirst = 1024 // rows kept by sketches until measured
+	sketchesFirst = 1024 // before anything was measured, or a 64th of all rows
+	sketchesLeast = 256
 )
-
-func (t *tuning) reset() {
-	t.sketches.Store(sketchesFirst)
-}
 
 // probes returns how many lists to read.
 func (t *tuning) probes(l *layout) int {
@@ -34,7 +33,13 @@ func (t *tuning) probes(l *layout) int {
 	return max(probesFirst, len(l.newest().lists)/32)
 }
 
-func (t *tuning) sketched() int { return int(t.sketches.Load()) }
+// sketched returns how many rows of a scan to rank by their codes.
+func (t *tuning) sketched(rows int) int {
+	if n := int(t.sketches.Load()); n > 0 {
+		return n
+	}
+	return max(sketchesFirst, rows/64)
+}
 
 // tuneSample is how many queries a measurement takes.
 const tuneSample = 64
@@ -45,7 +50,7 @@ func (x *Index) retune(ctx context.Context) error {
 	defer v.Close()
 	st, t := v.state, &x.tune
 	partitioned := !st.layout.newest().flat()
-	sketched := x.space.sketches() && st.rows >= sketchRows
+	sketched := st.rows >= sketchFrom(x.enc.set) && (!partitioned || x.enc.set == kernel.Portable)
 	if !partitioned && !sketched || len(st.layout.parts) > 1 {
 		return nil
 	}
@@ -61,7 +66,7 @@ func (x *Index) retune(ctx context.Context) error {
 		err = x.tuneKnob(ctx, v, probes, &t.probed, probesLeast, len(st.layout.newest().lists))
 	}
 	if err == nil && sketched {
-		err = x.tuneKnob(ctx, v, probes, &t.sketches, 256, st.rows)
+		err = x.tuneKnob(ctx, v, probes, &t.sketches, sketchesLeast, st.rows)
 	}
 	if err != nil {
 		return err
