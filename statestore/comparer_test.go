@@ -10,8 +10,8 @@ import (
 
 func TestTheComparerKeepsPebblesRules(t *testing.T) {
 	var prefixes [][]byte
-	for _, vnode := range []uint16{0, 1, 300, 65535} {
-		for _, instance := range []uint32{0, 7, 1 << 30} {
+	for _, vnode := range []uint16{0, 300, 65535} {
+		for _, instance := range []uint32{0, 1 << 30} {
 			for _, owner := range []string{"", "\x00", "\x01", "a", "a\x00b", "ab", "\xff\xff"} {
 				prefixes = append(prefixes, AppendOwner(nil, Key{VNode: vnode, Space: SpaceOwners, Instance: instance, Owner: []byte(owner)}))
 			}
