@@ -1,0 +1,113 @@
+package operators
+
+import (
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/expr"
+)
+
+// EmbedConfig is `embed: {model: …, text: …}`.
+type EmbedConfig struct {
+	Model string `yaml:"model" required:"true" doc:"The model that makes the vectors: one of the flow's models, <kind>/<model>, or builtin."`
+	Text  string `yaml:"text" required:"true" doc:"A CEL expression for the text that is sent, just as it is. Where it is null or empty the vector is null and no call is made."`
+	As    string `yaml:"as" default:"vector" doc:"Name of the column for the vector."`
+}
+
+// embedVersion changes when a call of the same model and text means something else than before: every
+// text is sent again then.
+const embedVersion = 1
+
+// DefaultVector is the column that embed adds unless told otherwise.
+const DefaultVector = "vector"
+
+// dimensioned is a model that makes vectors.
+type dimensioned interface {
+	stream.Model
+	// Dims is the length of the vectors; 0 where it is not known yet.
+	Dims() int
+}
+
+type embed struct {
+	config EmbedConfig
+	model  dimensioned
+}
+
+// NewEmbed is the operator that adds the vector of a text. The model tells the length of its vectors
+// by a method Dims() int, as [Remote] and [Inline] do.
+func NewEmbed(c EmbedConfig, model stream.Model) (stream.Operator, error) {
+	if c.As == "" {
+		c.As = DefaultVector
+	}
+	if c.As[0] == '_' {
+		return nil, &stream.Problem{Code: "bad_value", Field: "as", Message: fmt.Sprintf("%q cannot name a column", c.As),
+			Hint: "names that begin with _ are kept for what sinks add, such as _key and _version"}
+	}
+	m, ok := model.(dimensioned)
+	if !ok {
+		return nil, &stream.Problem{Code: "bad_value", Field: "model",
+			Message: fmt.Sprintf("the model %q makes no vectors", model.Name()), Hint: "name an embedding model"}
+	}
+	return embed{config: c, model: m}, nil
+}
+
+type boundEmbed struct {
+	carry
+	model  dimensioned
+	text   *expr.Program
+	as     string
+	vector bool // somebody reads it
+}
+
+// Bind implements stream.Operator.
+func (e embed) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) {
+	text, err := expr.Compile(e.config.Text, in, expr.Options{Want: []cdc.Kind{cdc.String}, Field: "text"})
+	if err != nil {
+		return nil, err
+	}
+	if isKeyColumn(in, e.config.As) {
+		return nil, &stream.Problem{Code: "bad_value", Field: "as",
+			Message: fmt.Sprintf("%q is part of the key and cannot be replaced", e.config.As),
+			Hint:    "name another column, such as as: text_vector"}
+	}
+	b := &boundEmbed{carry: carrying(in, keep, e.config.As), model: e.model, text: text, as: e.config.As}
+	// The model is asked also where nobody reads the vector: the step stands in the flow to be run.
+	if b.vector = keep(e.config.As); b.vector {
+		b.add(e.config.As, cdc.Type{Kind: cdc.Vector, Dims: e.model.Dims(), Nullable: true})
+	}
+	return b, nil
+}
+
+func (e *boundEmbed) Schema() *cdc.Schema { return e.schema }
+func (e *boundEmbed) Reads() []string     { return e.text.Reads() }
+func (e *boundEmbed) Model() stream.Model { return e.model }
+func (e *boundEmbed) ByReference() bool   { return true }
+
+func (e *boundEmbed) Logic() []byte {
+	return logic("embed", embedVersion, e.model.Identity(), e.text.Logic(), []byte(e.as))
+}
+
+// CallLogic implements stream.Caller. I7: neither the expression nor the column's name is part of it, so
+// that steps which send the same text to the same model share the result.
+func (e *boundEmbed) CallLogic() []byte { return logic("embed", embedVersion, e.model.Identity()) }
+
+// Input implements stream.Caller.
+func (e *boundEmbed) Input(dst []byte, in cdc.Row) ([]byte, bool, error) {
+	from := len(dst)
+	dst, null, err := e.text.Text(dst, in)
+	return dst, err == nil && !null && len(dst) > from, err
+}
+
+// Output implements stream.Caller.
+func (e *boundEmbed) Output(b *cdc.RowBuilder, in cdc.Row, result cdc.Value) error {
+	e.append(b, in)
+	if !e.vector {
+		return nil
+	}
+	if n := len(result.Raw); result.State == cdc.Set && e.model.Dims() > 0 && n != 4*e.model.Dims() {
+		return fmt.Errorf("read vector: %d numbers, the model has %d", n/4, e.model.Dims())
+	}
+	b.Value(result)
+	return nil
+}
