@@ -22,6 +22,13 @@ type Bound interface {
 	Logic() []byte
 }
 
+// Selective is a Bound with columns that a sink holds only where it names them: positions, which move
+// when a neighbour does and would make every later row be written again. Columns that a step passes
+// on keep this, unless the step is Selective itself: then its own word holds.
+type Selective interface {
+	OnDemand() []string
+}
+
 // Mapper is cheap, deterministic logic: one input row yields any number of output rows.
 type Mapper interface {
 	Bound

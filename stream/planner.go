@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -30,6 +31,7 @@ type draft struct {
 	schema *cdc.Schema     // of the current pass
 	full   *cdc.Schema     // with every column
 	needed map[string]bool // columns that somebody reads
+	demand []string        // columns that a sink holds only where it names them
 	index  int
 }
 
@@ -80,8 +82,10 @@ func (g *planner) order() error {
 		candidates = append(candidates, name)
 	}
 	for _, s := range g.flow.steps {
-		known[s.name] = true
-		candidates = append(candidates, s.name)
+		known[s.name] = !s.hidden
+		if !s.hidden {
+			candidates = append(candidates, s.name)
+		}
 	}
 	var faults []error
 	unknown := func(node, from string) {
@@ -112,9 +116,7 @@ func (g *planner) order() error {
 		left = next
 	}
 	if len(left) > 0 && len(faults) == 0 {
-		faults = append(faults, &Problem{Code: "cycle", Node: left[0].name, Field: "from",
-			Message: fmt.Sprintf("the step %q reads, by way of others, its own output", left[0].name),
-			Hint:    "let one step of the circle read a source"})
+		faults = append(faults, circle(left))
 	}
 	for i := range g.flow.sinks {
 		s := &sinkDraft{decl: &g.flow.sinks[i]}
@@ -131,6 +133,28 @@ func (g *planner) order() error {
 		d.index = i
 	}
 	return errors.Join(faults...)
+}
+
+// circle names the steps of a circle among steps each of which reads another of them.
+func circle(left []stepDecl) error {
+	from := make(map[string]string, len(left))
+	for _, s := range left {
+		from[s.name] = s.from
+	}
+	at, seen := left[0].name, map[string]bool{} // it may lie behind the circle
+	for ; !seen[at]; at = from[at] {
+		seen[at] = true
+	}
+	names := []string{at}
+	for next := from[at]; next != at; next = from[next] {
+		names = append(names, next)
+	}
+	message := fmt.Sprintf("the step %q reads its own output", at)
+	if len(names) > 1 {
+		message += ", by way of " + strings.Join(names[1:], ", ")
+	}
+	return &Problem{Code: "cycle", Node: at, Field: "from", Message: message,
+		Hint: "let one step of the circle read a source"}
 }
 
 func keepAll(string) bool { return true }
@@ -151,6 +175,10 @@ func (g *planner) bindAll() error {
 			continue
 		}
 		d.bound, d.full, d.schema = bound, bound.Schema(), bound.Schema()
+		d.demand = d.from.demand
+		if s, ok := bound.(Selective); ok {
+			d.demand = s.OnDemand()
+		}
 	}
 	for _, s := range g.sinks {
 		faults = append(faults, s.bind()...)
@@ -175,15 +203,8 @@ func (s *sinkDraft) bind() []error {
 			return nil
 		}
 		in = append(in, Collection{Name: d.name, Schema: d.full})
-		for field, names := range map[string][]string{"columns": s.decl.options.Columns, "key": s.decl.options.Key} {
-			for _, c := range names {
-				if d.full.Index(c) < 0 {
-					faults = append(faults, &Problem{Code: "unknown_column", Node: s.decl.name, Field: field + "." + c,
-						Message: fmt.Sprintf("%q has no column %q", d.name, c),
-						Hint:    DidYouMean("columns", c, d.full.Names())})
-				}
-			}
-		}
+		faults = append(faults, s.named(d, "columns", s.decl.options.Columns)...)
+		faults = append(faults, s.named(d, "key", s.decl.options.Key)...)
 	}
 	if len(faults) > 0 {
 		return faults
@@ -197,7 +218,7 @@ func (s *sinkDraft) bind() []error {
 	for i, d := range s.from {
 		shown := s.decl.options.Columns
 		if shown == nil {
-			shown = d.full.Names()
+			shown = slices.DeleteFunc(d.full.Names(), func(c string) bool { return slices.Contains(d.demand, c) })
 		}
 		s.columns[i] = slices.Clone(shown)
 		if i < len(binding.Columns) {
@@ -210,6 +231,29 @@ func (s *sinkDraft) bind() []error {
 		}
 	}
 	return nil
+}
+
+// named checks a list of columns: each is there and once there, and can be part of a key where it is to be.
+func (s *sinkDraft) named(d *draft, field string, names []string) []error {
+	var faults []error
+	for i, c := range names {
+		p := &Problem{Node: s.decl.name, Field: field + "." + c}
+		switch at := d.full.Index(c); {
+		case at < 0:
+			p.Code, p.Message = "unknown_column", fmt.Sprintf("%q has no column %q", d.name, c)
+			p.Hint = DidYouMean("columns", c, d.full.Names())
+		case slices.Contains(names[:i], c):
+			p.Code, p.Message = "bad_value", fmt.Sprintf("the column %q is named twice", c)
+			p.Hint = "name it once"
+		case field == "key" && !cdc.Keyable(d.full.Columns[at].Type.Kind):
+			p.Code, p.Message = "wrong_type", fmt.Sprintf("%q is %s, which no key can hold", c, d.full.Columns[at].Type)
+			p.Hint = "name columns of texts, numbers, times or the like"
+		default:
+			continue
+		}
+		faults = append(faults, p)
+	}
+	return faults
 }
 
 // need walks from the sinks back to the sources and marks the columns that somebody reads.
