@@ -253,27 +253,38 @@ func (db *DB) CheckDisk() (free int64, ok bool, err error) {
 
 // Close closes memo and state, flushing and sealing both, and gives up the lock. Indexes opened
 // under [DB.IndexDir] are closed by whoever opened them. See [Store.Close] for a full disk: then
-// nothing is closed and Close may be tried again.
+// the state stays locked and Close may be tried again. After a Close without a [StalledError] another one returns
+// [ErrClosed].
 func (db *DB) Close() error {
+	if db.lock == nil {
+		return ErrClosed
+	}
 	return db.closeParts()
 }
 
 func (db *DB) closeParts() error {
-	var errs []error
-	if db.Memo != nil {
-		errs = append(errs, db.Memo.store.Close())
-	}
+	var err error
 	if db.State != nil {
-		errs = append(errs, db.State.Close())
+		err = closeOnce(db.State)
 	}
-	err := errors.Join(errs...)
+	if db.Memo != nil {
+		err = errors.Join(err, closeOnce(db.Memo.store))
+	}
 	var stalled *StalledError
 	if errors.As(err, &stalled) {
-		return err // the lock stays: a store is still open
+		return err // a store is still open
 	}
 	if db.lock != nil {
 		err = errors.Join(err, db.lock.Close())
 		db.lock = nil
 	}
 	return err
+}
+
+// closeOnce closes a store that the Close before may have closed already.
+func closeOnce(s *Store) error {
+	if err := s.Close(); !errors.Is(err, ErrClosed) {
+		return err
+	}
+	return nil
 }

@@ -1,0 +1,123 @@
+package statestore_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/freshet/freshet/statestore"
+)
+
+func TestACheckpointHoldsTheStateAsItWas(t *testing.T) {
+	root := t.TempDir()
+	db := openDB(t, nil, filepath.Join(root, "state"))
+	defer closeDB(t, db)
+	fill(t, db)
+	id := writeStage(t, db, stageRecords()...)
+	copied := filepath.Join(root, "checkpoint")
+	if err := db.Checkpoint(copied); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Checkpoint(copied); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("checkpoint over another: %v, want fs.ErrExist", err)
+	}
+	// What happens afterwards does not reach the copy.
+	b := db.State.NewBatch()
+	from, to := statestore.SpanOfVNode(0)
+	b.DeleteRange(from, to)
+	if err := errors.Join(db.CommitEpoch(b, 50), db.State.Flush(), db.RemoveStage(id)); err != nil {
+		t.Fatal(err)
+	}
+	if err := readAll(t, copied); err != nil {
+		t.Errorf("read the checkpoint: %v", err)
+	}
+	restored := openDB(t, nil, copied)
+	defer closeDB(t, restored)
+	if lengths, _, err := scanStage(restored, id, statestore.StageStart); err != nil || len(lengths) != 5 {
+		t.Errorf("stage of the checkpoint: %v %v", lengths, err)
+	}
+}
+
+// TestACheckpointOfADamagedStateIsRefused: Pebble copies damage without a word; a copy that cannot be
+// restored must not look like one (I10).
+func TestACheckpointOfADamagedStateIsRefused(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	tables, err := filepath.Glob(filepath.Join(dir, "memo", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables %v %v", tables, err)
+	}
+	data, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(tables[0], flip(data, len(data)/3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db = openDB(t, nil, dir)
+	copied := filepath.Join(root, "checkpoint")
+	err = db.Checkpoint(copied)
+	var corrupt *statestore.CorruptError
+	if !errors.As(err, &corrupt) || filepath.Base(corrupt.File) != filepath.Base(tables[0]) {
+		t.Errorf("checkpoint: %v, want a CorruptError that names %s", err, filepath.Base(tables[0]))
+	}
+	if _, err := os.Stat(copied); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the refused copy is still there: %v", err)
+	}
+	closeDB(t, db)
+}
+
+func TestACheckpointThatWasCutShortIsRefused(t *testing.T) {
+	root := t.TempDir()
+	db := openDB(t, nil, filepath.Join(root, "state"))
+	defer closeDB(t, db)
+	fill(t, db)
+	copied := filepath.Join(root, "checkpoint")
+	if err := db.Checkpoint(copied); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(copied, "VERSION")); err != nil { // it is written last
+		t.Fatal(err)
+	}
+	if err := readAll(t, copied); !errors.Is(err, statestore.ErrCorrupt) {
+		t.Errorf("open of half a checkpoint: %v, want ErrCorrupt", err)
+	}
+}
+
+func TestAReadOnlyStateIsNotChanged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if _, err := statestore.Open(dir, statestore.DBOptions{ReadOnly: true}); !errors.Is(err, statestore.ErrNoState) {
+		t.Errorf("read-only open of nothing: %v, want ErrNoState", err)
+	}
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	before := snapshot(t, dir)
+	db, err := statestore.Open(dir, statestore.DBOptions{ReadOnly: true, MemoryBytes: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scanAll(db); err != nil {
+		t.Error(err)
+	}
+	b := db.State.NewBatch()
+	b.Put(ownerKey("x"), nil)
+	_, stageErr := db.NewStage()
+	for name, err := range map[string]error{
+		"commit": db.CommitEpoch(b, 9), "flush": db.State.Flush(), "stage": stageErr,
+		"memo": db.Memo.Put([]statestore.Entry{{}}),
+	} {
+		if !errors.Is(err, statestore.ErrReadOnly) {
+			t.Errorf("%s on a read-only state: %v, want ErrReadOnly", name, err)
+		}
+	}
+	closeDB(t, db)
+	if after := snapshot(t, dir); after != before {
+		t.Errorf("a read-only open changed\n%s\nto\n%s", before, after)
+	}
+}
