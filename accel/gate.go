@@ -169,8 +169,12 @@ func (g *gate) resume(now time.Time) {
 	}
 }
 
-// health describes the gate.
-func (g *gate) health(now time.Time) Health {
+// health describes the gate. When idle, nothing waits for the model: an outage whose back-off is over
+// then keeps nobody waiting, and the next call is sent at once, as its probe.
+func (g *gate) health(now time.Time, idle bool) Health {
+	if g.open && !g.probing && idle && !g.probeAt.After(now) && !g.closedUntil.After(now) {
+		return Health{Available: true, Breaker: HalfOpen, Since: g.probeAt}
+	}
 	h := Health{Available: !g.open, Since: g.since}
 	until := g.closedUntil
 	switch {

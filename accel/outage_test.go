@@ -131,6 +131,33 @@ func TestARequestThatFailsAloneIsRetriedWithoutHoldingTheOthers(t *testing.T) {
 	}
 }
 
+func TestAnOutageThatNoCallWaitsForHindersNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{fault: down}
+		b := start(t, m, accel.BatcherOptions{})
+		b.Submit(callsOf(true, "a"))
+		synctest.Wait()
+		b.Withdraw([][16]byte{fingerprint("a")})
+		if h := b.Stats().Health; h.Available || h.Breaker != accel.Open {
+			t.Errorf("in the back-off health is %+v", h)
+		}
+		time.Sleep(time.Second)
+		if h := b.Stats().Health; !h.Available || h.Breaker != accel.HalfOpen || h.Reason != "" {
+			t.Errorf("after it health is %+v", h)
+		}
+		begun := time.Now()
+		b.Submit(callsOf(true, "b"))
+		synctest.Wait()
+		if s := b.Stats(); len(m.requests()) != 2 || s.Health.Available {
+			t.Errorf("a new call was not sent as a probe: %+v", s)
+		}
+		time.Sleep(time.Minute)
+		if got := m.requests()[1].at; !got.Equal(begun) {
+			t.Errorf("the probe left after %v", got.Sub(begun))
+		}
+	})
+}
+
 func TestATimeoutIsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{fault: func(n int, _ []string) error {

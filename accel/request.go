@@ -156,7 +156,8 @@ func (b *Batcher) perform(ctx context.Context, r *request) {
 	reply, err := b.embedder.Embed(limited, texts)
 	cancel()
 	if err == nil && len(reply.Vectors) != len(texts) {
-		err = &Error{Kind: Malformed, Message: fmt.Sprintf("%d vectors for %d texts", len(reply.Vectors), len(texts))}
+		wrong := fmt.Sprintf("%d vectors for %d texts", len(reply.Vectors), len(texts))
+		err = &Error{Kind: Malformed, Message: wrong}
 	}
 	results, turn := b.settle(r, reply, err, ctx.Err() != nil)
 	b.report(turn)

@@ -19,7 +19,9 @@ type Stats struct {
 
 // Health says whether a model answers, and why it is not asked.
 type Health struct {
-	// Available is false during an outage, and after an error that a person has to end.
+	// Available is false during an outage, and after an error that a person has to end. It is true
+	// again when the back-off is over and no call waits: there is nothing to probe with, and a new call
+	// goes at once.
 	Available bool
 
 	// Breaker is the same as the state of a circuit breaker.
@@ -65,7 +67,8 @@ func reasonOf(k Kind) Reason {
 // Breaker is the state of a circuit breaker; its number is that of the metric.
 type Breaker uint8
 
-// Closed lets requests pass, HalfOpen has a probe in flight, Open waits to send one.
+// Closed lets requests pass, HalfOpen has a probe in flight or will make one of the next call, Open waits
+// until its back-off is over.
 const (
 	Closed Breaker = iota
 	HalfOpen
@@ -90,6 +93,6 @@ func (b *Batcher) Stats() Stats {
 	defer b.mu.Unlock()
 	s := b.stats
 	s.Queued = len(b.calls) - s.InFlightCalls
-	s.Health = b.gate.health(now)
+	s.Health = b.gate.health(now, s.Queued == 0)
 	return s
 }

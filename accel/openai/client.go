@@ -29,8 +29,8 @@ type Options struct {
 	// APIKey is sent as a bearer token; none when empty.
 	APIKey Secret
 
-	// Dims is the length of the model's vectors. Replies with another length are malformed. When it is
-	// 0, a reply only has to agree with itself; Probe asks for it.
+	// Dims is the length of the model's vectors. It is expected, not sent: replies with another length
+	// are malformed. When it is 0, a reply only has to agree with itself; Probe asks for it.
 	Dims int
 
 	// Timeout is how long one request may take until its reply is complete; 30 s when 0.
@@ -50,7 +50,8 @@ func (o Options) validate() (*url.URL, error) {
 	case base.User != nil:
 		problems = append(problems, errors.New("base_url holds a user: write the key as api_key"))
 	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
-		problems = append(problems, fmt.Errorf("base_url %q: want http://HOST or https://HOST, with the path before /embeddings", o.BaseURL))
+		problems = append(problems,
+			fmt.Errorf("base_url %q: want http:// or https://, a host, and the path before /embeddings", o.BaseURL))
 	}
 	if o.Model == "" {
 		problems = append(problems, errors.New("model is missing"))
@@ -65,7 +66,7 @@ func (o Options) validate() (*url.URL, error) {
 		problems = append(problems, errors.New("api_key holds a line break or another control character"))
 	}
 	for name, value := range o.Headers {
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == ':' || r > '~' }) {
+		if name == "" || strings.ContainsFunc(name, isNoHeader) {
 			problems = append(problems, fmt.Errorf("header %q is not a header name", name))
 		}
 		if strings.ContainsFunc(string(value), isControl) {
@@ -76,6 +77,8 @@ func (o Options) validate() (*url.URL, error) {
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+func isNoHeader(r rune) bool { return r <= ' ' || r == ':' || r > '~' }
 
 // Client asks one model.
 type Client struct {
@@ -128,7 +131,8 @@ func newTransport() *http.Transport {
 // slash at its end. Any other would carry key and texts elsewhere, or ask without the texts.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	first := via[0].URL
-	if len(via) > 3 || next.Method != http.MethodPost || next.URL.Host != first.Host || next.URL.Scheme != first.Scheme {
+	same := next.URL.Host == first.Host && next.URL.Scheme == first.Scheme
+	if len(via) > 3 || next.Method != http.MethodPost || !same {
 		return http.ErrUseLastResponse
 	}
 	return nil
@@ -161,7 +165,8 @@ func (c *Client) Embed(ctx context.Context, texts []string) (accel.Reply, error)
 	case ctx.Err() != nil:
 		return accel.Reply{}, ctx.Err()
 	case limited.Err() != nil:
-		return accel.Reply{}, &accel.Error{Kind: accel.Unavailable, Message: "no complete answer within " + c.options.Timeout.String()}
+		late := "no complete answer within " + c.options.Timeout.String()
+		return accel.Reply{}, &accel.Error{Kind: accel.Unavailable, Message: late}
 	}
 	return reply, err
 }

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -221,6 +224,21 @@ func TestBrokenConnectionsAreOutages(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a certificate that nobody vouches for", func(t *testing.T) {
+		s := httptest.NewUnstartedServer(http.NotFoundHandler())
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.StartTLS()
+		defer s.Close()
+		c, err := openai.New(openai.Options{BaseURL: s.URL, Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, err = c.Embed(t.Context(), []string{"a"})
+		if e, ok := errors.AsType[*accel.Error](err); !ok || e.Kind != accel.Unavailable || !strings.Contains(err.Error(), "certificate") {
+			t.Errorf("got %v, want an outage that names the certificate", err)
+		}
+	})
 	t.Run("nobody listens", func(t *testing.T) {
 		s := serve(t)
 		c := s.client(t, nil)
@@ -361,14 +379,14 @@ func TestTheKeyIsToldToNobody(t *testing.T) {
 	_, refused := c.Embed(t.Context(), []string{"a"})
 	s.Close()
 	_, unreachable := c.Embed(t.Context(), []string{"a"})
-	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", options.APIKey, "headers", options.Headers, "refused", refused, "unreachable", unreachable)
+	var told strings.Builder
+	slog.New(slog.NewJSONHandler(&told, nil)).Info("x", "key", options.APIKey, "headers", options.Headers, "refused", refused, "unreachable", unreachable)
 	packed, err := json.Marshal(map[string]any{"key": options.APIKey, "headers": options.Headers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	said := fmt.Sprintf("%v %+v %s %q %x %#v %v %v %s %s", options.APIKey, options.APIKey, options.APIKey, options.APIKey, options.APIKey, options.APIKey,
-		refused, unreachable, log.String(), packed)
+		refused, unreachable, told.String(), packed)
 	for _, secret := range []string{testKey, header, fmt.Sprintf("%x", testKey)} {
 		if strings.Contains(said, secret) {
 			t.Errorf("%q was told: %s", secret, said)

@@ -57,7 +57,8 @@ func (c *Client) read(res *http.Response, texts []string) (accel.Reply, error) {
 	}
 	reply, err := decode(body, len(texts), c.options.Dims)
 	if err != nil {
-		if kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";"); kind != "" && !strings.Contains(kind, "json") {
+		kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
+		if kind != "" && !strings.Contains(kind, "json") {
 			return reply, malformed("%s, and is %s", err, c.clean(kind))
 		}
 		return reply, malformed("%s", c.clean(err.Error()))
@@ -107,7 +108,11 @@ func (c *Client) refusal(res *http.Response) error {
 	// What cannot be read of a complaint does not change its status.
 	body, _ := readAll(io.LimitReader(res.Body, maxErrorBody), nil, -1, maxErrorBody)
 	said := complaintIn(body)
-	e := &accel.Error{Status: res.StatusCode, Kind: kindOf(res.StatusCode, said, body), Message: c.clean(said.message)}
+	e := &accel.Error{
+		Kind:    kindOf(res.StatusCode, said, body),
+		Status:  res.StatusCode,
+		Message: c.clean(said.message),
+	}
 	if e.Message == "" {
 		e.Message = strings.ToLower(http.StatusText(res.StatusCode))
 	}
