@@ -69,8 +69,8 @@ func open(dir string, o Options, set kernel.Set) (*Index, error) {
 	x := &Index{dir: dir, opts: o, enc: newEncoder(o.Dims, o.Metric, set)}
 	x.published = sync.NewCond(&x.mu)
 	x.space = newSpace(x.enc)
-	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make directory %s: %w", dir, err)
+	if err := makeDir(o.FS, dir); err != nil {
+		return nil, fmt.Errorf("open vector index: %w", err)
 	}
 	store, err := statestore.OpenStore(o.FS.PathJoin(dir, "truth"), statestore.Options{
 		FS: storeFS(o), MemoryBytes: o.storeBytes(), Logger: o.Logger, Fatal: o.Fatal, OpaqueKeys: true,
@@ -79,6 +79,9 @@ func open(dir string, o Options, set kernel.Set) (*Index, error) {
 		return nil, fmt.Errorf("open vector index %s: %w", dir, err)
 	}
 	x.store = store
+	if err := syncDir(o.FS, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync directory %s: %w", dir, err), store.Close())
+	}
 	if err := x.load(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

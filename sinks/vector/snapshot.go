@@ -95,11 +95,7 @@ func (x *Index) writeSnapshot(ctx context.Context, v *View) (err error) {
 	if err := fs.Rename(path+".new", path); err != nil {
 		return err
 	}
-	dir, err := fs.OpenDir(x.dir)
-	if err != nil {
-		return err
-	}
-	return closeAfter(dir, dir.Sync())
+	return syncDir(fs, x.dir)
 }
 
 // closeAfter closes f and returns err, or what closing returned.
