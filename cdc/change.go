@@ -38,7 +38,7 @@ type Change struct {
 	Key        Key    // the key that the change is about
 	Before     Row    // the old row, where the source sends it
 	After      Row    // the new row, of Insert and Update
-	Note       []byte // what the source wants to remember of the key, kept in its [Ledger]; nil leaves it
+	Note       []byte // what the source wants to remember of the key, kept in its [Ledger]; nil leaves it, Delete drops it
 	Cause      *Cause // of Reject
 	Time       int64  // when the source committed it, in microseconds since 1970; 0 where it does not say
 }
