@@ -21,6 +21,8 @@ type Sink interface {
 type Binding struct {
 	// Columns are those that the sink needs of each collection besides the ones that the flow names.
 	Columns [][]string
+	// Require names columns that a row of the target must have: a row in which one is null is not put there.
+	Require []string
 	// Storage is the part of the configuration that fixes how rows are stored (dimension, metric): when it
 	// changes the target is built anew beside the old one.
 	Storage []byte
@@ -36,7 +38,8 @@ type Target struct {
 	Instance    uint32           // number of the sink's instance in the state: a swap has two
 	State       string           // identity of the state directory, made once
 	Dir         string           // the state directory, for sinks that live in it
-	Generation  uint64           // the lowest generation that the state may use
+	Generation  uint64           // the newest generation that this state has used
+	Epoch       uint64           // the newest epoch that this state knows to be applied; 0: none
 	Collections []SinkCollection // what is written
 	MemoryBytes int64            // what the sink may hold in memory
 }
@@ -50,9 +53,11 @@ type SinkCollection struct {
 
 // Progress is what a target says has been applied to it.
 type Progress struct {
-	State      string // which state wrote it last; empty: none
+	// Generation is fenced for this opening: above every one that the target or the state has seen, so
+	// that a new, restored or copied state can neither be refused nor overwrite (I3).
 	Generation uint64
-	Epoch      uint64
+	// Epoch is the newest one that the target holds of this very state; 0 where another state wrote last.
+	Epoch uint64
 	// Wiped is set where the target has lost rows that its progress, or the caller's, says it holds (I10):
 	// all rows are written again.
 	Wiped bool

@@ -1,0 +1,316 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// overtakeMax is how often in a row a newer input may overtake a wanted one before the version in
+// progress completes first (I4).
+const overtakeMax = 2
+
+// wantedRow is a row at an expensive step with the call that it needs.
+type wantedRow struct {
+	rowRef
+	call     stream.Fingerprint // zero: there is nothing to ask
+	input    []byte             // set while the answer is missing
+	rejected bool
+}
+
+// call settles an expensive step for the owner: what it wants, what is missing, and whether its outlet
+// switches now (I8).
+func (w *worker) call(n *callNode, rows []rowRef, depth int) {
+	w.reached[n.index] = true
+	old := w.old.call(n.instance)
+	if old == nil {
+		old = &callSection{instance: n.instance}
+	}
+	var pin []byte
+	if old.held {
+		pin = w.pin(n, old, rows)
+	}
+	if pin != nil {
+		rows = unpackRows(pin)
+	}
+	wanted := w.wanted(n, rows)
+	if w.err != nil {
+		return
+	}
+	missing := w.missing(n, old, wanted)
+	if w.err != nil {
+		return
+	}
+	sec := callSection{instance: n.instance, emitted: old.emitted}
+	if len(missing) > 0 {
+		w.hold(n, old, &sec, wanted, missing, pin)
+		return
+	}
+	sec.emitted = w.emit(n, old, wanted)
+	w.next.calls = append(w.next.calls, sec)
+	if old.held {
+		w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n})
+	}
+	f := w.frame(depth)
+	w.outlet(n, wanted, f)
+	if w.err != nil {
+		return
+	}
+	w.refs(f, w.g.plan.Collections[n.step.Out].Schema)
+	w.walk(n.step.Out, f.refs, depth+1)
+	if pin != nil {
+		w.repeat() // the newest input has waited for the pinned one
+	}
+}
+
+// wanted lists the calls that the rows need, by child.
+func (w *worker) wanted(n *callNode, rows []rowRef) []wantedRow {
+	wanted := make([]wantedRow, 0, len(rows))
+	for _, r := range rows {
+		input, ok, err := n.caller.Input(w.input[:0], r.row)
+		if err != nil {
+			w.refuse(n.step, n.instance, r, "operator_error", err.Error())
+			continue
+		}
+		w.input = input[:0]
+		row := wantedRow{rowRef: r}
+		if ok {
+			row.call = stream.FingerprintOf(n.logic, input)
+		}
+		wanted = append(wanted, row)
+	}
+	slices.SortFunc(wanted, func(a, b wantedRow) int { return bytes.Compare(a.child, b.child) })
+	return wanted
+}
+
+// missing finds the calls that nobody has answered: not emitted, not in the memo, not refused.
+// A cheap model answers here and now.
+func (w *worker) missing(n *callNode, old *callSection, wanted []wantedRow) []want {
+	var missing []want
+	for i := range wanted {
+		row := &wanted[i]
+		if row.call.IsZero() || findCall(old.emitted, row) {
+			continue
+		}
+		if row.rejected = w.rejected(n, row); row.rejected {
+			continue
+		}
+		found, err := w.memo.has(row.call)
+		if err != nil {
+			w.err = err
+			return nil
+		}
+		if found {
+			w.out.stats[n.index].hits++
+			continue
+		}
+		input, _, err := n.caller.Input(nil, row.row)
+		if err != nil {
+			w.err = err
+			return nil
+		}
+		if n.inline == nil {
+			missing = append(missing, want{call: row.call, input: input})
+			continue
+		}
+		result, paid, err := w.memo.inline(n, row.call, input)
+		if err != nil {
+			w.err = err
+			return nil
+		}
+		if paid {
+			w.out.stats[n.index].calls++
+			w.out.memo = append(w.out.memo, memoWrite{call: row.call, value: result})
+		} else {
+			w.out.stats[n.index].hits++
+		}
+	}
+	return missing
+}
+
+// rejected reports whether the model's no to this very call still stands, or has just come.
+func (w *worker) rejected(n *callNode, row *wantedRow) bool {
+	for i := range w.t.refused {
+		r := &w.t.refused[i]
+		if r.call == row.call {
+			w.out.stats[n.index].rejected++
+			if n.step.Options.OnError == stream.Fail {
+				w.err = &StepError{Step: n.step.Name, Key: w.t.key.Text(), Message: r.message}
+				return true
+			}
+			w.reject(n.instance, row.child, row.call, r.code, r.message, w.describe(n.step.From, row.row), r.attempts)
+			return true
+		}
+	}
+	return w.keepReject(n.instance, row.child, row.call)
+}
+
+// hold keeps the outlet as it is until the last missing call is answered.
+func (w *worker) hold(n *callNode, old, sec *callSection, wanted []wantedRow, missing []want, pin []byte) {
+	sec.held, sec.pinned = true, pin
+	sec.since, sec.origin, sec.overtook = w.now, w.next.origin, 0
+	if old.held {
+		sec.since, sec.overtook = old.since, old.overtook
+		sec.origin = min(old.origin, sec.origin)
+		if w.t.changed && pin == nil && !sameWanted(old.wanted, wanted) {
+			sec.overtook++
+		}
+	}
+	for i := range wanted {
+		if row := &wanted[i]; !row.rejected {
+			sec.wanted = append(sec.wanted, callEntry{child: row.child, call: row.call})
+		}
+	}
+	w.next.calls = append(w.next.calls, *sec)
+	w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n, wants: missing, live: w.t.live,
+		origin: sec.origin, time: w.next.time})
+}
+
+// pin decides whether the version in progress completes before the newest input is looked at, and
+// gives its rows. They are derived from the row that the record still holds.
+func (w *worker) pin(n *callNode, old *callSection, rows []rowRef) []byte {
+	if len(rows) == 0 {
+		return nil // removals wait for nothing
+	}
+	if len(old.pinned) > 0 {
+		return w.out.arena.copy(old.pinned)
+	}
+	if !w.t.changed || old.overtook < overtakeMax || !w.old.exists {
+		return nil
+	}
+	before, ok := w.derive(n.step.From)
+	if !ok {
+		return nil
+	}
+	return before
+}
+
+// derive packs the rows that a collection had under the record's old row. ok is false where another
+// expensive step lies in between.
+func (w *worker) derive(collection int) (packed []byte, ok bool) {
+	var path []int
+	for c := w.g.plan.Collections[collection]; c.Step >= 0; c = w.g.plan.Collections[w.g.plan.Steps[c.Step].From] {
+		if w.g.byStep[c.Step] != nil {
+			return nil, false
+		}
+		path = append(path, c.Step)
+	}
+	row, _, err := w.present(&w.old)
+	if err != nil {
+		return nil, false
+	}
+	rows := []cdc.Row{row}
+	for _, s := range slices.Backward(path) {
+		var out stream.Rows
+		for _, r := range rows {
+			if err := w.g.plan.Steps[s].Mapper.Map(r, &out); err != nil {
+				return nil, false
+			}
+		}
+		rows = rows[:0]
+		for i := range out.Len() {
+			rows = append(rows, out.At(i))
+		}
+	}
+	schema := w.g.plan.Collections[collection].Schema
+	for _, r := range rows {
+		key, err := schema.AppendKey(nil, r)
+		if err != nil {
+			return nil, false
+		}
+		packed = appendBytes(appendBytes(packed, key[len(w.t.key):]), r)
+	}
+	return packed, true
+}
+
+func unpackRows(packed []byte) []rowRef {
+	d := reader{b: packed}
+	var rows []rowRef
+	for len(d.b) > 0 {
+		child := d.bytes()
+		rows = append(rows, rowRef{child: child, row: cdc.Row(d.bytes())})
+	}
+	return rows
+}
+
+// emit is what the outlet shows after the switch. Entries that stay keep when they were made.
+func (w *worker) emit(n *callNode, old *callSection, wanted []wantedRow) []callEntry {
+	entries := make([]callEntry, 0, len(wanted))
+	for i := range wanted {
+		row := &wanted[i]
+		if row.rejected {
+			if n.step.Options.OnError == stream.KeepStale {
+				w.keepStale(old, row)
+			}
+			continue
+		}
+		e := callEntry{child: row.child, call: row.call, epoch: w.epoch, at: w.now / 1e6}
+		if at, ok := slices.BinarySearchFunc(old.emitted, row.child, func(e callEntry, child []byte) int { return bytes.Compare(e.child, child) }); ok && old.emitted[at].call == row.call {
+			e.epoch, e.at = old.emitted[at].epoch, old.emitted[at].at
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// outlet builds the rows behind the step.
+func (w *worker) outlet(n *callNode, wanted []wantedRow, f *frame) {
+	var value []byte
+	for i := range wanted {
+		row := &wanted[i]
+		if row.rejected {
+			continue
+		}
+		result := cdc.Value{State: cdc.Null}
+		switch {
+		case row.call.IsZero():
+		case n.byRef:
+			result = cdc.Value{State: cdc.Reference, Raw: row.call[:]}
+		default:
+			var ok bool
+			var err error
+			if value, ok, err = w.memo.get(value[:0], row.call); err != nil || !ok {
+				w.err = missingResult(n.step.Name, row.call, err)
+				return
+			}
+			result.State, result.Raw = cdc.Set, value
+		}
+		f.rows.Builder.Reset()
+		if err := n.caller.Output(&f.rows.Builder, row.row, result); err != nil {
+			w.refuse(n.step, n.instance, row.rowRef, "invalid_output", err.Error())
+			if w.err != nil {
+				return
+			}
+			continue
+		}
+		f.rows.Emit()
+	}
+}
+
+// findCall reports whether the outlet already shows the answer to the row's call; it is in the memo then,
+// since the memo keeps what records refer to.
+func findCall(emitted []callEntry, row *wantedRow) bool {
+	at, ok := slices.BinarySearchFunc(emitted, row.child, func(e callEntry, child []byte) int { return bytes.Compare(e.child, child) })
+	return ok && emitted[at].call == row.call
+}
+
+func sameWanted(old []callEntry, wanted []wantedRow) bool {
+	i := 0
+	for k := range wanted {
+		if wanted[k].rejected {
+			continue
+		}
+		if i == len(old) || old[i].call != wanted[k].call || !bytes.Equal(old[i].child, wanted[k].child) {
+			return false
+		}
+		i++
+	}
+	return i == len(old)
+}
+
+// repeat asks for one more evaluation of the owner in the next epoch.
+func (w *worker) repeat() {
+	w.out.again = append(w.out.again, &task{root: w.t.root, key: bytes.Clone(w.t.key), force: true, live: w.t.live})
+}

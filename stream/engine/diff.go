@@ -1,0 +1,236 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// sinkRow is a row that a target shall hold; its bytes lie in the worker's arena for the epoch.
+type sinkRow struct {
+	sinkEntry
+	row cdc.Row
+}
+
+// contribution is one owner's part in a key that several owners may share.
+type contribution struct {
+	target *target
+	to     []byte // the target's key
+	from   []byte // input and key of the contributing row
+	gone   bool
+	row    cdc.Row
+	hash   rowHash
+	origin cdc.Position
+	time   int64
+}
+
+// sink collects what one input of a target shall hold of the owner.
+func (w *worker) sink(t *target, input int, rows []rowRef) {
+	w.visited[t.index] |= 1 << input
+	for _, r := range rows {
+		w.projected = w.builder.Project(w.projected[:0], r.row, t.sink.Columns[input])
+		row := cdc.Row(w.projected)
+		if lacks(row, t.require[input]) || w.refusedBySink(t, r.child, row) {
+			continue
+		}
+		s := sinkRow{row: row, sinkEntry: sinkEntry{input: input, key: r.child, hash: hashBytes(row)}}
+		if key := t.sink.Key[input]; key != nil {
+			var err error
+			if s.to, err = w.sinkKey(t, input, key, r.row); err != nil {
+				w.err = err
+				return
+			}
+		}
+		s.row = w.out.arena.copy(row)
+		w.seen[t.index] = append(w.seen[t.index], s)
+	}
+}
+
+// sinkKey encodes the key that the flow chose for a target.
+func (w *worker) sinkKey(t *target, input int, fields []int, row cdc.Row) ([]byte, error) {
+	var key []byte
+	for i, f := range fields {
+		var err error
+		if key, err = cdc.AppendKeyValue(key, t.sink.Inputs[input].Key[i].Type.Kind, row.At(f)); err != nil {
+			return nil, err
+		}
+	}
+	return key, nil
+}
+
+func lacks(row cdc.Row, fields []int) bool {
+	for _, f := range fields {
+		if row.At(f).State == cdc.Null {
+			return true
+		}
+	}
+	return false
+}
+
+// refusedBySink reports whether the target's no to this very row stands, or has just come.
+func (w *worker) refusedBySink(t *target, child []byte, row cdc.Row) bool {
+	hash := hashBytes(row)
+	what := stream.FingerprintOf(hash[:])
+	for i := range w.t.refused {
+		r := &w.t.refused[i]
+		if r.instance == t.instance && r.call.IsZero() && bytes.Equal(r.child, child) {
+			w.reject(t.instance, child, what, r.code, r.message, w.describeSink(t, row), r.attempts)
+			return true
+		}
+	}
+	return w.keepReject(t.instance, child, what)
+}
+
+func (w *worker) describeSink(t *target, row cdc.Row) []byte {
+	return append(cdc.AppendFieldsJSON([]byte{'{'}, t.sink.Inputs[0].Schema.Columns, row), '}')
+}
+
+// diff turns the difference between what a target shall hold of the owner and what it holds into
+// effects, and settles its section of the record.
+func (w *worker) diff(t *target, rowChanged bool) {
+	var old []sinkEntry
+	if s := w.old.sink(t.instance); s != nil {
+		old = s.entries
+	}
+	if t.retiring {
+		w.retire(t, old, rowChanged)
+		return
+	}
+	rows := w.seen[t.index]
+	slices.SortStableFunc(rows, func(a, b sinkRow) int { return compareEntries(&a.sinkEntry, &b.sinkEntry) })
+	if len(rows) == 0 && len(old) == 0 {
+		return
+	}
+	section := sinkSection{instance: t.instance, entries: make([]sinkEntry, 0, len(rows))}
+	o := 0
+	for i := range rows {
+		r := &rows[i]
+		if i > 0 && compareEntries(&rows[i-1].sinkEntry, &r.sinkEntry) == 0 {
+			continue
+		}
+		for o < len(old) && compareEntries(&old[o], &r.sinkEntry) < 0 {
+			w.leave(t, &section, &old[o])
+			o++
+		}
+		r.epoch, r.at = w.epoch, w.now/1e6
+		if o < len(old) && compareEntries(&old[o], &r.sinkEntry) == 0 {
+			was := &old[o]
+			o++
+			if was.hash == r.hash && bytes.Equal(was.to, r.to) {
+				section.entries = append(section.entries, *was)
+				continue
+			}
+			if !bytes.Equal(was.to, r.to) {
+				w.remove(t, was)
+			} else {
+				w.out.grow(t, -1)
+			}
+		}
+		w.upsert(t, r)
+		section.entries = append(section.entries, r.sinkEntry)
+	}
+	for ; o < len(old); o++ {
+		w.leave(t, &section, &old[o])
+	}
+	if len(section.entries) > 0 {
+		w.next.sinks = append(w.next.sinks, section)
+	}
+}
+
+func compareEntries(a, b *sinkEntry) int {
+	if a.input != b.input {
+		return a.input - b.input
+	}
+	return bytes.Compare(a.key, b.key)
+}
+
+// leave settles an entry that is not among the new rows: carried over where its input was not reached or
+// its row is kept although it is stale, removed otherwise.
+func (w *worker) leave(t *target, section *sinkSection, was *sinkEntry) {
+	if w.visited[t.index]&(1<<was.input) == 0 || w.stale(t, was) {
+		section.entries = append(section.entries, *was)
+		return
+	}
+	w.remove(t, was)
+}
+
+// stale reports whether the entry stems from a rejected row of a step that keeps stale output.
+func (w *worker) stale(t *target, was *sinkEntry) bool {
+	for i := range w.next.rejects {
+		r := &w.next.rejects[i]
+		if r.flags&rejectStale == 0 || !bytes.HasPrefix(was.key, r.child) {
+			continue
+		}
+		if n := w.nodeOf(r.instance); n != nil && slices.Contains(n.targets, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// retire takes from a target that is about to be replaced what the owner no longer has. What its new
+// logic makes of the owner does not concern it.
+func (w *worker) retire(t *target, old []sinkEntry, rowChanged bool) {
+	if len(old) == 0 {
+		return
+	}
+	section := sinkSection{instance: t.instance}
+	for i := range old {
+		if rowChanged && !w.alive(&old[i]) {
+			w.remove(t, &old[i])
+			continue
+		}
+		section.entries = append(section.entries, old[i])
+	}
+	if len(section.entries) > 0 {
+		w.next.sinks = append(w.next.sinks, section)
+	}
+}
+
+// alive reports whether some step still has a child of that key.
+func (w *worker) alive(e *sinkEntry) bool {
+	if !w.next.exists {
+		return false
+	}
+	for i := range w.next.calls {
+		c := &w.next.calls[i]
+		entries := c.emitted
+		if c.held {
+			entries = c.wanted
+		}
+		for k := range entries {
+			if bytes.Equal(entries[k].child, e.key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (w *worker) upsert(t *target, r *sinkRow) {
+	w.out.upserts[t.index]++
+	w.out.grow(t, 1)
+	if t.shared {
+		w.contribute(t, &r.sinkEntry, r.row)
+		return
+	}
+	w.out.effect(t.index, effect{input: r.input, owner: w.t.key, child: r.key, row: r.row, origin: w.next.origin, time: w.next.time})
+}
+
+func (w *worker) remove(t *target, was *sinkEntry) {
+	w.out.deletes[t.index]++
+	w.out.grow(t, -1)
+	if t.shared {
+		w.contribute(t, was, nil)
+		return
+	}
+	w.out.effect(t.index, effect{remove: true, input: was.input, owner: w.t.key, child: was.key, origin: w.next.origin, time: w.next.time})
+}
+
+func (w *worker) contribute(t *target, e *sinkEntry, row cdc.Row) {
+	from := append([]byte{byte(e.input)}, w.t.key...)
+	w.out.shared = append(w.out.shared, contribution{target: t, to: w.out.arena.copy(e.to), from: append(from, e.key...),
+		gone: row == nil, row: row, hash: e.hash, origin: w.next.origin, time: w.next.time})
+}

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// effect is what an outbox holds: an upsert or a removal of one row of a target. Rows in it refer to
+// results by fingerprint; the delivery resolves them.
+type effect struct {
+	remove bool
+	input  int
+	owner  []byte // with child the target's key
+	child  []byte
+	row    cdc.Row
+	origin cdc.Position
+	time   int64
+}
+
+// effect adds one to what the epoch has for a target.
+func (o *output) effect(target int, e effect) {
+	b := o.effects[target]
+	flags := byte(0)
+	if e.remove {
+		flags = 1
+	}
+	b = append(b, flags)
+	b = binary.AppendUvarint(b, uint64(e.input))
+	b = binary.AppendUvarint(b, uint64(len(e.owner)))
+	b = binary.AppendUvarint(b, uint64(len(e.child)))
+	b = append(append(b, e.owner...), e.child...)
+	b = appendText(b, string(e.origin))
+	b = binary.AppendUvarint(b, uint64(e.time))
+	if !e.remove {
+		b = appendBytes(b, e.row)
+	}
+	o.effects[target] = b
+	o.count[target]++
+}
+
+// effect reads one; its slices point into the outbox's bytes. key is owner and child together.
+func (d *reader) effect() (e effect, key cdc.Key) {
+	e.remove = d.byte() == 1
+	e.input = int(d.uint())
+	owner, child := int(d.uint()), int(d.uint())
+	key = cdc.Key(d.take(owner + child))
+	if d.err != nil {
+		return e, nil
+	}
+	e.owner, e.child = key[:owner:owner], key[owner:]
+	e.origin = cdc.Position(d.bytes())
+	e.time = int64(d.uint())
+	if !e.remove {
+		e.row = cdc.Row(d.bytes())
+	}
+	return e, key
+}
+
+// grow books a change in the number of rows of a target. Where owners share keys, only the resolution of
+// a key knows it.
+func (o *output) grow(t *target, n int64) {
+	if !t.shared {
+		o.added[t.index] += n
+	}
+}
+
+func (o *output) shownDelta(target int, n int64) { o.added[target] += n }

@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+)
+
+// feeder walks stored keys in slices and makes tasks of them, behind live work: owners that wait for
+// calls since before the start, dead letters to be tried again, rows to be evaluated under new logic.
+type feeder struct {
+	kind     feederKind
+	root     *root
+	next     []byte // key to go on from
+	to       []byte
+	finished bool
+}
+
+type feederKind uint8
+
+const (
+	feedPending  feederKind = iota // the pending index, once after a start
+	feedBackfill                   // the owners' records, after a change of logic
+	feedSweep                      // owners that a rescan of the source has not met
+)
+
+// feederMove is what one epoch took from a feeder; with the epoch it becomes durable.
+type feederMove struct {
+	at   int // index into Engine.feeders
+	next []byte
+	done bool
+}
+
+// feederRows and feederBytes bound one epoch's slice of a feeder.
+const (
+	feederRows  = 2048
+	feederBytes = 4 << 20
+)
+
+func (e *Engine) gatherFeeders(g *gathered) {
+	for i := range e.feeders {
+		f := &e.feeders[i]
+		if f.finished {
+			continue
+		}
+		if f.kind == feedSweep && !e.sourceCaught(f.root) {
+			continue
+		}
+		move, err := e.feed(g, i)
+		if err != nil {
+			e.log.Error("stored rows cannot be read", "root", f.root.name, "err", err)
+			return
+		}
+		g.feeders = append(g.feeders, move)
+		return // one slice an epoch
+	}
+}
+
+func (e *Engine) sourceCaught(r *root) bool {
+	caught, _ := e.inlets[r.source].caught()
+	return caught
+}
+
+// feed takes one slice.
+func (e *Engine) feed(g *gathered, at int) (feederMove, error) {
+	f := &e.feeders[at]
+	rows, size, done := 0, int64(0), true
+	var rec record
+	next := f.next
+	err := e.db.State.Scan(f.next, f.to, func(key, value []byte) error {
+		if rows >= feederRows || size >= feederBytes {
+			done = false
+			return statestore.ErrStop
+		}
+		next = append(bytes.Clone(key), 0)
+		rows++
+		size += int64(len(value)) + 64
+		k, err := statestore.ParseKey(key)
+		if err != nil {
+			return err
+		}
+		t := &task{root: f.root, key: cdc.Key(bytes.Clone(k.Owner)), force: true}
+		switch f.kind {
+		case feedBackfill, feedSweep:
+			if err := rec.decode(value); err != nil {
+				return err
+			}
+			if rec.plan == e.graph.stored.Number {
+				return nil
+			}
+			if f.kind == feedSweep && rec.exists {
+				t.changed, t.op, t.origin, t.time = true, cdc.Delete, rec.origin, rec.time
+			}
+		case feedPending:
+			if e.waits(f.root, k) {
+				return nil
+			}
+		}
+		e.merge(g, t)
+		return nil
+	})
+	return feederMove{at: at, next: next, done: done}, err
+}
+
+// waits reports whether the loop already knows that the owner of a pending key waits.
+func (e *Engine) waits(r *root, k statestore.Key) bool {
+	if len(k.Child) != 4 {
+		return false
+	}
+	instance := binary.BigEndian.Uint32(k.Child)
+	for _, n := range e.graph.calls {
+		if n.instance == instance {
+			_, ok := e.scheduler.waiting[waitKey{root: r.index, node: n.index, key: string(k.Owner)}]
+			return ok
+		}
+	}
+	return false
+}
+
+func backfillKey(r *root) []byte { return metaKey("backfill/" + r.name) }
+
+// put makes the progress of a feeder durable with the epoch that it fed.
+func (m *feederMove) put(e *Engine, b *statestore.Batch) {
+	f := &e.feeders[m.at]
+	f.next, f.finished = m.next, m.done
+	if f.kind == feedPending {
+		return
+	}
+	if !m.done {
+		if f.kind == feedBackfill {
+			b.Put(backfillKey(f.root), m.next)
+		}
+		return
+	}
+	b.Delete(backfillKey(f.root))
+	r := e.graph.stored.Roots[f.root.name]
+	r.Backfill = ""
+	e.graph.stored.Roots[f.root.name] = r
+	e.planDirty = true
+}
+
+// restore brings back what the loop keeps in memory.
+func (e *Engine) restore() error {
+	e.cursors = make([]cdc.Position, len(e.plan.Sources))
+	for i, s := range e.plan.Sources {
+		value, _, err := e.db.State.Get(metaKey("cursor/" + s.Name))
+		if err != nil {
+			return err
+		}
+		e.cursors[i] = cdc.Position(value)
+	}
+	if err := e.totals.load(e.db); err != nil {
+		return err
+	}
+	letters, err := DeadLetters(e.db)
+	if err != nil {
+		return err
+	}
+	e.totals.recount(letters)
+	e.began = e.totals.clone()
+	if err := e.restoreModels(); err != nil {
+		return err
+	}
+	for _, t := range e.graph.targets {
+		if err := e.restoreOutbox(t); err != nil {
+			return err
+		}
+	}
+	for _, r := range e.graph.roots {
+		if err := e.restoreFeeders(r); err != nil {
+			return err
+		}
+	}
+	return e.restoreRetries()
+}
+
+func (e *Engine) restoreFeeders(r *root) error {
+	from, to := statestore.SpanOfInstance(vnode, statestore.SpacePending, r.instance)
+	e.feeders = append(e.feeders, feeder{kind: feedPending, root: r, next: from, to: to})
+	from, to = statestore.SpanOfInstance(vnode, statestore.SpaceOwners, r.instance)
+	switch e.graph.stored.Roots[r.name].Backfill {
+	case backfillScan:
+		at, ok, err := e.db.State.Get(backfillKey(r))
+		if err != nil {
+			return err
+		}
+		if ok && !e.planDirty {
+			from = at
+		}
+		e.feeders = append(e.feeders, feeder{kind: feedBackfill, root: r, next: from, to: to})
+	case backfillRescan:
+		e.feeders = append(e.feeders, feeder{kind: feedSweep, root: r, next: from, to: to})
+	}
+	return nil
+}
+
+// restoreOutbox posts the epochs that were decided and not known to be applied. What the target says it
+// holds is not sent again.
+func (e *Engine) restoreOutbox(t *target) error {
+	from, to := statestore.SpanOfInstance(vnode, statestore.SpaceOutbox, t.instance)
+	var p parcel
+	flush := func() {
+		if p.keys == 0 {
+			return
+		}
+		if p.epoch <= t.delivery.applied {
+			t.delivery.done = append(t.delivery.done, p)
+		} else {
+			t.delivery.post(p)
+		}
+		p = parcel{}
+	}
+	err := e.db.State.Scan(from, to, func(key, value []byte) error {
+		k, err := statestore.ParseKey(key)
+		if err != nil {
+			return err
+		}
+		epoch := binary.BigEndian.Uint64(k.Owner)
+		if epoch != p.epoch {
+			flush()
+			p.epoch = epoch
+		}
+		p.keys++
+		p.size += int64(len(value))
+		return nil
+	})
+	flush()
+	return err
+}
+
+// restoreModels makes a run for every remote model.
+func (e *Engine) restoreModels() error {
+	byName := map[string]*modelRun{}
+	for _, n := range e.graph.calls {
+		if n.inline != nil {
+			continue
+		}
+		model := n.caller.Model()
+		m := byName[model.Name()]
+		if m == nil {
+			remote, err := remoteModel(model)
+			if err != nil {
+				return err
+			}
+			m = &modelRun{name: model.Name(), remote: remote}
+			byName[m.name] = m
+			e.models = append(e.models, m)
+		}
+		n.model = m
+	}
+	return nil
+}

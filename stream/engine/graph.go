@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// graph is a plan as the loop runs it, with the instances under which the state keeps what belongs to
+// its nodes. It is immutable but for the targets' part in a swap, which only the loop changes.
+type graph struct {
+	plan    *stream.Plan
+	stored  *storedPlan
+	roots   []*root
+	byPlace [][]*root   // by source, by place among its collections
+	calls   []*callNode // by order of the steps
+	byStep  []*callNode // by step; nil for mappers
+	targets []*target   // every instance that is written to
+	bySink  [][]*target // by sink of the plan: the instances that take its rows
+	mappers []uint32    // instances of mapper steps, by step; 0 for callers
+	names   map[uint32]string
+}
+
+// root is a source collection: where owners are.
+type root struct {
+	index      int // among graph.roots
+	collection int
+	source     int
+	place      int // among the source's collections
+	name       string
+	instance   uint32
+	layout     uint64
+	retained   bool
+	schema     *cdc.Schema
+	keyTypes   []cdc.Type
+	// projections turn a retained row of an older layout into the present one; nil where it lacks a column.
+	projections map[uint64][]int
+}
+
+// callNode is an expensive step.
+type callNode struct {
+	index    int
+	step     *stream.StepNode
+	instance uint32
+	caller   stream.Caller
+	logic    []byte
+	byRef    bool // downstream rows carry a reference instead of the result
+	inline   stream.InlineModel
+	model    *modelRun
+	targets  []*target // that lie behind it
+}
+
+// target is one instance of a sink.
+type target struct {
+	index    int
+	sink     *stream.SinkNode
+	number   int // index into Plan.Sinks
+	name     string
+	instance uint32
+	retiring bool // it serves until its successor is complete and takes nothing but removals
+	building bool // it does not serve yet
+	gone     bool // it has been replaced and removed
+	shared   bool // rows of different owners may meet in one key
+	plan     *stream.Plan
+	require  [][]int // by input: fields of the target's row that must not be null
+	delivery *delivery
+}
+
+func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
+	g := &graph{plan: plan, stored: stored, byStep: make([]*callNode, len(plan.Steps)), mappers: make([]uint32, len(plan.Steps)),
+		bySink: make([][]*target, len(plan.Sinks)), byPlace: make([][]*root, len(plan.Sources)), names: map[uint32]string{}}
+	for i, c := range plan.Collections {
+		if c.Source >= 0 {
+			g.addRoot(i, c)
+		}
+	}
+	for i, s := range plan.Sinks {
+		st := stored.Sinks[s.Name]
+		t := &target{index: len(g.targets), sink: s, number: i, name: s.Name, instance: st.Instance, building: st.Building, plan: plan}
+		t.bind()
+		g.targets = append(g.targets, t)
+		g.bySink[i] = append(g.bySink[i], t)
+		g.names[t.instance] = s.Name
+	}
+	for i, s := range plan.Steps {
+		instance := stored.Steps[s.Name].Instance
+		g.names[instance] = s.Name
+		if s.Caller == nil {
+			g.mappers[i] = instance
+			continue
+		}
+		n := &callNode{index: len(g.calls), step: s, instance: instance, caller: s.Caller, logic: s.Caller.CallLogic()}
+		n.byRef = s.Caller.ByReference() && !readsResult(plan, s)
+		n.inline, _ = s.Caller.Model().(stream.InlineModel)
+		n.targets = g.targetsBehind(s.Out)
+		g.calls = append(g.calls, n)
+		g.byStep[i] = n
+	}
+	return g
+}
+
+func (g *graph) addRoot(i int, c *stream.CollectionNode) {
+	st := g.stored.Roots[c.Name]
+	source := g.plan.Sources[c.Source]
+	r := &root{index: len(g.roots), collection: i, source: c.Source, place: len(g.byPlace[c.Source]), name: c.Name,
+		instance: st.Instance, layout: st.Layout, retained: st.Retained, schema: c.Schema, keyTypes: c.KeyTypes(),
+		projections: map[uint64][]int{}}
+	for layout, columns := range g.stored.Layouts {
+		r.projections[layout] = projection(columns, layoutOf(c))
+	}
+	g.roots = append(g.roots, r)
+	g.byPlace[c.Source] = append(g.byPlace[c.Source], r)
+	g.names[r.instance] = source.Name
+}
+
+// projection finds the wanted columns among those of an older layout.
+func projection(have, want []string) []int {
+	place := make(map[string]int, len(have))
+	for i, c := range have {
+		place[c] = i
+	}
+	fields := make([]int, len(want))
+	for i, c := range want {
+		at, ok := place[c]
+		if !ok {
+			return nil
+		}
+		fields[i] = at
+	}
+	return fields
+}
+
+func (t *target) bind() {
+	for i, input := range t.sink.Inputs {
+		t.shared = t.shared || t.sink.Key[i] != nil
+		var fields []int
+		for _, name := range t.sink.Binding.Require {
+			if at := input.Schema.Index(name); at >= 0 {
+				fields = append(fields, at)
+			}
+		}
+		t.require = append(t.require, fields)
+	}
+}
+
+// readsResult reports whether a step behind s looks into the column that s adds.
+func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
+	in, out := plan.Collections[s.From].Schema, plan.Collections[s.Out]
+	added := map[string]bool{}
+	for _, c := range out.Schema.Columns {
+		if at := in.Index(c.Name); at < 0 || !in.Columns[at].Type.Equal(c.Type) {
+			added[c.Name] = true
+		}
+	}
+	var reads func(c *stream.CollectionNode) bool
+	reads = func(c *stream.CollectionNode) bool {
+		for _, i := range c.Steps {
+			step := plan.Steps[i]
+			var bound stream.Bound = step.Mapper
+			if step.Caller != nil {
+				bound = step.Caller
+			}
+			for _, name := range bound.Reads() {
+				if added[name] {
+					return true
+				}
+			}
+			if reads(plan.Collections[step.Out]) {
+				return true
+			}
+		}
+		return false
+	}
+	return reads(out)
+}
+
+func (g *graph) targetsBehind(collection int) []*target {
+	c := g.plan.Collections[collection]
+	var behind []*target
+	for _, s := range c.Sinks {
+		behind = append(behind, g.bySink[s.Sink]...)
+	}
+	for _, s := range c.Steps {
+		behind = append(behind, g.targetsBehind(g.plan.Steps[s].Out)...)
+	}
+	return behind
+}

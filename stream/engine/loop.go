@@ -1,0 +1,542 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// openTxn is the beginning of a source transaction whose end has not come yet.
+type openTxn struct {
+	batches []*cdc.Batch
+	bytes   int64
+}
+
+// gathered is what one epoch takes up.
+type gathered struct {
+	tasks    []*task
+	index    map[string]*task // by root and key
+	batches  []takenBatch
+	cursors  map[int]cdc.Position
+	changes  map[int]*changeCount // by source
+	bytes    int64
+	feeders  []feederMove
+	requests []*request
+	delivery [][]parcel // delivered, by target
+	swapped  bool
+}
+
+type takenBatch struct {
+	in    *inlet
+	batch *cdc.Batch
+}
+
+type changeCount struct {
+	byOp [8]int64
+	last int64 // newest source commit time
+}
+
+func (g *gathered) empty() bool {
+	return len(g.tasks) == 0 && len(g.cursors) == 0 && len(g.feeders) == 0 && len(g.requests) == 0 && !g.swapped
+}
+
+// tick is how often the loop looks at what announces itself to nobody: free disk, holds that have
+// lasted, a model that is gone for good.
+const tick = 250 * time.Millisecond
+
+// loop is the engine's one writer: gather, evaluate, commit, hand over.
+func (e *Engine) loop(ctx context.Context) error {
+	timer := time.NewTicker(tick)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		full, err := e.checkDisk()
+		if err != nil {
+			return err
+		}
+		if !full {
+			worked, err := e.step()
+			if err != nil {
+				return err
+			}
+			e.releaseEvents()
+			if worked {
+				continue
+			}
+			e.retireOld(ctx)
+			if done, err := e.finished(); done || err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-e.wakeup:
+		case <-timer.C:
+		}
+	}
+	return nil
+}
+
+// step runs one epoch. worked is false where there was nothing to do.
+func (e *Engine) step() (worked bool, err error) {
+	g := e.gather()
+	if g.empty() && !e.planDirty {
+		return false, e.tidy(g)
+	}
+	began := time.Now()
+	if err := e.load(g); err != nil {
+		return false, err
+	}
+	if err := e.evaluate(g); err != nil {
+		return false, err
+	}
+	if err := e.commit(g); err != nil {
+		return false, err
+	}
+	e.handOver(g, time.Since(began))
+	return true, nil
+}
+
+// gather fills an epoch by group commit: whatever has come up while the one before it was being synced,
+// up to a byte bound. Results are always taken; sources and backfills wait while too much is pending.
+func (e *Engine) gather() *gathered {
+	g := &gathered{index: map[string]*task{}, cursors: map[int]cdc.Position{}, changes: map[int]*changeCount{},
+		delivery: make([][]parcel, len(e.graph.targets))}
+	for _, t := range e.again {
+		e.merge(g, t)
+	}
+	e.again = nil
+	e.gatherAnswers(g)
+	e.gatherRejections(g)
+	g.requests = e.requests.take()
+	for _, r := range g.requests {
+		r.gather(e, g)
+	}
+	if e.scheduler.bytes < e.budget.calls {
+		e.gatherSources(g)
+	}
+	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 && g.bytes < e.budget.epoch {
+		e.gatherFeeders(g)
+	}
+	e.swap(g)
+	return g
+}
+
+func (e *Engine) gatherSources(g *gathered) {
+	for progress := true; progress && g.bytes < e.budget.epoch; {
+		progress = false
+		for i, in := range e.inlets {
+			b := in.take()
+			if b == nil {
+				continue
+			}
+			progress = true
+			e.admit(g, i, b)
+			if g.bytes >= e.budget.epoch {
+				return
+			}
+		}
+	}
+}
+
+// admit takes the whole transactions of a batch and keeps the beginning of the next one back (I11).
+func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) {
+	open := &e.open[source]
+	open.batches = append(open.batches, b)
+	open.bytes += b.Bytes()
+	txns := b.Txns()
+	if len(txns) == 0 {
+		return
+	}
+	for _, held := range open.batches[:len(open.batches)-1] {
+		e.addChanges(g, source, held, 0, held.Len())
+		g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: held})
+	}
+	end := txns[len(txns)-1].End
+	e.addChanges(g, source, b, 0, end)
+	g.cursors[source] = txns[len(txns)-1].Position
+	g.bytes += open.bytes
+	*open = openTxn{}
+	if end == b.Len() {
+		g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: b})
+		return
+	}
+	rest := &cdc.Batch{}
+	for i := end; i < b.Len(); i++ {
+		rest.Add(b.At(i))
+	}
+	open.batches, open.bytes = []*cdc.Batch{rest}, rest.Bytes()
+	g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: b})
+}
+
+// addChanges folds changes into tasks, the newest of a key being the one that counts.
+func (e *Engine) addChanges(g *gathered, source int, b *cdc.Batch, from, to int) {
+	count := g.changes[source]
+	if count == nil {
+		count = &changeCount{}
+		g.changes[source] = count
+	}
+	caught, _ := e.inlets[source].caught()
+	position := cdc.Position("")
+	if txns := b.Txns(); len(txns) > 0 {
+		position = txns[len(txns)-1].Position
+	} else if p := g.cursors[source]; p != "" {
+		position = p
+	}
+	for i := from; i < to; i++ {
+		c := b.At(i)
+		count.byOp[c.Op&7]++
+		count.last = max(count.last, c.Time)
+		r := e.graph.byPlace[source][c.Collection]
+		k := taskKey(r, c.Key)
+		t := g.index[k]
+		if t == nil && (c.Op == cdc.Insert || c.Op == cdc.Update) && e.table.same(r, c.Key, hashRow(c.Key, c.After, c.Note)) {
+			continue
+		}
+		if t == nil {
+			t = &task{root: r, key: c.Key}
+			g.index[k] = t
+			g.tasks = append(g.tasks, t)
+		}
+		t.fold(&c, position)
+		t.live = t.live || caught && !c.Snapshot
+	}
+}
+
+// fold lays a change over what the epoch already has for the key. Fields that the source did not send
+// are those of the change before it (scenario 11).
+func (t *task) fold(c *cdc.Change, position cdc.Position) {
+	row := c.After
+	if t.changed && len(t.row) > 0 && len(row) > 0 {
+		row = overlay(t.row, row)
+	}
+	t.changed, t.op, t.row, t.cause, t.origin, t.time = true, c.Op, row, c.Cause, position, c.Time
+	if c.Note != nil {
+		t.note, t.noted = c.Note, true
+	}
+	if c.Op == cdc.Delete || c.Op == cdc.Truncate {
+		t.note, t.noted, t.row = c.Note, c.Note != nil, nil
+	}
+}
+
+// overlay resolves the unchanged fields of a row through the one before it.
+func overlay(before, after cdc.Row) cdc.Row {
+	n := after.Len()
+	for i := range n {
+		if after.At(i).State != cdc.Unchanged {
+			continue
+		}
+		var b cdc.RowBuilder
+		for k := range n {
+			v := after.At(k)
+			if v.State == cdc.Unchanged {
+				v = before.At(k)
+			}
+			b.Value(v)
+		}
+		return b.Build()
+	}
+	return after
+}
+
+func taskKey(r *root, key cdc.Key) string {
+	return string(append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(key)), r.instance), key...))
+}
+
+// merge adds a task that stems from no source change.
+func (e *Engine) merge(g *gathered, t *task) {
+	k := taskKey(t.root, t.key)
+	if was := g.index[k]; was != nil {
+		was.force = was.force || t.force
+		was.live = was.live || t.live
+		was.retry = append(was.retry, t.retry...)
+		was.refused = append(was.refused, t.refused...)
+		return
+	}
+	g.index[k] = t
+	g.tasks = append(g.tasks, t)
+}
+
+// load reads the records of the epoch's owners, in key order.
+func (e *Engine) load(g *gathered) error {
+	keys := make([][]byte, len(g.tasks))
+	order := make([]int, len(g.tasks))
+	for i, t := range g.tasks {
+		keys[i], order[i] = ownerKey(nil, t.root, t.key), i
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(keys[a], keys[b]) })
+	sorted, tasks := make([][]byte, len(order)), make([]*task, len(order))
+	for i, at := range order {
+		sorted[i], tasks[i] = keys[at], g.tasks[at]
+	}
+	g.tasks = tasks
+	var block arena
+	return e.db.State.GetSorted(sorted, func(i int, value []byte, ok bool) error {
+		if ok {
+			tasks[i].stored = block.copy(value)
+		}
+		return nil
+	})
+}
+
+// parallelFrom is the number of owners from which an epoch is spread over the cores.
+const parallelFrom = 64
+
+// evaluate runs the workers over the epoch's owners, each over a contiguous range of keys.
+func (e *Engine) evaluate(g *gathered) error {
+	n := 1
+	if len(g.tasks) >= parallelFrom {
+		n = runtime.GOMAXPROCS(0)
+	}
+	e.workers = e.workers[:0]
+	for range n {
+		w := newWorker(e.graph, e.memo)
+		w.epoch, w.now = e.epoch+1, time.Now().UnixMicro()
+		e.workers = append(e.workers, w)
+	}
+	faults := make([]error, n)
+	var wg sync.WaitGroup
+	for i, w := range e.workers {
+		tasks := g.tasks[len(g.tasks)*i/n : len(g.tasks)*(i+1)/n]
+		run := func() {
+			for _, t := range tasks {
+				if faults[i] = w.evaluate(t); faults[i] != nil {
+					return
+				}
+			}
+		}
+		if n == 1 {
+			run()
+		} else {
+			wg.Go(run)
+		}
+	}
+	wg.Wait()
+	return errors.Join(faults...)
+}
+
+// commit makes the epoch current by one synced batch (I2): records, pending calls, dead letters, outbox,
+// cursors, totals. What it refers to in the memo is durable before.
+func (e *Engine) commit(g *gathered) error {
+	epoch := e.epoch + 1
+	if err := e.commitMemo(); err != nil {
+		return err
+	}
+	e.o.Crash("commit.memo")
+	b := e.db.State.NewBatch()
+	for _, w := range e.workers {
+		for i := range w.out.puts {
+			p := &w.out.puts[i]
+			if p.value == nil {
+				b.Delete(ownerKey(nil, p.root, p.key))
+			} else {
+				b.Put(ownerKey(nil, p.root, p.key), p.value)
+			}
+		}
+		for i := range w.out.held {
+			putPending(b, &w.out.held[i])
+		}
+		if err := e.putLetters(b, &w.out); err != nil {
+			return err
+		}
+	}
+	if err := e.resolveShared(b); err != nil {
+		return err
+	}
+	e.putOutbox(b, epoch)
+	for source, position := range g.cursors {
+		b.Put(metaKey("cursor/"+e.plan.Sources[source].Name), []byte(position))
+	}
+	for i := range g.feeders {
+		g.feeders[i].put(e, b)
+	}
+	e.collectDelivered(b, g)
+	e.totals.add(e, g)
+	value, err := e.totals.encode()
+	if err != nil {
+		return err
+	}
+	b.Put(metaKey("totals"), value)
+	if e.planDirty {
+		if err := e.graph.stored.put(b); err != nil {
+			return err
+		}
+	}
+	e.o.Crash("commit.before")
+	if err := e.db.CommitEpoch(b, epoch); err != nil {
+		return fmt.Errorf("commit epoch %d: %w", epoch, err)
+	}
+	e.epoch, e.planDirty = epoch, false
+	e.o.Crash("commit.after")
+	return nil
+}
+
+// commitMemo makes the answers of inline models durable (I2: before anything refers to them).
+func (e *Engine) commitMemo() error {
+	var entries []statestore.Entry
+	for _, w := range e.workers {
+		for _, m := range w.out.memo {
+			entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint(m.call), Value: m.value})
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := e.db.Memo.Put(entries); err != nil {
+		return fmt.Errorf("remember results: %w", err)
+	}
+	for i := range entries {
+		e.memo.learn(stream.Fingerprint(entries[i].Fingerprint))
+	}
+	return nil
+}
+
+// pendingKey marks an owner that waits at an expensive step, so that a start finds it without reading
+// every record.
+func pendingKey(r *root, key cdc.Key, instance uint32) []byte {
+	return statestore.AppendKey(nil, statestore.Key{VNode: vnode, Space: statestore.SpacePending, Instance: r.instance, Owner: key,
+		Child: binary.BigEndian.AppendUint32(nil, instance)})
+}
+
+func putPending(b *statestore.Batch, h *hold) {
+	key := pendingKey(h.root, h.key, h.node.instance)
+	if len(h.wants) == 0 {
+		b.Delete(key)
+	} else {
+		b.Put(key, nil)
+	}
+}
+
+// putOutbox writes what the sinks are to be told.
+func (e *Engine) putOutbox(b *statestore.Batch, epoch uint64) {
+	for _, t := range e.graph.targets {
+		part := uint32(0)
+		for _, w := range e.workers {
+			if len(w.out.effects[t.index]) == 0 {
+				continue
+			}
+			b.Put(outboxKey(t.instance, epoch, part), w.out.effects[t.index])
+			part++
+		}
+	}
+}
+
+// collectDelivered removes what has been delivered, and notes how far each target is.
+func (e *Engine) collectDelivered(b *statestore.Batch, g *gathered) {
+	for i, parcels := range g.delivery {
+		t := e.graph.targets[i]
+		for _, p := range parcels {
+			for part := range p.keys {
+				b.Delete(outboxKey(t.instance, p.epoch, uint32(part)))
+			}
+		}
+		if n := len(parcels); n > 0 {
+			putUint(b, appliedKey(t.instance), parcels[n-1].epoch)
+		}
+	}
+}
+
+// tidy removes delivered outbox entries while there is nothing else to do. It need not be durable: what
+// comes back after a crash is delivered once more.
+func (e *Engine) tidy(g *gathered) error {
+	any := false
+	for _, parcels := range g.delivery {
+		any = any || len(parcels) > 0
+	}
+	if !any {
+		return nil
+	}
+	b := e.db.State.NewBatch()
+	e.collectDelivered(b, g)
+	return e.db.State.Commit(b, false)
+}
+
+// handOver passes on what is durable now: effects to the deliveries, calls to the models, positions to
+// the sources (I1).
+func (e *Engine) handOver(g *gathered, took time.Duration) {
+	for _, w := range e.workers {
+		for i := range w.out.puts {
+			if p := &w.out.puts[i]; p.same {
+				e.table.put(p.root, p.key, p.hash)
+			} else {
+				e.table.forget(p.root, p.key)
+			}
+		}
+		e.again = append(e.again, w.out.again...)
+	}
+	e.handOverCalls()
+	e.handOverEffects()
+	for source, position := range g.cursors {
+		e.cursors[source] = position
+	}
+	e.memo.endEpoch()
+	for _, t := range g.batches {
+		t.in.give(t.batch)
+	}
+	for _, r := range g.requests {
+		r.done(nil)
+	}
+	e.publish(g, took)
+}
+
+func (e *Engine) handOverCalls() {
+	submit := map[*modelRun][]stream.Call{}
+	drop := map[*modelRun][]stream.Fingerprint{}
+	for _, w := range e.workers {
+		for i := range w.out.held {
+			h := &w.out.held[i]
+			h.key = bytes.Clone(h.key)
+			calls, dropped := e.scheduler.settle(h)
+			submit[h.node.model] = append(submit[h.node.model], calls...)
+			drop[h.node.model] = append(drop[h.node.model], dropped...)
+		}
+	}
+	for m, calls := range drop {
+		if len(calls) > 0 {
+			e.scheduler.dropped(m.remote.Queue().Withdraw(calls))
+		}
+	}
+	for m, calls := range submit {
+		if len(calls) > 0 {
+			m.remote.Queue().Submit(calls)
+		}
+	}
+}
+
+func (e *Engine) handOverEffects() {
+	for _, t := range e.graph.targets {
+		p := parcel{epoch: e.epoch}
+		for _, w := range e.workers {
+			if data := w.out.effects[t.index]; len(data) > 0 {
+				p.keys++
+				p.size += int64(len(data))
+				p.count += w.out.count[t.index]
+				p.data = append(p.data, data)
+			}
+		}
+		if p.keys > 0 {
+			t.delivery.post(p)
+		}
+	}
+}
+
+// releaseEvents passes on the changes that every sink holds.
+func (e *Engine) releaseEvents() {
+	e.events.release(func(epoch uint64) bool {
+		for _, t := range e.graph.targets {
+			if !t.gone && !t.delivery.settled(epoch) {
+				return false
+			}
+		}
+		return true
+	})
+}

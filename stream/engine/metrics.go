@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the engine's histograms; everything else is collected from its status when it is asked
+// for. A nil Metrics counts nothing.
+type Metrics struct {
+	epochSeconds     prometheus.Histogram
+	freshnessSeconds *prometheus.HistogramVec
+}
+
+// NewMetrics makes the histograms of a flow and registers them.
+func NewMetrics(flow string, r prometheus.Registerer) (*Metrics, error) {
+	labels := prometheus.Labels{"flow": flow}
+	m := &Metrics{
+		epochSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "freshet_epoch_seconds", ConstLabels: labels,
+			Help: "Time from gathering an epoch to its commit.", Buckets: prometheus.ExponentialBuckets(0.0002, 2.5, 14)}),
+		freshnessSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "freshet_freshness_seconds", ConstLabels: labels,
+			Help: "Time from a source's commit to the sink's ack.", Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 16)}, []string{"sink"}),
+	}
+	for _, c := range []prometheus.Collector{m.epochSeconds, m.freshnessSeconds} {
+		if err := r.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *Metrics) epoch(seconds float64) {
+	if m != nil {
+		m.epochSeconds.Observe(seconds)
+	}
+}
+
+func (m *Metrics) freshness(sink string) func(float64) {
+	return m.freshnessSeconds.WithLabelValues(sink).Observe
+}
+
+// Collector presents the engine's status as metrics, read at every scrape.
+func (e *Engine) Collector() prometheus.Collector { return &collector{engine: e} }
+
+type collector struct{ engine *Engine }
+
+// Describe implements prometheus.Collector; the metrics depend on the flow, so none is promised.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	s := c.engine.Status()
+	emit := func(kind prometheus.ValueType, name, help string, value float64, pairs ...string) {
+		names, values := []string{"flow"}, []string{s.Flow}
+		for i := 0; i < len(pairs); i += 2 {
+			names, values = append(names, pairs[i]), append(values, pairs[i+1])
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
+	}
+	counter, gauge := prometheus.CounterValue, prometheus.GaugeValue
+	c.engine.mu.RLock()
+	t := c.engine.view.totals
+	c.engine.mu.RUnlock()
+	for name, src := range s.Sources {
+		emit(gauge, "freshet_source_lag_seconds", "Age of the newest change that was read, while more is queued.", src.LagSeconds, "source", name)
+		for _, op := range []string{"insert", "update", "delete", "truncate", "reject"} {
+			n := int64(0)
+			if f := t.Sources[name]; f != nil {
+				n = f.ByOp[op]
+			}
+			emit(counter, "freshet_source_changes_total", "Changes read.", float64(n), "source", name, "op", op)
+		}
+	}
+	letters := int64(0)
+	for _, n := range c.engine.graph.calls {
+		name := n.step.Name
+		st := s.Steps[name]
+		model := n.caller.Model().Name()
+		rejected := int64(0)
+		if f := t.Steps[name]; f != nil {
+			rejected = f.Rejected
+		}
+		emit(counter, "freshet_step_calls_total", "Calls answered.", float64(st.CallsTotal), "step", name, "model", model, "outcome", "ok")
+		emit(counter, "freshet_step_rejected_total", "Calls that the model refused for good.", float64(rejected), "step", name, "model", model)
+		emit(counter, "freshet_step_memo_hits_total", "Calls that were not made because their answer was known.", float64(st.MemoHitsTotal), "step", name)
+		emit(gauge, "freshet_step_pending", "Owners that wait for calls.", float64(st.Pending), "step", name)
+	}
+	for name, st := range s.Steps {
+		emit(counter, "freshet_step_rows_total", "Rows that reached the step.", float64(st.Rows), "step", name, "dir", "in")
+	}
+	letters = t.Letters
+	emit(gauge, "freshet_dead_letters", "Rows that cannot be processed.", float64(letters))
+	for name, m := range s.Models {
+		open := 0.0
+		if m.Breaker == "open" {
+			open = 2
+		}
+		emit(gauge, "freshet_breaker_state", "0 closed, 1 half open, 2 open.", open, "model", name)
+		emit(counter, "freshet_model_tokens_total", "Tokens that the model says it has used.", float64(m.TokensTotal), "model", name, "kind", "input")
+	}
+	for name, k := range s.Sinks {
+		emit(counter, "freshet_sink_writes_total", "Effects decided.", float64(k.UpsertsTotal), "sink", name, "op", "upsert")
+		emit(counter, "freshet_sink_writes_total", "Effects decided.", float64(k.DeletesTotal), "sink", name, "op", "delete")
+		emit(gauge, "freshet_sink_outbox_bytes", "Effects that wait for the sink.", float64(k.OutboxBytes), "sink", name)
+	}
+	emit(gauge, "freshet_store_bytes", "Files of the state.", float64(s.Store.Bytes))
+	emit(counter, "freshet_store_stalls_total", "Times that writes to the state had to wait.", float64(s.Store.Stalls))
+}

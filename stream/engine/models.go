@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// modelRun is a remote model as the engine runs it.
+type modelRun struct {
+	name   string
+	remote stream.RemoteModel
+}
+
+// answerQueue carries answers from the models to the loop. It is bounded by what the loop has submitted.
+type answerQueue struct {
+	mu    sync.Mutex
+	queue []stream.Answer
+}
+
+func (q *answerQueue) put(answers []stream.Answer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, answers...)
+}
+
+func (q *answerQueue) take() []stream.Answer {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	answers := q.queue
+	q.queue = nil
+	return answers
+}
+
+// answer receives results from a model, on the model's goroutine. They are durable in the memo before
+// anybody hears of them, and wait for no admission (I7): what is paid is kept.
+func (e *Engine) answer(answers []stream.Answer) {
+	var entries []statestore.Entry
+	for i := range answers {
+		if answers[i].Rejected == nil {
+			entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint(answers[i].Fingerprint), Value: answers[i].Result})
+		}
+	}
+	if len(entries) > 0 {
+		if err := e.db.Memo.Put(entries); err != nil {
+			e.log.Error("results cannot be kept", "err", err)
+			return
+		}
+	}
+	e.o.Crash("memo.answer")
+	e.answered.put(answers)
+	e.wake()
+}
+
+// gatherAnswers turns answers into tasks of the owners that may go on.
+func (e *Engine) gatherAnswers(g *gathered) {
+	for _, a := range e.answered.take() {
+		if a.Rejected == nil {
+			e.memo.learn(a.Fingerprint)
+		}
+		node := e.scheduler.answered(&a, func(k waitKey, w *waiter) {
+			t := &task{root: e.graph.roots[k.root], key: cdc.Key(k.key), force: true, live: w.live}
+			if a.Rejected != nil {
+				t.refused = []refusal{{call: a.Fingerprint, code: "rejected", message: a.Rejected.Error(), attempts: a.Attempts}}
+			}
+			e.merge(g, t)
+		})
+		if node == nil {
+			continue
+		}
+		if a.Rejected == nil {
+			e.totals.step(node.step.Name).Calls++
+		} else {
+			e.totals.step(node.step.Name).Rejected++
+		}
+	}
+}
+
+// gatherRejections takes from the deliveries what is done and what their targets refused for good.
+func (e *Engine) gatherRejections(g *gathered) {
+	for i, t := range e.graph.targets {
+		if t.delivery == nil {
+			continue
+		}
+		done, rejected := t.delivery.collect()
+		g.delivery[i] = append(g.delivery[i], done...)
+		for _, r := range rejected {
+			c := e.plan.Collections[t.sink.From[r.input]]
+			for _, root := range e.graph.roots {
+				if root.collection == c.Root {
+					e.merge(g, &task{root: root, key: bytes.Clone(r.owner), force: true,
+						refused: []refusal{{instance: t.instance, child: r.child, code: r.code, message: r.message, attempts: 1}}})
+				}
+			}
+		}
+	}
+}
+
+// timeText writes microseconds since 1970 as RFC 3339 in UTC.
+func timeText(us int64) string { return time.UnixMicro(us).UTC().Format(time.RFC3339Nano) }
+
+// childText shows the key of a row behind its owner's.
+func childText(child []byte) string {
+	if len(child) == 0 {
+		return ""
+	}
+	return cdc.Key(child).Text()
+}

@@ -1,0 +1,267 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// storedPlan is what the state remembers of the plan that it was last run with. Steps and sinks are
+// known by name and logic; what they hold lies under a numeric instance, so that a step that is
+// removed and added again, or a target that is built anew, never meets what another left.
+type storedPlan struct {
+	Number   uint64                `json:"number"` // grows with every change of logic
+	Flow     string                `json:"flow"`
+	Text     string                `json:"text,omitempty"` // the flow file without secrets, to open what still serves after a change
+	Next     uint32                `json:"next_instance"`
+	Layouts  map[uint64][]string   `json:"layouts"` // column lists that retained rows may have
+	Roots    map[string]storedRoot `json:"roots"`
+	Steps    map[string]storedStep `json:"steps"`
+	Sinks    map[string]storedSink `json:"sinks"`
+	Retiring map[string]storedSink `json:"retiring,omitempty"` // targets that serve until their successor is complete
+	Dropped  []uint32              `json:"dropped,omitempty"`  // instances whose leftovers are still to be removed
+}
+
+type storedRoot struct {
+	Instance uint32 `json:"instance"`
+	Layout   uint64 `json:"layout"`
+	Retained bool   `json:"retained"`
+	Backfill string `json:"backfill,omitempty"` // "scan" or "rescan" while rows wait to be evaluated under this plan
+}
+
+type storedStep struct {
+	Instance uint32 `json:"instance"`
+	Logic    string `json:"logic"` // of the step and everything before it
+}
+
+type storedSink struct {
+	Instance   uint32 `json:"instance"`
+	Logic      string `json:"logic"`
+	Storage    string `json:"storage"`
+	Generation uint64 `json:"generation"`
+	Swap       bool   `json:"swap,omitempty"`     // it is complete only when a swap has made it serve
+	Text       string `json:"text,omitempty"`     // of a retiring target: the flow file that describes it
+	Building   bool   `json:"building,omitempty"` // it does not serve yet
+}
+
+// Backfill kinds.
+const (
+	backfillScan   = "scan"   // from the retained rows
+	backfillRescan = "rescan" // from the source
+)
+
+// metaInstance numbers the engine's keys in the Meta space; 0 belongs to the store.
+const metaInstance = 1
+
+func metaKey(name string) []byte {
+	return statestore.AppendKey(nil, statestore.Key{Space: statestore.SpaceMeta, Instance: metaInstance, Owner: []byte(name)})
+}
+
+func loadPlan(db *statestore.DB) (*storedPlan, error) {
+	value, ok, err := db.State.Get(metaKey("plan"))
+	if err != nil || !ok {
+		return nil, err
+	}
+	p := &storedPlan{}
+	if err := json.Unmarshal(value, p); err != nil {
+		return nil, fmt.Errorf("read stored plan: %w", err)
+	}
+	return p, nil
+}
+
+func (p *storedPlan) put(b *statestore.Batch) error {
+	value, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	b.Put(metaKey("plan"), value)
+	return nil
+}
+
+func (p *storedPlan) instance() uint32 {
+	p.Next++
+	return p.Next + 15 // the first sixteen are kept for the engine itself
+}
+
+// migrate derives the plan to store from the one that is stored and the one to be run. changed
+// reports whether logic differs: then every owner behind a changed node is evaluated again, and what
+// comes out is diffed against what the records say, whatever way led there.
+func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan, changed bool) {
+	if old == nil {
+		old = &storedPlan{Flow: plan.Flow}
+	}
+	n := &storedPlan{Number: old.Number, Flow: plan.Flow, Text: text, Next: old.Next, Layouts: maps.Clone(old.Layouts),
+		Roots: map[string]storedRoot{}, Steps: map[string]storedStep{}, Sinks: map[string]storedSink{},
+		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped)}
+	if n.Layouts == nil {
+		n.Layouts = map[uint64][]string{}
+	}
+	if n.Retiring == nil {
+		n.Retiring = map[string]storedSink{}
+	}
+	dirty := map[int]bool{} // roots with changed logic behind them
+	n.migrateSteps(old, plan, dirty)
+	n.migrateSinks(old, plan, dirty)
+	n.migrateRoots(old, plan, dirty)
+	if changed = len(dirty) > 0 || old.Number == 0; changed {
+		n.Number++
+	}
+	return n, changed
+}
+
+func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+	kept := map[uint32]bool{}
+	for _, s := range plan.Steps {
+		was, ok := old.Steps[s.Name]
+		if s.Options.Was != "" {
+			if renamed, there := old.Steps[s.Options.Was]; there {
+				was, ok = renamed, true
+			}
+		}
+		logic := plan.Collections[s.Out].Logic.String()
+		if !ok || kept[was.Instance] {
+			was = storedStep{Instance: n.instance()}
+		}
+		if was.Logic != logic && s.Caller != nil {
+			dirty[plan.Collections[s.Out].Root] = true
+		}
+		kept[was.Instance] = true
+		n.Steps[s.Name] = storedStep{Instance: was.Instance, Logic: logic}
+	}
+	for _, s := range old.Steps {
+		if !kept[s.Instance] {
+			n.Dropped = append(n.Dropped, s.Instance)
+		}
+	}
+}
+
+func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+	for _, s := range plan.Sinks {
+		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), Swap: s.Swap && s.Binding.Beside}
+		was, ok := old.Sinks[s.Name]
+		switch {
+		case !ok:
+			next.Instance = n.instance()
+		case was.Logic == next.Logic && was.Storage == next.Storage:
+			next = was
+			next.Swap = s.Swap && s.Binding.Beside
+		case next.Swap || was.Storage != next.Storage:
+			n.replace(s.Name, was, &next, old.Text)
+		default:
+			next.Instance, next.Generation, next.Building = was.Instance, was.Generation, was.Building
+		}
+		if !ok || was.Logic != next.Logic || was.Instance != next.Instance {
+			for _, from := range s.From {
+				dirty[plan.Collections[from].Root] = true
+			}
+		}
+		n.Sinks[s.Name] = next
+	}
+	for name, was := range old.Sinks {
+		if _, ok := n.Sinks[name]; !ok {
+			n.Dropped = append(n.Dropped, was.Instance)
+		}
+	}
+	for name, was := range old.Retiring {
+		if _, ok := n.Sinks[name]; !ok {
+			n.Dropped = append(n.Dropped, was.Instance)
+			delete(n.Retiring, name)
+		}
+	}
+}
+
+// replace gives a sink a new instance. With swap the one that serves goes on serving until the new one is
+// complete; one that was never completed goes at once.
+func (n *storedPlan) replace(name string, was storedSink, next *storedSink, text string) {
+	next.Instance = n.instance()
+	if !next.Swap {
+		n.Dropped = append(n.Dropped, was.Instance)
+		if r, ok := n.Retiring[name]; ok {
+			n.Dropped = append(n.Dropped, r.Instance)
+			delete(n.Retiring, name)
+		}
+		return
+	}
+	next.Building = true
+	if was.Building {
+		n.Dropped = append(n.Dropped, was.Instance)
+		return
+	}
+	was.Text = text
+	n.Retiring[name] = was
+}
+
+func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+	for i, c := range plan.Collections {
+		if c.Source < 0 {
+			continue
+		}
+		was, ok := old.Roots[c.Name]
+		if !ok {
+			was = storedRoot{Instance: n.instance()}
+			delete(dirty, i) // nothing is held of it yet
+		}
+		next := storedRoot{Instance: was.Instance, Layout: was.Layout, Retained: retains(plan, i), Backfill: was.Backfill}
+		columns := layoutOf(c)
+		if ok && slices.Equal(n.Layouts[was.Layout], columns) {
+			columns = nil
+		}
+		missing := false
+		if columns != nil {
+			next.Layout = uint64(len(n.Layouts)) + 1
+			for _, name := range columns {
+				missing = missing || ok && !slices.Contains(n.Layouts[was.Layout], name)
+			}
+			n.Layouts[next.Layout] = columns
+		}
+		if dirty[i] {
+			next.Backfill = backfillScan
+			if missing || !was.Retained {
+				next.Backfill = backfillRescan
+			}
+		} else if ok && next.Retained && !was.Retained {
+			next.Backfill = backfillRescan
+			dirty[i] = true
+		}
+		n.Roots[c.Name] = next
+	}
+	for name, was := range old.Roots {
+		if _, ok := n.Roots[name]; !ok {
+			n.Dropped = append(n.Dropped, was.Instance)
+		}
+	}
+}
+
+// layoutOf lists the columns of a retained row with their types, so that a change of either is seen.
+func layoutOf(c *stream.CollectionNode) []string {
+	columns := make([]string, len(c.Schema.Columns))
+	for i, column := range c.Schema.Columns {
+		columns[i] = column.Name + " " + column.Type.String()
+	}
+	return columns
+}
+
+// retains reports whether the rows of a source collection are kept: where an expensive step has to build
+// its output later than its input came, where a target's key may need another owner's row, and where
+// the source cannot be read again.
+func retains(plan *stream.Plan, root int) bool {
+	if !plan.Sources[plan.Collections[root].Source].Rescans {
+		return true
+	}
+	steps, sinks := plan.Reach(root)
+	for _, s := range steps {
+		if plan.Steps[s].Caller != nil {
+			return true
+		}
+	}
+	for _, s := range sinks {
+		if plan.Sinks[s.Sink].Key[s.Input] != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// StepError is a row that a step with `on_error: fail` refused: the flow stops.
+type StepError struct {
+	Step    string
+	Key     string // of the source row
+	Message string
+}
+
+func (e *StepError) Error() string {
+	return fmt.Sprintf("step %s rejects %s: %s", e.Step, e.Key, e.Message)
+}
+
+// DeadLetter is a row that cannot be processed, with its cause. It leaves when its row succeeds,
+// changes or is deleted.
+type DeadLetter struct {
+	ID       string          `json:"id"`
+	Step     string          `json:"step"`   // the step, source or sink that rejected it
+	Source   string          `json:"source"` // of the source row
+	Key      string          `json:"key"`
+	Code     string          `json:"code"`
+	Message  string          `json:"message"`
+	Attempts int             `json:"attempts"`
+	At       string          `json:"at"` // RFC 3339
+	Child    string          `json:"child,omitempty"`
+	Input    json.RawMessage `json:"input,omitempty"`
+}
+
+// letterKey is where a dead letter lies.
+type letterKey struct {
+	root     uint32 // instance
+	owner    cdc.Key
+	instance uint32 // of the step or sink that rejected; that of the root for a source
+	child    []byte
+}
+
+// letter is a dead letter to be written.
+type letter struct {
+	letterKey
+	body DeadLetter
+}
+
+// id is stable for the place of a dead letter, so that a row which fails again keeps it.
+func (k letterKey) id() string {
+	f := stream.FingerprintOf([]byte{byte(k.root), byte(k.root >> 8), byte(k.root >> 16)}, k.owner,
+		[]byte{byte(k.instance), byte(k.instance >> 8), byte(k.instance >> 16)}, k.child)
+	return hex.EncodeToString(f[:6])
+}
+
+// reject keeps a row out of everything behind the step and makes a dead letter of it (I6).
+func (w *worker) reject(instance uint32, child []byte, what stream.Fingerprint, code, message string, input []byte, attempts int) {
+	if w.keepReject(instance, child, what) {
+		return
+	}
+	child = w.out.arena.copy(child)
+	w.next.rejects = append(w.next.rejects, reject{instance: instance, child: child, what: what})
+	key := letterKey{root: w.t.root.instance, owner: w.t.key, instance: instance, child: child}
+	w.out.letters = append(w.out.letters, letter{letterKey: key, body: DeadLetter{ID: key.id(), Step: w.g.names[instance],
+		Source: w.t.root.name, Key: w.t.key.Text(), Code: code, Message: message, Attempts: attempts,
+		At: timeText(w.now), Child: childText(child), Input: input}})
+}
+
+// keepReject reports whether the row was rejected before for the same reason and nobody asked to try
+// again; then it stays rejected.
+func (w *worker) keepReject(instance uint32, child []byte, what stream.Fingerprint) bool {
+	for i := range w.old.rejects {
+		r := &w.old.rejects[i]
+		if r.instance != instance || r.what != what || !bytes.Equal(r.child, child) {
+			continue
+		}
+		kept := *r
+		again, discard := w.asked(instance, child)
+		if again && !discard || kept.flags&rejectRetry != 0 {
+			return false
+		}
+		if discard {
+			kept.flags |= rejectDiscard
+			w.out.cleared = append(w.out.cleared, letterKey{root: w.t.root.instance, owner: w.t.key, instance: instance, child: w.out.arena.copy(child)})
+		}
+		for len(w.oldReject) < len(w.old.rejects) {
+			w.oldReject = append(w.oldReject, false)
+		}
+		if !w.oldReject[i] {
+			w.oldReject[i] = true
+			w.next.rejects = append(w.next.rejects, kept)
+		}
+		return true
+	}
+	return false
+}
+
+// settleRejects removes the dead letters of what is not rejected any more.
+func (w *worker) settleRejects() {
+	for i := range w.old.rejects {
+		r := &w.old.rejects[i]
+		if w.oldReject[i] {
+			continue
+		}
+		if w.waits(r) {
+			kept := *r
+			if again, discard := w.asked(r.instance, r.child); again && !discard {
+				kept.flags |= rejectRetry
+			}
+			w.next.rejects = append(w.next.rejects, kept)
+			continue
+		}
+		key := letterKey{root: w.t.root.instance, owner: w.t.key, instance: r.instance, child: r.child}
+		again := false
+		for j := range w.out.letters {
+			l := &w.out.letters[j]
+			again = again || l.instance == key.instance && bytes.Equal(l.owner, key.owner) && bytes.Equal(l.child, key.child)
+		}
+		if !again {
+			key.child = w.out.arena.copy(key.child)
+			w.out.cleared = append(w.out.cleared, key)
+		}
+	}
+}
+
+// asked reports whether a person wants a rejected row to be tried again, or its dead letter dropped.
+func (w *worker) asked(instance uint32, child []byte) (again, discard bool) {
+	for _, r := range w.t.retry {
+		if r.instance == instance && bytes.Equal(r.child, child) {
+			return true, r.discard
+		}
+	}
+	return false, false
+}
+
+// waits reports whether the fate of a rejected row is open: what rejected it was not reached this time,
+// or a call for it is on its way.
+func (w *worker) waits(r *reject) bool {
+	if r.instance == w.t.root.instance {
+		return !w.t.changed
+	}
+	for s, instance := range w.g.mappers {
+		if instance == r.instance {
+			return !w.applied[s]
+		}
+	}
+	for _, t := range w.g.targets {
+		if t.instance == r.instance {
+			return w.visited[t.index] == 0
+		}
+	}
+	n := w.nodeOf(r.instance)
+	if n == nil {
+		return false
+	}
+	if !w.reached[n.index] {
+		return true
+	}
+	sec := w.next.call(r.instance)
+	if sec == nil || !sec.held {
+		return false
+	}
+	for i := range sec.wanted {
+		if bytes.Equal(sec.wanted[i].child, r.child) && sec.wanted[i].call == r.what {
+			return true
+		}
+	}
+	return false
+}
+
+// keepStale leaves what stood of a rejected row where it is.
+func (w *worker) keepStale(old *callSection, row *wantedRow) {
+	for i := range w.next.rejects {
+		r := &w.next.rejects[i]
+		if r.instance == old.instance && bytes.Equal(r.child, row.child) {
+			r.flags |= rejectStale
+		}
+	}
+}
+
+// describe writes a row as JSON, cut to a size that a dead letter may have.
+func (w *worker) describe(collection int, row cdc.Row) []byte {
+	columns := w.g.plan.Collections[collection].Schema.Columns
+	out := []byte{'{'}
+	for i, c := range columns {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(cdc.AppendJSONString(out, c.Name), ':')
+		v := row.At(i)
+		if len(v.Raw) > letterFieldMax && (c.Type.Kind == cdc.String || c.Type.Kind == cdc.Bytes) {
+			v.Raw = v.Raw[:letterFieldMax]
+		}
+		out = cdc.AppendJSON(out, c.Type, v)
+	}
+	return append(out, '}')
+}
+
+// letterFieldMax bounds a field of a row that a dead letter shows, in bytes.
+const letterFieldMax = 64 << 10

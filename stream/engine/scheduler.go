@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// scheduler knows which owners wait for which calls, and hands each call to its model once. It belongs
+// to the loop. What it holds can be derived again from the records: after a start it is empty, and
+// owners come back by way of the pending index.
+type scheduler struct {
+	jobs    map[stream.Fingerprint]*job
+	waiting map[waitKey]*waiter
+	bytes   int64 // of inputs that wait or are in flight
+}
+
+// job is a call that is wanted and not answered.
+type job struct {
+	node    *callNode
+	bytes   int64
+	waiters map[waitKey]struct{}
+}
+
+type waitKey struct {
+	root, node int
+	key        string
+}
+
+// waiter is an owner at one expensive step.
+type waiter struct {
+	left   map[stream.Fingerprint]struct{}
+	live   bool
+	origin cdc.Position
+	time   int64
+	calls  int // calls that this owner was the first to want
+}
+
+// jobOverhead is what a waiting call costs besides its input, in bytes.
+const jobOverhead = 256
+
+func newScheduler() *scheduler {
+	return &scheduler{jobs: map[stream.Fingerprint]*job{}, waiting: map[waitKey]*waiter{}}
+}
+
+// settle takes the word of an evaluation: these calls, and no others, does the owner wait for at this
+// step. It returns the calls to submit, and those that nobody wants any more.
+func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerprint) {
+	k := waitKey{root: h.root.index, node: h.node.index, key: string(h.key)}
+	was := s.waiting[k]
+	if len(h.wants) == 0 {
+		if was != nil {
+			drop = s.leave(k, was, nil)
+			delete(s.waiting, k)
+		}
+		return nil, drop
+	}
+	w := &waiter{left: make(map[stream.Fingerprint]struct{}, len(h.wants)), live: h.live, origin: h.origin, time: h.time}
+	if was != nil {
+		w.live, w.calls = w.live || was.live, was.calls
+	}
+	for _, want := range h.wants {
+		w.left[want.call] = struct{}{}
+		j := s.jobs[want.call]
+		if j == nil {
+			j = &job{node: h.node, bytes: int64(len(want.input)) + jobOverhead, waiters: map[waitKey]struct{}{}}
+			s.jobs[want.call] = j
+			s.bytes += j.bytes
+			w.calls++
+			submit = append(submit, stream.Call{Fingerprint: want.call, Input: want.input, Live: h.live})
+		}
+		j.waiters[k] = struct{}{}
+	}
+	if was != nil {
+		drop = s.leave(k, was, w.left)
+	}
+	s.waiting[k] = w
+	return submit, drop
+}
+
+// leave takes an owner off the calls that it does not want any more.
+func (s *scheduler) leave(k waitKey, was *waiter, still map[stream.Fingerprint]struct{}) (drop []stream.Fingerprint) {
+	for call := range was.left {
+		if _, ok := still[call]; ok {
+			continue
+		}
+		j := s.jobs[call]
+		if j == nil {
+			continue
+		}
+		if delete(j.waiters, k); len(j.waiters) == 0 {
+			drop = append(drop, call)
+		}
+	}
+	return drop
+}
+
+// dropped forgets calls that the model has given back unsent. A call that is in flight stays a job
+// until its answer comes: it is paid, and goes into the memo.
+func (s *scheduler) dropped(calls []stream.Fingerprint) {
+	for _, call := range calls {
+		if j := s.jobs[call]; j != nil && len(j.waiters) == 0 {
+			s.bytes -= j.bytes
+			delete(s.jobs, call)
+		}
+	}
+}
+
+// answered takes a call off the owners that wait for it and yields those that may go on: the ones
+// whose last call it was, and all of them where it was refused.
+func (s *scheduler) answered(a *stream.Answer, ready func(k waitKey, w *waiter)) (node *callNode) {
+	j := s.jobs[a.Fingerprint]
+	if j == nil {
+		return nil
+	}
+	delete(s.jobs, a.Fingerprint)
+	s.bytes -= j.bytes
+	for k := range j.waiters {
+		w := s.waiting[k]
+		if w == nil {
+			continue
+		}
+		if delete(w.left, a.Fingerprint); len(w.left) == 0 || a.Rejected != nil {
+			ready(k, w)
+		}
+	}
+	return j.node
+}
+
+// oldest is the first position that a waiting owner of a root stems from; ok is false where none waits.
+func (s *scheduler) oldest(root int, nodes func(node int) bool) (position cdc.Position, ok bool) {
+	for k, w := range s.waiting {
+		if k.root == root && nodes(k.node) && (!ok || w.origin < position) {
+			position, ok = w.origin, true
+		}
+	}
+	return position, ok
+}
+
+// pending counts the owners that wait at a step, and their calls.
+func (s *scheduler) pending(node int) (owners int) {
+	for k := range s.waiting {
+		if k.node == node {
+			owners++
+		}
+	}
+	return owners
+}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// ErrNoIndex says that a flow has no sink that can be searched.
+var ErrNoIndex = errors.New("the flow has no sink that can be searched")
+
+// Asker is a model that embeds a question at once, beside its queue. A question is not a row: it is
+// neither lineage nor counted as a call.
+type Asker interface {
+	Ask(ctx context.Context, input []byte) ([]byte, error)
+}
+
+// Index is the sink that a search goes to, with the model whose vectors it holds.
+type Index struct {
+	Sink   string
+	Input  stream.SinkCollection // columns that a hit's row has
+	Model  stream.Model
+	search stream.Searcher
+}
+
+// Index finds the searchable sink of that name, or the first one. During a swap it is the one that
+// still serves, with its own model.
+func (e *Engine) Index(name string) (*Index, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var found *Index
+	for _, t := range e.graph.targets {
+		if t.gone || name != "" && t.name != name {
+			continue
+		}
+		s, ok := t.delivery.writer.(stream.Searcher)
+		if !ok || t.building && e.hasRetiring(t.name) {
+			continue
+		}
+		if found == nil || t.retiring {
+			found = &Index{Sink: t.name, Input: t.sink.Inputs[0], Model: vectorModel(t), search: s}
+		}
+	}
+	if found == nil {
+		return nil, ErrNoIndex
+	}
+	return found, nil
+}
+
+func (e *Engine) hasRetiring(name string) bool {
+	for _, t := range e.graph.targets {
+		if t.retiring && !t.gone && t.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// vectorModel is the model of the last expensive step before a target that adds its vector.
+func vectorModel(t *target) stream.Model {
+	for at := t.sink.From[0]; t.plan.Collections[at].Step >= 0; {
+		step := t.plan.Steps[t.plan.Collections[at].Step]
+		if step.Caller != nil && step.Caller.ByReference() {
+			return step.Caller.Model()
+		}
+		at = step.From
+	}
+	return nil
+}
+
+// Embed turns a question into a vector with the index's own model.
+func (x *Index) Embed(ctx context.Context, text string) ([]float32, error) {
+	switch m := x.Model.(type) {
+	case Asker:
+		raw, err := m.Ask(ctx, []byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("embed the question with model %s: %w", x.Model.Name(), err)
+		}
+		return cdc.Value{Raw: raw}.AppendVector(nil), nil
+	case stream.InlineModel:
+		raw, err := m.Answer([][]byte{[]byte(text)})
+		if err != nil {
+			return nil, fmt.Errorf("embed the question with model %s: %w", x.Model.Name(), err)
+		}
+		return cdc.Value{Raw: raw[0]}.AppendVector(nil), nil
+	}
+	return nil, fmt.Errorf("embed the question: the vectors of sink %s come from no model; give a vector instead", x.Sink)
+}
+
+// Search finds the nearest rows.
+func (x *Index) Search(ctx context.Context, q stream.Query) ([]stream.Hit, error) {
+	hits, err := x.search.Search(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("search sink %s: %w", x.Sink, err)
+	}
+	return hits, nil
+}

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+)
+
+// Where the flow chooses a target's key, rows of several owners may meet in one. Each of them is kept as
+// a contributor with its row; the one with the smallest collection key is shown, so that every order of
+// arrival ends the same. There is no delete while another row still has the key.
+
+func contributorKey(t *target, to, from []byte) []byte {
+	return statestore.AppendKey(nil, statestore.Key{VNode: vnode, Space: statestore.SpaceContributors, Instance: t.instance, Owner: to, Child: from})
+}
+
+// resolveShared turns the contributions of the epoch into effects.
+func (e *Engine) resolveShared(b *statestore.Batch) error {
+	var all []contribution
+	for _, w := range e.workers {
+		all = append(all, w.out.shared...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, func(x, y contribution) int {
+		if x.target != y.target {
+			return x.target.index - y.target.index
+		}
+		if c := bytes.Compare(x.to, y.to); c != 0 {
+			return c
+		}
+		return bytes.Compare(x.from, y.from)
+	})
+	for i := 0; i < len(all); {
+		j := i + 1
+		for j < len(all) && all[j].target == all[i].target && bytes.Equal(all[j].to, all[i].to) {
+			j++
+		}
+		if err := e.resolveKey(b, all[i:j]); err != nil {
+			return fmt.Errorf("resolve key %s of sink %s: %w", cdc.Key(all[i].to).Text(), all[i].target.name, err)
+		}
+		i = j
+	}
+	return nil
+}
+
+// resolveKey settles one key of a target: who was shown, and who is shown now.
+func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
+	t, to := news[0].target, news[0].to
+	latest := map[string]*contribution{}
+	for i := range news {
+		// A row that leaves and comes in one epoch stays: the later entry of the same row counts, and a
+		// removal comes first.
+		if was := latest[string(news[i].from)]; was == nil || !news[i].gone {
+			latest[string(news[i].from)] = &news[i]
+		}
+	}
+	var wasFrom, wasRow, isFrom, isRow []byte
+	show := func(from, row []byte) {
+		if isFrom == nil || bytes.Compare(from, isFrom) < 0 {
+			isFrom, isRow = bytes.Clone(from), bytes.Clone(row)
+		}
+	}
+	from, end := statestore.SpanOfOwner(statestore.Key{VNode: vnode, Space: statestore.SpaceContributors, Instance: t.instance, Owner: to})
+	err := e.db.State.Scan(from, end, func(key, value []byte) error {
+		k, err := statestore.ParseKey(key)
+		if err != nil {
+			return err
+		}
+		if wasFrom == nil {
+			wasFrom, wasRow = bytes.Clone(k.Child), bytes.Clone(value)
+		}
+		if latest[string(k.Child)] == nil {
+			show(k.Child, value)
+			return statestore.ErrStop // they ascend: no later one can be shown
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for child, c := range latest {
+		if c.gone {
+			b.Delete(contributorKey(t, to, []byte(child)))
+			continue
+		}
+		b.Put(contributorKey(t, to, []byte(child)), c.row)
+		show(c.from, c.row)
+	}
+	out := &e.workers[0].out
+	last := &news[len(news)-1]
+	switch {
+	case isFrom == nil && wasFrom != nil:
+		out.effect(t.index, effect{remove: true, input: int(wasFrom[0]), owner: to, origin: last.origin, time: last.time})
+		out.shownDelta(t.index, -1)
+	case isFrom != nil && (wasFrom == nil || !bytes.Equal(wasRow, isRow) || wasFrom[0] != isFrom[0]):
+		out.effect(t.index, effect{input: int(isFrom[0]), owner: to, row: cdc.Row(isRow), origin: last.origin, time: last.time})
+		if wasFrom == nil {
+			out.shownDelta(t.index, 1)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,375 @@
+package engine
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// Status is the state of a flow, running or stopped. Totals count from the creation of the state.
+type Status struct {
+	Flow    string                  `json:"flow"`
+	State   string                  `json:"state"` // running, stopped
+	Epoch   uint64                  `json:"epoch"`
+	Sources map[string]SourceStatus `json:"sources"`
+	Steps   map[string]StepStatus   `json:"steps"`
+	Models  map[string]ModelStatus  `json:"models"`
+	Sinks   map[string]SinkStatus   `json:"sinks"`
+	Store   StoreStatus             `json:"store"`
+}
+
+// SourceStatus is the state of a source.
+type SourceStatus struct {
+	Position     string  `json:"position"`
+	LagSeconds   float64 `json:"lag_seconds"` // since the newest change read was committed, while more is queued
+	ChangesTotal int64   `json:"changes_total"`
+	State        string  `json:"state"` // catching_up, live, unavailable, stopped
+	Problem      string  `json:"problem,omitempty"`
+}
+
+// StepStatus is the state of a step.
+type StepStatus struct {
+	Rows          int64 `json:"rows"`
+	CallsTotal    int64 `json:"calls_total"`
+	MemoHitsTotal int64 `json:"memo_hits_total"`
+	Pending       int   `json:"pending"` // owners that wait for calls
+	DLQ           int64 `json:"dlq"`
+}
+
+// ModelStatus is the state of a model.
+type ModelStatus struct {
+	Breaker     string     `json:"breaker"` // closed, open
+	Limit       int        `json:"limit"`
+	InFlight    int        `json:"in_flight"`
+	Queued      int        `json:"queued"`
+	TokensTotal int64      `json:"tokens_total"`
+	USDTotal    float64    `json:"usd_total"`
+	Reason      *string    `json:"reason"`
+	Until       *time.Time `json:"until"`
+	Message     string     `json:"message"`
+}
+
+// SinkStatus is the state of a sink.
+type SinkStatus struct {
+	Rows         int64       `json:"rows"`
+	UpsertsTotal int64       `json:"upserts_total"`
+	DeletesTotal int64       `json:"deletes_total"`
+	Outbox       int         `json:"outbox"` // effects that wait
+	OutboxBytes  int64       `json:"outbox_bytes"`
+	Position     string      `json:"position"` // everything up to it is applied
+	FreshnessMS  Percentiles `json:"freshness_ms"`
+	Building     bool        `json:"building,omitempty"` // a successor is being built beside it
+	Problem      string      `json:"problem,omitempty"`
+}
+
+// Percentiles of the time from a source's commit to a sink's ack, in milliseconds.
+type Percentiles struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+// StoreStatus is the state of the state.
+type StoreStatus struct {
+	Bytes  int64 `json:"bytes"`
+	Stalls int64 `json:"stalls_total"`
+}
+
+// Status tells how the flow does.
+func (e *Engine) Status() Status {
+	e.mu.RLock()
+	v := e.view
+	e.mu.RUnlock()
+	if v.totals.Sources == nil {
+		v.totals = e.totals.clone() // before the first epoch
+		v.cursors = e.cursors
+		v.epoch = e.epoch
+	}
+	s := newStatus(e.plan, "running", v.epoch)
+	for i, n := range e.plan.Sources {
+		t := v.totals.Sources[n.Name]
+		src := SourceStatus{Position: describe(n.Source, v.cursors[i]), State: "catching_up"}
+		if t != nil {
+			src.ChangesTotal = t.Changes
+		}
+		if i < len(e.inlets) {
+			e.sourceStatus(&src, e.inlets[i], t)
+		}
+		s.Sources[n.Name] = src
+	}
+	fillSteps(&s, e.plan, &v.totals)
+	for i, n := range e.graph.calls {
+		if i < len(v.pending) {
+			st := s.Steps[n.step.Name]
+			st.Pending = v.pending[i]
+			s.Steps[n.step.Name] = st
+		}
+	}
+	for _, m := range e.models {
+		s.Models[m.name] = modelStatus(m.remote.Queue().Health())
+	}
+	for _, t := range e.graph.targets {
+		if t.gone {
+			continue
+		}
+		serving := !t.building
+		st := s.Sinks[t.name]
+		if serving {
+			st = sinkStatus(t, &v.totals)
+			st.Position = e.sinkPosition(t, &v)
+			st.Building = s.Sinks[t.name].Building
+		} else {
+			st.Building = true
+		}
+		s.Sinks[t.name] = st
+	}
+	s.Store.Bytes, s.Store.Stalls = e.storeStats()
+	return s
+}
+
+func newStatus(plan *stream.Plan, state string, epoch uint64) Status {
+	s := Status{Flow: plan.Flow, State: state, Epoch: epoch, Sources: map[string]SourceStatus{}, Steps: map[string]StepStatus{},
+		Models: map[string]ModelStatus{}, Sinks: map[string]SinkStatus{}}
+	for _, m := range plan.Models() {
+		s.Models[m.Name()] = ModelStatus{Breaker: "closed"}
+	}
+	return s
+}
+
+func (e *Engine) sourceStatus(s *SourceStatus, in *inlet, t *sourceTotals) {
+	if caught, _ := in.caught(); caught {
+		s.State = "live"
+	}
+	if err := in.hindrance(); err != nil {
+		s.State, s.Problem = "unavailable", err.Error()
+	}
+	if t != nil && t.Last > 0 && in.queued() > 0 {
+		s.LagSeconds = max(0, time.Since(time.UnixMicro(t.Last)).Seconds())
+	}
+}
+
+func fillSteps(s *Status, plan *stream.Plan, t *totals) {
+	for _, n := range plan.Steps {
+		if n.Hidden {
+			continue
+		}
+		st := StepStatus{}
+		if f := t.Steps[n.Name]; f != nil {
+			st = StepStatus{Rows: f.Rows, CallsTotal: f.Calls, MemoHitsTotal: f.Hits, DLQ: f.Letters}
+		}
+		s.Steps[n.Name] = st
+	}
+}
+
+func modelStatus(h stream.ModelHealth) ModelStatus {
+	m := ModelStatus{Breaker: "closed", InFlight: h.InFlight, Queued: h.Queued, TokensTotal: h.InputTokens + h.OutputTokens, Message: h.Message}
+	if !h.Available {
+		m.Reason = &h.Reason
+		if h.Reason != "retry_after" {
+			m.Breaker = "open"
+		}
+		if !h.Until.IsZero() {
+			until := h.Until.UTC()
+			m.Until = &until
+		}
+	}
+	return m
+}
+
+func sinkStatus(t *target, v *totals) SinkStatus {
+	st := SinkStatus{}
+	if f := v.Sinks[fmt.Sprint(t.instance)]; f != nil {
+		st.Rows, st.UpsertsTotal, st.DeletesTotal = f.Rows, f.Upserts, f.Deletes
+	}
+	d := t.delivery
+	st.OutboxBytes, st.Outbox = d.queued()
+	if c, ok := d.writer.(stream.Counter); ok {
+		st.Rows = c.Rows()
+	}
+	if err, _ := d.hindrance(); err != nil {
+		st.Problem = err.Error()
+	}
+	st.FreshnessMS = d.latency.percentiles()
+	return st
+}
+
+// sinkPosition is the greatest position with nothing at or before it still on its way to the target:
+// what waits for calls and what waits in the outbox carry the position that they stem from.
+func (e *Engine) sinkPosition(t *target, v *view) string {
+	var parts []string
+	for i, n := range e.plan.Sources {
+		feeds := slices.ContainsFunc(t.sink.From, func(from int) bool {
+			if t.retiring || from >= len(e.plan.Collections) {
+				return false
+			}
+			return e.plan.Collections[e.plan.Collections[from].Root].Source == i
+		})
+		if !feeds {
+			continue
+		}
+		parts = append(parts, describe(n.Source, v.cursors[i]))
+	}
+	return strings.Join(parts, ",")
+}
+
+func describe(s stream.Source, p cdc.Position) string {
+	if p == "" {
+		return ""
+	}
+	if d, ok := s.(stream.Describer); ok {
+		return d.Describe(p)
+	}
+	return hex.EncodeToString([]byte(p))
+}
+
+func (l *latency) percentiles() Percentiles {
+	l.mu.Lock()
+	n := min(l.n, len(l.ring))
+	times := slices.Clone(l.ring[:n])
+	l.mu.Unlock()
+	if n == 0 {
+		return Percentiles{}
+	}
+	slices.Sort(times)
+	return Percentiles{P50: float64(times[n/2]) / 1e3, P99: float64(times[min(n-1, n*99/100)]) / 1e3}
+}
+
+// StoppedStatus tells how a stopped flow stands, from its state.
+func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
+	s := newStatus(plan, "stopped", db.DurableEpoch())
+	var t totals
+	if err := t.load(db); err != nil {
+		return s, err
+	}
+	stored, err := loadPlan(db)
+	if err != nil {
+		return s, err
+	}
+	if stored == nil {
+		stored = &storedPlan{}
+	}
+	for _, n := range plan.Sources {
+		cursor, _, err := db.State.Get(metaKey("cursor/" + n.Name))
+		if err != nil {
+			return s, err
+		}
+		src := SourceStatus{Position: describe(n.Source, cdc.Position(cursor)), State: "stopped"}
+		if f := t.Sources[n.Name]; f != nil {
+			src.ChangesTotal = f.Changes
+		}
+		s.Sources[n.Name] = src
+	}
+	letters, err := DeadLetters(db)
+	if err != nil {
+		return s, err
+	}
+	t.recount(letters)
+	fillSteps(&s, plan, &t)
+	for _, n := range plan.Sinks {
+		st := SinkStatus{}
+		instance := stored.Sinks[n.Name].Instance
+		if r, ok := stored.Retiring[n.Name]; ok {
+			instance, st.Building = r.Instance, true
+		}
+		if f := t.Sinks[fmt.Sprint(instance)]; f != nil {
+			st.Rows, st.UpsertsTotal, st.DeletesTotal = f.Rows, f.Upserts, f.Deletes
+		}
+		s.Sinks[n.Name] = st
+	}
+	for _, st := range []statestore.Stats{db.State.Stats(), db.Memo.Stats()} {
+		s.Store.Bytes += st.DiskBytes
+		s.Store.Stalls += st.Stalls
+	}
+	return s, nil
+}
+
+// recount takes the numbers of dead letters from the letters themselves.
+func (t *totals) recount(letters []DeadLetter) {
+	for _, s := range t.Steps {
+		s.Letters = 0
+	}
+	t.Letters = int64(len(letters))
+	for i := range letters {
+		t.step(letters[i].Step).Letters++
+	}
+}
+
+func (t *totals) encode() ([]byte, error) {
+	value, err := json.Marshal(t)
+	if err != nil {
+		return nil, fmt.Errorf("write totals: %w", err)
+	}
+	return value, nil
+}
+
+// Reason is why a flow is not ready.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Ready tells whether the sources as they stood at the start are applied and nothing hinders progress.
+func (e *Engine) Ready() (bool, []Reason) {
+	reasons := []Reason{}
+	add := func(code, format string, args ...any) {
+		reasons = append(reasons, Reason{Code: code, Message: fmt.Sprintf(format, args...)})
+	}
+	if !e.ready.Load() {
+		add("catching_up", "the sources as they stood at the start are not applied yet")
+	}
+	e.mu.RLock()
+	full, free := e.view.diskFull, e.view.diskFree
+	e.mu.RUnlock()
+	if full {
+		add("disk_full", "%d bytes are free, limits.disk_free asks for %d", free, e.plan.Limits.DiskFree)
+	}
+	for _, m := range e.models {
+		if h := m.remote.Queue().Health(); !h.Available && (h.Reason != "retry_after" || time.Until(h.Until) > 5*time.Second) {
+			add("model_unavailable", "model %s: %s", m.name, h.Message)
+		}
+	}
+	for _, t := range e.graph.targets {
+		if t.gone {
+			continue
+		}
+		if err, _ := t.delivery.hindrance(); err != nil {
+			add("sink_unavailable", "sink %s: %v", t.name, err)
+		}
+	}
+	for i, in := range e.inlets {
+		if err := in.hindrance(); err != nil {
+			add("source_unavailable", "source %s: %v", e.plan.Sources[i].Name, err)
+		}
+	}
+	return len(reasons) == 0, reasons
+}
+
+// Summary is what a run has done.
+type Summary struct {
+	RowsApplied int64 `json:"rows_applied"`
+	Calls       int64 `json:"calls"`
+	DeadLetters int64 `json:"dead_letters"`
+}
+
+// Summary tells what this run has applied, called and left as dead letters.
+func (e *Engine) Summary() Summary {
+	s := Summary{DeadLetters: e.totals.Letters}
+	for name, t := range e.totals.Steps {
+		s.Calls += t.Calls
+		if was := e.began.Steps[name]; was != nil {
+			s.Calls -= was.Calls
+		}
+	}
+	for _, t := range e.graph.targets {
+		if t.delivery != nil {
+			s.RowsApplied += t.delivery.upserts.Load() + t.delivery.deletes.Load()
+		}
+	}
+	return s
+}

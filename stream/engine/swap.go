@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/freshet/freshet/stream"
+)
+
+// swap makes a target serve that was built beside an older one, once it is complete: everything has
+// been evaluated under the new logic, nothing waits for a call on the way to it, and it holds all that
+// was decided. The change of roles becomes durable with the epoch.
+func (e *Engine) swap(g *gathered) {
+	for _, t := range e.graph.targets {
+		if !t.building || t.retiring || !e.complete(t) {
+			continue
+		}
+		t.building = false
+		st := e.graph.stored
+		s := st.Sinks[t.name]
+		s.Building = false
+		st.Sinks[t.name] = s
+		if r, ok := st.Retiring[t.name]; ok {
+			st.Dropped = append(st.Dropped, r.Instance)
+			delete(st.Retiring, t.name)
+		}
+		g.swapped, e.planDirty = true, true
+		e.log.Info("the new index serves", "sink", t.name)
+	}
+}
+
+// complete reports whether a target holds all that its logic makes of the sources.
+func (e *Engine) complete(t *target) bool {
+	for i := range e.feeders {
+		if !e.feeders[i].finished {
+			return false
+		}
+	}
+	for _, in := range e.inlets {
+		if caught, _ := in.caught(); !caught {
+			return false
+		}
+	}
+	if len(e.again) > 0 || !t.delivery.settled(e.epoch) {
+		return false
+	}
+	for k := range e.scheduler.waiting {
+		for _, behind := range e.graph.calls[k.node].targets {
+			if behind == t {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// retireOld ends the targets whose successors serve, after the change is durable. Their files go.
+func (e *Engine) retireOld(ctx context.Context) {
+	for _, t := range e.graph.targets {
+		if !t.retiring || t.delivery == nil {
+			continue
+		}
+		if _, still := e.graph.stored.Retiring[t.name]; still || !t.delivery.idle() {
+			continue
+		}
+		e.removeTarget(ctx, t)
+	}
+}
+
+func (e *Engine) removeTarget(ctx context.Context, t *target) {
+	e.mu.Lock()
+	d := t.delivery
+	t.gone = true
+	e.mu.Unlock()
+	if err := d.writer.Close(); err != nil {
+		e.log.Warn("the old index does not close", "sink", t.name, "err", err)
+	}
+	d.writer = nil
+	if dropper, ok := t.sink.Sink.(stream.Dropper); ok {
+		spec := stream.Target{Flow: e.plan.Flow, Sink: t.name, Instance: t.instance, State: e.state, Dir: e.db.Dir(), Collections: t.sink.Inputs}
+		if err := dropper.Drop(ctx, spec); err != nil {
+			e.log.Warn("the old index is not removed", "sink", t.name, "err", err)
+		}
+	}
+}
+
+// remoteModel checks that a model which is not inline has a queue.
+func remoteModel(m stream.Model) (stream.RemoteModel, error) {
+	if remote, ok := m.(stream.RemoteModel); ok {
+		return remote, nil
+	}
+	return nil, fmt.Errorf("run model %s: it answers neither inline nor by a queue", m.Name())
+}

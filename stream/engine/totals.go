@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+)
+
+// totals are the figures since the creation of the state. They are written with every epoch.
+type totals struct {
+	Sources map[string]*sourceTotals `json:"sources"`
+	Steps   map[string]*stepTotals   `json:"steps"`
+	Sinks   map[string]*sinkTotals   `json:"sinks"` // by instance
+	Letters int64                    `json:"letters"`
+}
+
+type sourceTotals struct {
+	Changes int64            `json:"changes"`
+	ByOp    map[string]int64 `json:"by_op"`
+	Last    int64            `json:"last"` // commit time of the newest change, microseconds
+}
+
+type stepTotals struct {
+	Rows     int64 `json:"rows"`
+	Calls    int64 `json:"calls"`
+	Hits     int64 `json:"hits"`
+	Rejected int64 `json:"rejected"`
+	Letters  int64 `json:"letters"`
+}
+
+type sinkTotals struct {
+	Rows    int64 `json:"rows"`
+	Upserts int64 `json:"upserts"`
+	Deletes int64 `json:"deletes"`
+}
+
+func (t *totals) load(db *statestore.DB) error {
+	value, ok, err := db.State.Get(metaKey("totals"))
+	if err != nil {
+		return err
+	}
+	if ok {
+		if err := json.Unmarshal(value, t); err != nil {
+			return fmt.Errorf("read totals: %w", err)
+		}
+	}
+	if t.Sources == nil {
+		t.Sources = map[string]*sourceTotals{}
+	}
+	if t.Steps == nil {
+		t.Steps = map[string]*stepTotals{}
+	}
+	if t.Sinks == nil {
+		t.Sinks = map[string]*sinkTotals{}
+	}
+	return nil
+}
+
+func (t *totals) source(name string) *sourceTotals {
+	if t.Sources[name] == nil {
+		t.Sources[name] = &sourceTotals{ByOp: map[string]int64{}}
+	}
+	return t.Sources[name]
+}
+
+func (t *totals) step(name string) *stepTotals {
+	if t.Steps[name] == nil {
+		t.Steps[name] = &stepTotals{}
+	}
+	return t.Steps[name]
+}
+
+func (t *totals) sink(instance uint32) *sinkTotals {
+	name := fmt.Sprint(instance)
+	if t.Sinks[name] == nil {
+		t.Sinks[name] = &sinkTotals{}
+	}
+	return t.Sinks[name]
+}
+
+// add books an epoch that is about to be committed.
+func (t *totals) add(e *Engine, g *gathered) {
+	for i, c := range g.changes {
+		s := t.source(e.plan.Sources[i].Name)
+		for op, n := range c.byOp {
+			if n > 0 {
+				s.ByOp[cdc.Op(op).String()] += n
+				s.Changes += n
+			}
+		}
+		s.Last = max(s.Last, c.last)
+	}
+	for _, w := range e.workers {
+		for i, n := range w.out.rows {
+			t.step(e.plan.Steps[i].Name).Rows += n
+		}
+		for i, st := range w.out.stats {
+			s := t.step(e.graph.calls[i].step.Name)
+			s.Calls += st.calls
+			s.Hits += st.hits
+		}
+		for _, target := range e.graph.targets {
+			s := t.sink(target.instance)
+			s.Rows += w.out.added[target.index]
+			s.Upserts += w.out.upserts[target.index]
+			s.Deletes += w.out.deletes[target.index]
+		}
+		t.Letters += w.out.lettersAdded
+		for name, n := range w.out.lettersBy {
+			t.step(name).Letters += n
+		}
+	}
+}
+
+func putUint(b *statestore.Batch, key []byte, v uint64) {
+	b.Put(key, binary.BigEndian.AppendUint64(nil, v))
+}
+
+func (e *Engine) metaUint(key []byte) (uint64, bool, error) {
+	value, ok, err := e.db.State.Get(key)
+	if err != nil || !ok || len(value) != 8 {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint64(value), true, nil
+}

@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// view is what the loop shows of itself after every epoch.
+type view struct {
+	epoch     uint64
+	totals    totals
+	cursors   []cdc.Position
+	pending   []int            // owners that wait, by expensive step
+	oldest    [][]cdc.Position // by expensive step, by root; "" none
+	backfills int
+	building  bool
+	again     int
+	diskFull  bool
+	diskFree  int64
+	seconds   float64
+}
+
+// publish renews the view. The copy is small: a few numbers a node.
+func (e *Engine) publish(g *gathered, took time.Duration) {
+	v := view{epoch: e.epoch, cursors: slices.Clone(e.cursors), again: len(e.again), seconds: took.Seconds()}
+	v.totals = e.totals.clone()
+	v.pending = make([]int, len(e.graph.calls))
+	for k := range e.scheduler.waiting {
+		v.pending[k.node]++
+	}
+	for i := range e.feeders {
+		if !e.feeders[i].finished && e.feeders[i].kind != feedPending {
+			v.backfills++
+		}
+	}
+	for _, t := range e.graph.targets {
+		v.building = v.building || t.building
+	}
+	e.mu.Lock()
+	v.diskFull, v.diskFree = e.view.diskFull, e.view.diskFree
+	e.view = v
+	e.mu.Unlock()
+	for _, w := range e.workers {
+		e.events.add(e.epoch, w.out.changes)
+	}
+	e.o.Metrics.epoch(took.Seconds())
+}
+
+func (t *totals) clone() totals {
+	c := totals{Letters: t.Letters, Sources: make(map[string]*sourceTotals, len(t.Sources)),
+		Steps: make(map[string]*stepTotals, len(t.Steps)), Sinks: make(map[string]*sinkTotals, len(t.Sinks))}
+	for k, s := range t.Sources {
+		copied := *s
+		copied.ByOp = maps.Clone(s.ByOp)
+		c.Sources[k] = &copied
+	}
+	for k, s := range t.Steps {
+		copied := *s
+		c.Steps[k] = &copied
+	}
+	for k, s := range t.Sinks {
+		copied := *s
+		c.Sinks[k] = &copied
+	}
+	return c
+}
+
+// ErrDiskFull ends a run with Once where the floor of free space is reached.
+var ErrDiskFull = errors.New("the disk has less free space than limits.disk_free")
+
+// checkDisk stops the intake below the floor of free space and resumes it by itself.
+func (e *Engine) checkDisk() (full bool, err error) {
+	now := time.Now()
+	if now.Sub(e.diskAt) < tick {
+		return e.diskFull, nil
+	}
+	e.diskAt = now
+	free, ok, err := e.db.CheckDisk()
+	if err != nil {
+		e.log.Warn("free space is unknown", "err", err)
+		return e.diskFull, nil
+	}
+	if !ok != e.diskFull {
+		e.log.Warn("free space", "bytes", free, "enough", ok)
+	}
+	e.diskFull = !ok
+	e.mu.Lock()
+	e.view.diskFull, e.view.diskFree = e.diskFull, free
+	e.mu.Unlock()
+	if e.diskFull && e.o.Once {
+		return true, ErrDiskFull
+	}
+	return e.diskFull, nil
+}
+
+// ModelError ends a run with Once that a model will not let end by itself.
+type ModelError struct {
+	Model  string
+	Health stream.ModelHealth
+}
+
+func (e *ModelError) Error() string {
+	return "model " + e.Model + " does not answer: " + e.Health.Message
+}
+
+// finished reports whether the loop has nothing left to do: then a service is ready, and a run with Once
+// ends.
+func (e *Engine) finished() (bool, error) {
+	quiet := len(e.again) == 0 && len(e.scheduler.waiting) == 0
+	for i := range e.feeders {
+		quiet = quiet && e.feeders[i].finished
+	}
+	ended := true
+	for i, in := range e.inlets {
+		caught, done := in.caught()
+		quiet = quiet && caught && len(e.open[i].batches) == 0
+		ended = ended && done
+	}
+	for _, t := range e.graph.targets {
+		quiet = quiet && (t.gone || t.delivery.idle() && !t.building)
+	}
+	if quiet {
+		e.ready.Store(true)
+	}
+	if !e.o.Once {
+		return false, nil
+	}
+	if quiet && ended && e.answered.empty() {
+		return true, nil
+	}
+	for _, m := range e.models {
+		if h := m.remote.Queue().Health(); h.Hard && !h.Available && e.onlyCallsLeft() {
+			return false, &ModelError{Model: m.name, Health: h}
+		}
+	}
+	return false, nil
+}
+
+// onlyCallsLeft reports whether everything but answers has been dealt with.
+func (e *Engine) onlyCallsLeft() bool {
+	for i := range e.feeders {
+		if !e.feeders[i].finished {
+			return e.scheduler.bytes >= e.budget.calls-e.budget.calls/4
+		}
+	}
+	for _, in := range e.inlets {
+		if _, done := in.caught(); !done {
+			return e.scheduler.bytes >= e.budget.calls
+		}
+	}
+	return len(e.again) == 0
+}
+
+func (q *answerQueue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.queue) == 0
+}
+
+// settle ends a run: what has been delivered is removed from the outbox, so that a clean start has
+// nothing to repeat.
+func (e *Engine) settle() error {
+	g := &gathered{delivery: make([][]parcel, len(e.graph.targets))}
+	for i, t := range e.graph.targets {
+		if t.delivery != nil {
+			g.delivery[i], _ = t.delivery.collect()
+		}
+	}
+	b := e.db.State.NewBatch()
+	e.collectDelivered(b, g)
+	value, err := e.totals.encode()
+	if err != nil {
+		return err
+	}
+	b.Put(metaKey("totals"), value)
+	return e.db.State.Commit(b, true)
+}
+
+// storeStats are the figures of the state and the memo together.
+func (e *Engine) storeStats() (bytes, stalls int64) {
+	for _, s := range []statestore.Stats{e.db.State.Stats(), e.db.Memo.Stats()} {
+		bytes += s.DiskBytes
+		stalls += s.Stalls
+	}
+	return bytes, stalls
+}
