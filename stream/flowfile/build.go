@@ -36,7 +36,7 @@ func (b *builder) build() {
 	b.file.Flow.Limits = stream.Limits{MemoryBytes: head.Limits.Memory, DiskFree: head.Limits.DiskFree}
 	if at, ok := entryOf(b.root, "flow"); ok && head.Flow != "" {
 		if err := stream.CheckName(head.Flow); err != nil {
-			b.badName(b.at(at.value), err)
+			b.badName(b.at(at.value), head.Flow, err)
 		}
 	}
 	models := b.nodes(&section{"model", "kind", modelKinds(b.registry), ModelConfig{}}, head.Models)

@@ -43,8 +43,20 @@ func (d *decoder) wrong(p place, v reflect.Value, f field) {
 		d.failed = true
 		return
 	}
-	d.tell(p, "wrong_type", fmt.Sprintf("%s must be %s, not %s", p.label, noun(v.Type(), f), d.show(p.value, f.secret)),
-		"write "+example(p.label, v.Type(), f))
+	if holdsSecret(v.Type(), f) {
+		f.secret = true
+		d.conceal(p.value)
+	}
+	message := fmt.Sprintf("%s must be %s, not %s", p.label, noun(v.Type(), f), d.show(p.value, f.secret))
+	if isNull(p.value) {
+		message = p.label + " has no value"
+	}
+	d.tell(p, "wrong_type", message, "write "+d.mended(p, v.Type(), f))
+}
+
+// holdsSecret reports whether what should have been a struct may be one of its secrets.
+func holdsSecret(t reflect.Type, f field) bool {
+	return formOf(t, f) == formStruct && fieldWhere(fieldsOf(t), func(f field) bool { return f.secret }) != nil
 }
 
 // value decodes one value by the form of its type.

@@ -23,11 +23,7 @@ func (d *document) substitute(n *yaml.Node) {
 	written := n.Value
 	var b strings.Builder
 	rest := written
-	for {
-		at := strings.Index(rest, "${")
-		if at < 0 {
-			break
-		}
+	for at := strings.Index(rest, "${"); at >= 0; at = strings.Index(rest, "${") {
 		offset := len(written) - len(rest) + at
 		if at > 0 && rest[at-1] == '$' {
 			b.WriteString(rest[:at-1] + "${")
@@ -43,12 +39,12 @@ func (d *document) substitute(n *yaml.Node) {
 			return
 		}
 		value, ok := d.environment(d.within(n, offset), name)
-		if !ok {
-			d.told[n] = true
-			return
-		}
+		d.told[n] = d.told[n] || !ok
 		b.WriteString(value)
 		rest = after
+	}
+	if d.told[n] {
+		return
 	}
 	d.written[n] = written
 	n.Value = b.String() + rest
@@ -106,8 +102,8 @@ func (r *redactor) add(value, shown string) {
 var keywordPassword = regexp.MustCompile(`(?i)\b(?:password|passwd|pwd|secret|token)\s*=\s*('[^']*'|[^\s&;]+)`)
 
 // wholeWordBelow is the length below which a secret is replaced only where it stands as a word: a
-// value such as 8 would otherwise tear every number apart.
-const wholeWordBelow = 4
+// value such as 8 or docs would otherwise tear other words apart.
+const wholeWordBelow = 6
 
 // redact replaces every secret of a text.
 func (r *redactor) redact(text string) string {

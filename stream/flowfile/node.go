@@ -52,7 +52,7 @@ func (d *document) nodes(s *section, under *yaml.Node) []*node {
 		n := &node{name: e.key.Value, in: s, place: place{key: e.key, value: e.value}}
 		n.place.label = n.label()
 		if err := stream.CheckName(n.name); err != nil {
-			d.badName(d.at(e.key), err)
+			d.badName(d.at(e.key), n.name, err)
 			n.faulty = true
 		}
 		d.findKind(n)
@@ -61,11 +61,23 @@ func (d *document) nodes(s *section, under *yaml.Node) []*node {
 	return all
 }
 
-func (d *document) badName(at spot, err error) {
+// badName tells what is wrong with a name, and which one is near that would do.
+func (d *document) badName(at spot, name string, err error) {
 	var p *stream.Problem
-	if errors.As(err, &p) {
-		d.fault(at, p.Code, d.secrets.redact(p.Message), p.Hint)
+	if !errors.As(err, &p) {
+		return
 	}
+	hint := p.Hint
+	near := strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name)), "-_")
+	if stream.CheckName(near) == nil {
+		hint += fmt.Sprintf(": %q would do", near)
+	}
+	d.fault(at, p.Code, d.secrets.redact(p.Message), d.secrets.redact(hint))
 }
 
 // findKind finds the one key that names the kind, and tells of every key that is neither it nor one of

@@ -10,10 +10,14 @@ import (
 // at is where a node begins, as wide as its text on that line.
 func (d *document) at(n *yaml.Node) spot {
 	s := spot{line: n.Line, column: n.Column, width: 1}
+	raw := d.from(s)
+	if anchor := "&" + n.Anchor + " "; n.Anchor != "" && strings.HasPrefix(raw, anchor) {
+		s.column += len([]rune(anchor))
+		raw = raw[len(anchor):]
+	}
 	if n.Kind != yaml.ScalarNode {
 		return s
 	}
-	raw := d.from(s)
 	value := n.Value
 	if written, ok := d.written[n]; ok {
 		value = written

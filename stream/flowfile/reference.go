@@ -99,7 +99,7 @@ func tableRows(t reflect.Type, prefix string) []string {
 
 // bounded is what a key wants, with its bounds.
 func bounded(f field) string {
-	text := noun(f.typ, f)
+	text := strings.NewReplacer(" with its unit", "", " in bytes or with its unit", "").Replace(noun(f.typ, f))
 	if formOf(f.typ, f) == formOrdered {
 		text = "a mapping, in order"
 	}

@@ -64,14 +64,14 @@ func (d *decoder) scalar(p place, v reflect.Value, f field) {
 // number checks the bounds of a parsed number before it is set.
 func (d *decoder) number(p place, v reflect.Value, f field, x float64, err error, set func()) {
 	switch {
-	case errors.Is(err, strconv.ErrRange):
-		d.outOfBounds(p, v.Type(), f)
+	case errors.Is(err, strconv.ErrRange), err == nil && overflows(v, x):
+		d.tell(p, "bad_value", fmt.Sprintf("%s is out of range: %s", p.label, d.show(p.value, f.secret)), "write "+example(p.label, v.Type(), f))
 	case err != nil && formOf(v.Type(), f) == formSize && p.value.ShortTag() == "!!str":
 		d.tell(p, "bad_value", fmt.Sprintf("%s is no size: %s", p.label, d.show(p.value, f.secret)),
 			"write "+example(p.label, v.Type(), f)+"; the units are B, KiB, MiB, GiB and TiB, or kB, MB, GB and TB")
 	case err != nil:
 		d.wrong(p, v, f)
-	case f.min != "" && x < bound(f.min, v.Type(), f), f.max != "" && x > bound(f.max, v.Type(), f), overflows(v, x):
+	case f.min != "" && x < bound(f.min, v.Type(), f), f.max != "" && x > bound(f.max, v.Type(), f):
 		d.outOfBounds(p, v.Type(), f)
 	default:
 		set()

@@ -3,7 +3,10 @@ package flowfile
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // noun says what a key wants, for messages and the reference.
@@ -12,9 +15,9 @@ func noun(t reflect.Type, f field) string {
 	case formColumnType:
 		return "a type"
 	case formDuration:
-		return "a duration"
+		return "a duration with its unit"
 	case formSize:
-		return "a size"
+		return "a size in bytes or with its unit"
 	case formString, formText:
 		if f.enum != nil {
 			return anyOf(f.enum)
@@ -66,6 +69,42 @@ func example(label string, t reflect.Type, f field) string {
 		return fmt.Sprintf("`%s: %s`", strings.Trim(label, `"`), value)
 	}
 	return "`" + value + "`"
+}
+
+// mended writes a key as its author likely meant it: a number without its quotes, a list of the one
+// value, a duration with a unit. Where that cannot be seen it is an example.
+func (d *document) mended(p place, t reflect.Type, f field) string {
+	n := p.value
+	_, replaced := d.written[n]
+	if n.Kind != yaml.ScalarNode || isNull(n) || replaced || f.secret || strings.ContainsAny(n.Value, "\n`") {
+		return example(p.label, t, f)
+	}
+	text := ""
+	switch form := formOf(t, f); {
+	case form == formList && formOf(t.Elem(), field{}) == formString:
+		text = fmt.Sprintf("[%q]", n.Value)
+	case form == formDuration && n.ShortTag() == "!!int":
+		text = n.Value + "s"
+	case (form == formInt || form == formFloat || form == formBool) && fits(n.Value, form):
+		text = n.Value
+	}
+	if text == "" {
+		return example(p.label, t, f)
+	}
+	return example(p.label, t, field{fallback: text})
+}
+
+// fits reports whether a text is a value of a form once its quotes are gone.
+func fits(text string, as form) bool {
+	switch as {
+	case formInt:
+		_, err := strconv.ParseInt(text, 10, 64)
+		return err == nil
+	case formFloat:
+		_, err := strconv.ParseFloat(text, 64)
+		return err == nil
+	}
+	return text == "true" || text == "false"
 }
 
 func exampleValue(t reflect.Type, f field) string {
