@@ -20,10 +20,11 @@ const (
 
 // gate decides when a request may leave. It knows the model only by the outcomes of requests.
 //
-// Running, it admits up to allowed requests; allowed starts at one and grows with every answer, so
-// that a restarted flow learns of a Retry-After or a wrong key from one request. Open, it admits one
-// probe per back-off. A verdict starts a new round; outcomes of requests of an older round say nothing
-// about it, so that stragglers neither close nor prolong an outage.
+// Running, it admits up to allowed requests; allowed starts at one and grows by one with every answer,
+// so that a restarted flow learns of a Retry-After or a wrong key from one request; it halves with every
+// outage that may be chance. Open, the gate admits one probe per back-off. A verdict starts a new round;
+// outcomes of requests of an older round say nothing about it, so that stragglers neither close nor
+// prolong an outage.
 //
 // Not safe for concurrent use: the batcher's mutex guards it.
 type gate struct {
@@ -32,6 +33,7 @@ type gate struct {
 	round   int
 	streak  int  // outages since the last answer
 	good    bool // the last outcome was an answer
+	proven  bool // the model has answered since the start or the last outage
 
 	open    bool
 	probing bool
@@ -89,10 +91,10 @@ func (g *gate) answered(p pass, now time.Time) (recovered bool) {
 		g.turn(now)
 		recovered = true
 	}
+	g.proven = true
 	g.allowed = min(g.slots, g.allowed+1)
-	if g.allowed == g.slots {
-		g.delay = 0
-	}
+	// Not to zero at once: a model that answers little but probes is left alone for longer each time.
+	g.delay = g.delay * 3 / 4
 	return recovered
 }
 
@@ -123,7 +125,8 @@ func (g *gate) failed(p pass, now time.Time, e *Error) (opened, lone bool) {
 		return false, false
 	}
 	g.streak++
-	if g.streak >= tripAfter || g.allowed < g.slots {
+	g.allowed = max(1, g.allowed/2)
+	if g.streak >= tripAfter || !g.proven {
 		g.delay = backoff(g.delay)
 		g.trip(now, ReasonErrors, g.delay)
 		opened = true
@@ -145,7 +148,7 @@ func (g *gate) trip(now time.Time, reason Reason, wait time.Duration) {
 	if !g.open {
 		g.turn(now)
 	}
-	g.open, g.probing, g.good = true, false, false
+	g.open, g.probing, g.good, g.proven = true, false, false, false
 	g.reason, g.probeAt = reason, now.Add(wait)
 	g.round++
 }
@@ -201,11 +204,11 @@ func (g *gate) health(now time.Time, idle bool) Health {
 	return h
 }
 
-// backoff draws the wait that follows prev: from prev to three times prev, first between a fifth of
-// backoffFirst and all of it. Near the cap it is spread, so that clients of one server do not meet there.
+// backoff draws the wait that follows prev: from prev to three times prev; after none, or next to none,
+// from a fifth of backoffFirst to all of it. Near the cap it is spread, so that clients of one server do not meet there.
 func backoff(prev time.Duration) time.Duration {
 	low, high := prev, 3*prev
-	if prev == 0 {
+	if prev < backoffFirst/5 {
 		low, high = backoffFirst/5, backoffFirst
 	}
 	if high > backoffCap {

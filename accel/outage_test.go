@@ -2,9 +2,7 @@ package accel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -229,65 +227,6 @@ func TestATextThatBreaksTheServerIsSeparatedWhileOthersAreAnswered(t *testing.T)
 	})
 }
 
-func TestRetryAfterClosesTheGateForEveryRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{latency: 10 * time.Millisecond}
-		b := start(t, m, accel.BatcherOptions{Rows: 4, Concurrency: 8})
-		b.warm()
-		warm := len(m.requests())
-		m.fault = func(n int, _ []string) error {
-			if n == warm+5 {
-				return &accel.Error{Kind: accel.Unavailable, Status: 429, RetryAfter: 30 * time.Second}
-			}
-			return nil
-		}
-		b.Submit(callsOf(false, numbered("t", 200)...))
-		time.Sleep(10*time.Millisecond + time.Nanosecond)
-		synctest.Wait()
-		closed, told := time.Now(), len(m.requests())
-		if h := b.Stats().Health; !h.Available || h.Breaker != accel.Closed || h.Reason != accel.ReasonRetryAfter || h.Until.Sub(closed).Round(time.Second) != 30*time.Second {
-			t.Errorf("while the gate is closed health is %+v", h)
-		}
-		b.Resume()
-		time.Sleep(29 * time.Second)
-		synctest.Wait()
-		if n := len(m.requests()) - told; n > 0 {
-			t.Fatalf("%d requests left before the Retry-After was over", n)
-		}
-		time.Sleep(time.Second + 5*time.Millisecond)
-		synctest.Wait()
-		if n := len(m.requests()) - told; n != 1 {
-			t.Errorf("%d requests left at once when the gate opened, want 1", n)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		b.answered(t, numbered("t", 200)...)
-		if h := b.Stats().Health; h.Reason != "" || h.Last != nil {
-			t.Errorf("after the gate opened health is %+v", h)
-		}
-	})
-}
-
-func TestARestartedFlowLearnsARetryAfterFromOneRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{latency: time.Millisecond, fault: func(n int, _ []string) error {
-			if n == 0 {
-				return &accel.Error{Kind: accel.Unavailable, Status: 429, RetryAfter: 20 * time.Second}
-			}
-			return nil
-		}}
-		b := start(t, m, accel.BatcherOptions{})
-		b.Submit(callsOf(true, numbered("t", 1000)...))
-		time.Sleep(19 * time.Second)
-		if n := len(m.requests()); n != 1 {
-			t.Errorf("%d requests before the gate opened, want 1", n)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		b.answered(t, numbered("t", 1000)...)
-	})
-}
-
 func TestErrorsThatNeedAPersonAreNotProbedForAMinute(t *testing.T) {
 	for kind, reason := range map[accel.Kind]accel.Reason{
 		accel.Auth: accel.ReasonAuth, accel.Quota: accel.ReasonQuota, accel.UnknownModel: accel.ReasonUnknownModel,
@@ -341,62 +280,6 @@ func TestOneRefusalOfTheKeyHoldsEveryRequest(t *testing.T) {
 		}
 		if b.Stats().Health.Available {
 			t.Error("a request that was under way when the key was refused closed the breaker")
-		}
-	})
-}
-
-func TestARejectedTextIsFoundInFewRequestsAndItsSiblingsAreAnswered(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 5, 7, 33, 64, 100} {
-		for _, at := range []int{0, n / 2, n - 1} {
-			t.Run(fmt.Sprintf("text %d of %d", at, n), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					rejection := &accel.Error{Kind: accel.Rejected, Status: 400, Message: "no"}
-					m := &model{latency: time.Millisecond, fault: holding("poison", rejection)}
-					b := start(t, m, accel.BatcherOptions{Rows: 100, Concurrency: 2})
-					texts := numbered("t", n)
-					texts[at] = "poison"
-					b.Submit(callsOf(false, texts...))
-					time.Sleep(time.Second)
-					synctest.Wait()
-					for i, text := range texts {
-						if i != at {
-							b.answered(t, text)
-						}
-					}
-					if r := b.one(t, "poison"); !errors.Is(r.Err, rejection) || r.Vector != nil {
-						t.Errorf("the poison ended in %v", r.Err)
-					}
-					further, bound := len(m.requests())-1, int(2*math.Log2(float64(n))+2)
-					if further > bound {
-						t.Errorf("%d further requests, want at most %d", further, bound)
-					}
-					s := b.Stats()
-					if s.Failures != int64(b.one(t, "poison").Attempts) || s.Rejected != 1 || !s.Health.Available || s.Health.Reason != "" {
-						t.Errorf("a rejection counts as an outage: %+v", s)
-					}
-				})
-			})
-		}
-	}
-}
-
-func TestSeveralRejectedTextsAreAllFound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &model{latency: time.Millisecond, fault: holding("poison", &accel.Error{Kind: accel.Rejected})}
-		b := start(t, m, accel.BatcherOptions{Concurrency: 4})
-		var texts []string
-		for i := range 64 {
-			if i%16 == 3 {
-				texts = append(texts, fmt.Sprint("poison ", i))
-			} else {
-				texts = append(texts, fmt.Sprint("t ", i))
-			}
-		}
-		b.Submit(callsOf(true, texts...))
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if s := b.Stats(); s.Calls != 60 || s.Rejected != 4 || s.Requests > 40 || b.count() != 64 {
-			t.Errorf("stats %+v, want 60 answered and 4 rejected in at most 40 requests", s)
 		}
 	})
 }
