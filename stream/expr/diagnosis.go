@@ -99,7 +99,7 @@ func (s *source) syntax(iss *cel.Issues) error {
 	hint := "check the expression near " + quoted(excerpt(s.text, at))
 	switch {
 	case strings.TrimSpace(s.text) == "":
-		message, hint = "the expression is empty", "write an expression, such as row."+s.example()
+		at, message, hint = 0, "the expression is empty", "write an expression, such as row."+s.example()
 	case strings.HasPrefix(s.text[at:], "="):
 		message, hint = "= cannot stand here", "equality is written =="
 	case strings.Contains(message, "token recognition"):
@@ -250,14 +250,20 @@ func (s *source) overloadHint(name string, operands []string) string {
 		return "conditions are joined by &&, || and !: compare the value first, such as row.size > 0"
 	case name == "? :" && len(operands) == 3 && operands[0] == "bool":
 		return "both results need one type: convert one by string(…), int(…) or double(…)"
-	case texts == 1 && numbers == 1 && !isWord(name):
+	case texts+numbers == 2 && isComparison(name):
 		return "compare values of one type: write string(…), int(…) or double(…) around one of them"
+	case numbers == 2 && !isWord(name):
+		return "calculate with one type: write double(…) or int(…) around one of them"
 	case slices.Contains(operands, "timestamp") && texts == 1:
 		return `write timestamp("2024-01-31T00:00:00Z") for a time`
 	case len(operands) == 2 && operands[0] == rowVariable:
 		return "columns are written row." + s.example()
 	}
 	return "check the types of the columns: " + s.typed()
+}
+
+func isComparison(operator string) bool {
+	return slices.Contains([]string{"==", "!=", "<", "<=", ">", ">="}, operator)
 }
 
 // isWord reports whether a function has a name, and is no operator.

@@ -38,6 +38,8 @@ type nullCheck struct {
 	shapes *shapes
 	faults []error
 	told   map[string]bool // one fault per value is enough
+
+	condition ast.Expr // the comparison or the like that is being visited, which a guard goes before
 }
 
 type scope map[string]nullness // variables of macros
@@ -66,7 +68,13 @@ func (c *nullCheck) of(e ast.Expr, known facts, vars scope) nullness {
 	case ast.SelectKind:
 		return c.selected(e, known, vars)
 	case ast.CallKind:
-		return c.call(e, known, vars)
+		outer := c.condition
+		if t := c.types[e.ID()]; outer == nil && t != nil && t.Kind() == types.BoolKind && !isChain(e) {
+			c.condition = e
+		}
+		n := c.call(e, known, vars)
+		c.condition = outer
+		return n
 	case ast.ListKind:
 		var n nullness
 		for _, x := range e.AsList().Elements() {
@@ -79,7 +87,11 @@ func (c *nullCheck) of(e ast.Expr, known facts, vars scope) nullness {
 			c.of(x.AsMapEntry().Value(), known, vars)
 		}
 	case ast.ComprehensionKind:
-		return c.comprehension(e.AsComprehension(), e, known, vars)
+		outer := c.condition
+		c.condition = nil
+		n := c.comprehension(e.AsComprehension(), e, known, vars)
+		c.condition = outer
+		return n
 	}
 	return nullness{}
 }
@@ -296,6 +308,9 @@ func (c *nullCheck) misuse(e, around ast.Expr) {
 	c.told[text] = true
 	hint := "give a value for null, or compare with null first"
 	if p := path(e); p != "" {
+		if c.condition != nil {
+			around = c.condition
+		}
 		hint = "guard it: " + p + " != null && " + c.print(around)
 		if t := c.types[around.ID()]; t == nil || t.Kind() != types.BoolKind || isChain(around) {
 			dot, literal := strings.LastIndexByte(p, '.'), zero(c.types[e.ID()])
