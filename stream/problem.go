@@ -19,9 +19,10 @@ type Problem struct {
 
 func (p *Problem) Error() string {
 	where := p.Node
-	if p.Field != "" {
-		where += "." + p.Field
+	if p.Field != "" && where != "" {
+		where += "."
 	}
+	where += p.Field
 	if where == "" {
 		return p.Message
 	}
