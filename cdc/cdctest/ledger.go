@@ -49,8 +49,8 @@ func (l *Ledger) Notes(collection int, from cdc.Key, fn func(key cdc.Key, note [
 		// The slices are the callee's to spoil, as a store may overwrite its own.
 		key, note := slices.Clone(n.key), slices.Clone(n.note)
 		err := fn(key, note)
-		fill(key)
-		fill(note)
+		spoil(key)
+		spoil(note)
 		if err != nil {
 			return err
 		}
@@ -58,8 +58,8 @@ func (l *Ledger) Notes(collection int, from cdc.Key, fn func(key cdc.Key, note [
 	}
 }
 
-// fill spoils a slice that is no longer valid, so that who kept it is found out.
-func fill(b []byte) {
+// spoil overwrites a slice that is no longer valid, so that who kept it is found out.
+func spoil(b []byte) {
 	for i := range b {
 		b[i] = 0xdb
 	}

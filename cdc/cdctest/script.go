@@ -90,7 +90,8 @@ func (s *Script) Trouble(err error) { s.set(func() { s.problem = err }) }
 // what there is at once.
 func (s *Script) Split(n int) { s.set(func() { s.split = n }) }
 
-// Forget drops the log up to a position: a run that would resume before it finds a gap.
+// Forget drops the log up to a position: a run that would resume before it finds a gap. The rows of
+// what is dropped go with it.
 func (s *Script) Forget(upto cdc.Position) {
 	s.set(func() {
 		n := min(max(place(upto)-s.forgotten, 0), len(s.log))
@@ -178,7 +179,7 @@ func (r *reel) run(ctx context.Context) error {
 		return &cdc.SourceError{Code: "data_guard", Hint: "reset the source",
 			Err: fmt.Errorf("resume at %d: the log begins at %d: %w", r.at, s.forgotten, cdc.ErrGap)}
 	}
-	if r.start.Resume == "" || r.start.Rescan {
+	if r.start.Resume == "" {
 		if err := r.snapshot(ctx, end); err != nil {
 			return err
 		}
@@ -186,6 +187,12 @@ func (r *reel) run(ctx context.Context) error {
 	caught := false
 	for {
 		if r.at >= end && !caught {
+			// A rescan reads on first: the log has the deletes that no row tells of.
+			if r.start.Rescan && r.start.Resume != "" {
+				if err := r.snapshot(ctx, r.at); err != nil {
+					return err
+				}
+			}
 			if err := r.out.CaughtUp(ctx); err != nil {
 				return err
 			}
