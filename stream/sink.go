@@ -81,7 +81,7 @@ type Writer interface {
 type Txn struct {
 	Generation uint64
 	First      uint64 // first epoch
-	Last       uint64 // last epoch: the progress to record
+	Last       uint64 // last epoch: the progress to record; 0: none, some rows are tried apart
 	// Effects yields the effects in order, at most one per key. It may be ranged over more than once.
 	// The slices are valid until the next step of the loop.
 	Effects iter.Seq2[Effect, error]
@@ -114,6 +114,11 @@ type RejectError struct {
 func (e *RejectError) Error() string { return "the sink rejects a row: " + e.Err.Error() }
 func (e *RejectError) Unwrap() error { return e.Err }
 
+// Runner is a Writer with work of its own to do while the flow runs. Run returns nil when ctx ends.
+type Runner interface {
+	Run(ctx context.Context) error
+}
+
 // Counter is a Writer that knows how many rows the target holds.
 type Counter interface {
 	Rows() int64
@@ -128,7 +133,7 @@ type Searcher interface {
 type Query struct {
 	Vector []float32
 	K      int
-	// Where keeps a row, given the columns that readers see; nil keeps all.
+	// Where keeps a row, given the columns of the SinkCollection, its vector null; nil keeps all.
 	Where func(row cdc.Row) (bool, error)
 }
 
@@ -136,7 +141,7 @@ type Query struct {
 type Hit struct {
 	Score   float32
 	Key     cdc.Key
-	Row     cdc.Row // the columns of the SinkCollection without the hidden ones
+	Row     cdc.Row // the columns of the SinkCollection; its vector is null
 	Version uint64
 }
 

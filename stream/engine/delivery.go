@@ -30,7 +30,8 @@ type delivery struct {
 	crash  func(point string)
 
 	generation uint64
-	resultKeys [][]int // by input: columns of the row that may be references
+	resultKeys [][]int                     // by input: columns of the row that may be references
+	positions  []func(cdc.Position) string // by input: how a source position is written
 
 	mu       sync.Mutex
 	pending  []parcel // epochs with effects that are durable, oldest first
@@ -41,7 +42,8 @@ type delivery struct {
 	problem  error
 	since    time.Time
 	rejected []sinkRejection
-	more     chan struct{}
+	more     chan struct{}      // one place: that there is more, not how much
+	stop     context.CancelFunc // ends the goroutines of this target alone
 
 	rows, upserts, deletes atomic.Int64
 	latency                *latency
@@ -371,6 +373,8 @@ func (d *delivery) txn(batch []parcel, all []placed) *stream.Txn {
 func (d *delivery) effects(all []placed) iter.Seq2[stream.Effect, error] {
 	return func(yield func(stream.Effect, error) bool) {
 		var resolved, value []byte
+		var origin cdc.Position
+		input, written := -1, ""
 		var builder cdc.RowBuilder
 		for i := range all {
 			p := &all[i]
@@ -378,7 +382,11 @@ func (d *delivery) effects(all []placed) iter.Seq2[stream.Effect, error] {
 				continue
 			}
 			e := stream.Effect{Delete: p.remove, Collection: p.input, Key: p.key, Row: p.row,
-				Version: d.generation<<40 | p.epoch, Source: string(p.origin), Time: p.time}
+				Version: d.generation<<40 | p.epoch, Time: p.time}
+			if p.origin != origin || p.input != input {
+				origin, input, written = p.origin, p.input, d.positions[p.input](p.origin)
+			}
+			e.Source = written
 			if fields := d.resultKeys[p.input]; !p.remove && len(fields) > 0 {
 				var err error
 				if resolved, value, err = d.resolve(&builder, resolved[:0], value, p.row); err != nil {

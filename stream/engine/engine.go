@@ -266,13 +266,26 @@ func (e *Engine) openTarget(ctx context.Context, t *target) (lost bool, err erro
 		}
 		d.resultKeys = append(d.resultKeys, fields)
 	}
+	d.positions = e.positionsOf(t)
 	t.delivery = d
 	b := e.db.State.NewBatch()
 	putUint(b, metaKey(fmt.Sprintf("generation/%d", t.instance)), p.Generation)
 	if err := e.db.State.Commit(b, true); err != nil {
 		return false, err
 	}
-	return p.Wiped, nil
+	// A target that is ahead of the state has seen a future that this state has lost: it was restored from
+	// an older copy.
+	return p.Wiped || p.Epoch > e.epoch, nil
+}
+
+// positionsOf gives the ways in which the positions of a target's inputs are written.
+func (e *Engine) positionsOf(t *target) []func(cdc.Position) string {
+	var ways []func(cdc.Position) string
+	for _, from := range t.sink.From {
+		source := t.plan.Sources[t.plan.Collections[t.plan.Collections[from].Root].Source].Source
+		ways = append(ways, func(p cdc.Position) string { return describe(source, p) })
+	}
+	return ways
 }
 
 // Close closes the targets. The state stays open; it belongs to the caller.
@@ -319,7 +332,12 @@ func (e *Engine) Run(ctx context.Context) error {
 		g.Go(func() error { return m.remote.Run(models, e.answer) })
 	}
 	for _, t := range e.graph.targets {
-		g.Go(func() error { return t.delivery.run(stopping) })
+		running, stop := context.WithCancel(stopping)
+		t.delivery.stop = stop
+		g.Go(func() error { return t.delivery.run(running) })
+		if r, ok := t.delivery.writer.(stream.Runner); ok {
+			g.Go(func() error { return e.runWriter(running, t, r) })
+		}
 	}
 	g.Go(func() error {
 		defer endModels()
@@ -333,6 +351,13 @@ func (e *Engine) Run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, e.settle())
+}
+
+func (e *Engine) runWriter(ctx context.Context, t *target, r stream.Runner) error {
+	if err := r.Run(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("run sink %s: %w", t.name, err)
+	}
+	return nil
 }
 
 // runSource runs one source and says when it has ended.

@@ -72,6 +72,7 @@ func (e *Engine) removeTarget(ctx context.Context, t *target) {
 	d := t.delivery
 	t.gone = true
 	e.mu.Unlock()
+	d.stop()
 	if err := d.writer.Close(); err != nil {
 		e.log.Warn("the old index does not close", "sink", t.name, "err", err)
 	}

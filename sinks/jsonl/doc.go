@@ -1,0 +1,13 @@
+// Package jsonl is the sink that writes a change log: one JSON object a line, in order, the last line
+// of a key being its state.
+//
+//	{"_op":"upsert","_key":"a.md","path":"a.md","_version":1099511627777,"_source":"7"}
+//	{"_op":"delete","_key":"a.md","_version":1099511627778,"_source":"9"}
+//
+// Lines are on disk before Apply returns. A torn last line, which a crash can leave, is cut off when
+// the file is opened. Beside the file lies `<path>.progress`: which state wrote it last, under which
+// generation, up to which epoch and to what length. It fences older generations (I3) and tells a file
+// that was removed or shortened from one that is merely new (I10).
+//
+// Replaying an epoch repeats its lines, which changes no key's state.
+package jsonl

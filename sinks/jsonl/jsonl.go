@@ -1,0 +1,278 @@
+package jsonl
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// Options say where the log lies.
+type Options struct {
+	Path string // of the file; its folder is made if it is missing
+}
+
+// Sink is a declared change log.
+type Sink struct{ path string }
+
+var _ stream.Sink = (*Sink)(nil)
+
+// New declares a change log.
+func New(o Options) (*Sink, error) {
+	if o.Path == "" {
+		return nil, &stream.Problem{Code: "missing_key", Field: "path", Message: "a jsonl sink needs a path", Hint: "give the file that the log goes to, such as ./out.jsonl"}
+	}
+	return &Sink{path: o.Path}, nil
+}
+
+// Bind implements stream.Sink: a log takes every collection.
+func (s *Sink) Bind([]stream.Collection) (stream.Binding, error) {
+	return stream.Binding{Storage: []byte("jsonl " + s.path)}, nil
+}
+
+// Open implements stream.Sink.
+func (s *Sink) Open(_ context.Context, t stream.Target) (stream.Writer, error) {
+	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+		return nil, fmt.Errorf("make folder of %s: %w", s.path, err)
+	}
+	w := &writer{path: s.path, target: t}
+	had, err := readMark(w.markPath())
+	if err != nil {
+		return nil, err
+	}
+	size, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	w.progress = stream.Progress{Generation: max(had.Generation, t.Generation) + 1}
+	same := had.State == t.State && had.Instance == t.Instance
+	if same {
+		w.progress.Epoch = had.Epoch
+	}
+	if t.Epoch > 0 && (!same || size < had.Size) {
+		w.progress.Wiped = true
+	}
+	w.mark = mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Size: size}
+	if err := w.writeMark(); err != nil {
+		return nil, errors.Join(err, w.file.Close())
+	}
+	return w, nil
+}
+
+// mark is what the progress file holds.
+type mark struct {
+	State      string `json:"state"`
+	Instance   uint32 `json:"instance"`
+	Generation uint64 `json:"generation"`
+	Epoch      uint64 `json:"epoch"`
+	Size       int64  `json:"size"` // of the log at that epoch, in bytes
+}
+
+func readMark(path string) (mark, error) {
+	var m mark
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read progress of a jsonl sink: %w", err)
+	}
+	return m, nil
+}
+
+// writer is an opened log.
+type writer struct {
+	path     string
+	target   stream.Target
+	file     *os.File
+	mark     mark
+	marked   os.FileInfo // the progress file as this writer left it
+	progress stream.Progress
+	line     []byte
+}
+
+func (w *writer) markPath() string { return w.path + ".progress" }
+
+// open opens the log, cuts off a torn last line and gives its length.
+func (w *writer) open() (int64, error) {
+	f, err := os.OpenFile(w.path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return 0, fmt.Errorf("open %s: %w", w.path, err)
+	}
+	size, err := wholeLines(f)
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		return 0, errors.Join(fmt.Errorf("open %s: %w", w.path, err), f.Close())
+	}
+	w.file = f
+	return size, nil
+}
+
+// wholeLines is the length of a file up to its last line end.
+func wholeLines(f *os.File) (int64, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 64<<10)
+	for size > 0 {
+		n := min(int64(len(buf)), size)
+		if _, err := f.ReadAt(buf[:n], size-n); err != nil {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 {
+			return size - n + int64(i) + 1, nil
+		}
+		size -= n
+	}
+	return 0, nil
+}
+
+// Progress implements stream.Writer.
+func (w *writer) Progress() stream.Progress { return w.progress }
+
+// Apply implements stream.Writer: the lines, then a sync, then the progress.
+func (w *writer) Apply(_ context.Context, txn *stream.Txn) error {
+	if err := w.fenced(); err != nil {
+		return err
+	}
+	if err := w.present(); err != nil {
+		return err
+	}
+	w.line = w.line[:0]
+	size := w.mark.Size
+	for e, err := range txn.Effects {
+		if err != nil {
+			return err
+		}
+		w.line = w.appendLine(w.line, &e)
+		if len(w.line) >= flushBytes {
+			if err := w.write(&size); err != nil {
+				return err
+			}
+		}
+	}
+	if err := w.write(&size); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", w.path, err)
+	}
+	w.mark.Size = size
+	w.mark.Epoch = max(w.mark.Epoch, txn.Last)
+	return w.writeMark()
+}
+
+// flushBytes bounds what is collected before it is written.
+const flushBytes = 256 << 10
+
+// write appends the collected lines. After a failed write the file is cut back to whole epochs, so that
+// the next try begins at a line's start.
+func (w *writer) write(size *int64) error {
+	n, err := w.file.WriteAt(w.line, *size)
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", w.path, err), w.file.Truncate(w.mark.Size))
+	}
+	*size += int64(n)
+	w.line = w.line[:0]
+	return nil
+}
+
+// present makes sure that the path still leads to the file that is open. A log that was moved away or
+// removed is not written into the void: it is an error until the flow starts anew, which rebuilds it.
+func (w *writer) present() error {
+	open, err := w.file.Stat()
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", w.path, err)
+	}
+	there, err := os.Stat(w.path)
+	if err != nil {
+		return fmt.Errorf("look at the log: %w", err)
+	}
+	if !os.SameFile(open, there) {
+		return fmt.Errorf("write %s: another file has taken its place", w.path)
+	}
+	return nil
+}
+
+func (w *writer) appendLine(b []byte, e *stream.Effect) []byte {
+	if e.Delete {
+		b = append(b, `{"_op":"delete","_key":`...)
+		b = cdc.AppendJSONString(b, e.Key.Text())
+	} else {
+		c := &w.target.Collections[e.Collection]
+		b = append(b, `{"_op":"upsert","_key":`...)
+		b = cdc.AppendJSONString(b, e.Key.Text())
+		if columns := c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden]; len(columns) > 0 {
+			b = append(b, ',')
+			b = cdc.AppendFieldsJSON(b, columns, e.Row)
+		}
+	}
+	b = append(b, `,"_version":`...)
+	b = strconv.AppendUint(b, e.Version, 10)
+	b = append(b, `,"_source":`...)
+	b = cdc.AppendJSONString(b, e.Source)
+	return append(b, '}', '\n')
+}
+
+// fenced reports whether a newer generation has taken the log over since this writer last looked.
+func (w *writer) fenced() error {
+	info, err := os.Stat(w.markPath())
+	if err != nil {
+		return fmt.Errorf("look at the progress of %s: %w", w.path, err)
+	}
+	if w.marked != nil && os.SameFile(info, w.marked) && info.ModTime().Equal(w.marked.ModTime()) {
+		return nil
+	}
+	now, err := readMark(w.markPath())
+	if err != nil {
+		return err
+	}
+	if now.Generation > w.mark.Generation || now.State != w.mark.State {
+		return fmt.Errorf("write %s: generation %d, this state has %d: %w", w.path, now.Generation, w.mark.Generation, stream.ErrFenced)
+	}
+	return nil
+}
+
+// writeMark replaces the progress file. It need not be synced: an older one makes lines come twice,
+// which changes nothing.
+func (w *writer) writeMark() error {
+	data, err := json.Marshal(&w.mark)
+	if err != nil {
+		return fmt.Errorf("write progress of %s: %w", w.path, err)
+	}
+	beside := w.markPath() + ".new"
+	if err := os.WriteFile(beside, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write progress of %s: %w", w.path, err)
+	}
+	if err := os.Rename(beside, w.markPath()); err != nil {
+		return fmt.Errorf("write progress of %s: %w", w.path, err)
+	}
+	w.marked, err = os.Stat(w.markPath())
+	return err
+}
+
+// Close implements stream.Writer.
+func (w *writer) Close() error {
+	if err := w.file.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", w.path, err)
+	}
+	return nil
+}

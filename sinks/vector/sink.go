@@ -1,0 +1,204 @@
+package vector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// SinkOptions declare the embedded index as a sink of a flow.
+type SinkOptions struct {
+	Metric Metric
+	Path   string // folder of the index; empty: in the state of the flow
+	Logger *slog.Logger
+}
+
+// Sink is the embedded index, declared.
+type Sink struct{ o SinkOptions }
+
+var (
+	_ stream.Sink    = (*Sink)(nil)
+	_ stream.Dropper = (*Sink)(nil)
+)
+
+// NewSink declares the embedded index as a sink.
+func NewSink(o SinkOptions) *Sink { return &Sink{o: o} }
+
+// Bind implements stream.Sink: each collection has just one vector, all of one length.
+func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
+	b := stream.Binding{Beside: true}
+	dims := 0
+	for _, c := range in {
+		name, n, err := vectorColumn(c)
+		if err != nil {
+			return b, err
+		}
+		if dims != 0 && n != dims {
+			return b, &stream.Problem{Code: "dims_mismatch", Field: "from", Message: fmt.Sprintf("%q has vectors of %d numbers, another of its inputs of %d", c.Name, n, dims),
+				Hint: "give each model an index of its own"}
+		}
+		dims = n
+		b.Columns = append(b.Columns, []string{name})
+		if !slices.Contains(b.Require, name) {
+			b.Require = append(b.Require, name)
+		}
+	}
+	b.Storage = fmt.Appendf(nil, "vector 1 dims=%d metric=%s path=%s", dims, s.o.Metric, s.o.Path)
+	return b, nil
+}
+
+func vectorColumn(c stream.Collection) (name string, dims int, err error) {
+	for _, column := range c.Schema.Columns {
+		if column.Type.Kind != cdc.Vector {
+			continue
+		}
+		if name != "" {
+			return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has the vectors %s and %s; an index holds one", c.Name, name, column.Name),
+				Hint: "give each vector an index of its own, with a map that keeps one of them"}
+		}
+		name, dims = column.Name, column.Type.Dims
+	}
+	if name == "" {
+		return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has no vector column", c.Name),
+			Hint: "put an embed step before the sink"}
+	}
+	return name, dims, nil
+}
+
+// dir is where an instance lies. A swap has two beside each other.
+func (s *Sink) dir(t stream.Target) string {
+	base := filepath.Join(t.Dir, "index", t.Sink)
+	if s.o.Path != "" {
+		base = s.o.Path
+	}
+	return filepath.Join(base, strconv.FormatUint(uint64(t.Instance), 10))
+}
+
+// Open implements stream.Sink. An index that another state has filled is begun anew: it is derived
+// data, and rows that this state does not know would never leave it.
+func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error) {
+	w := &writer{target: t}
+	for _, c := range t.Collections {
+		at := slices.IndexFunc(c.Schema.Columns, func(c cdc.Column) bool { return c.Type.Kind == cdc.Vector })
+		w.vectors = append(w.vectors, at)
+	}
+	dims := t.Collections[0].Schema.Columns[w.vectors[0]].Type.Dims
+	dir := s.dir(t)
+	o := Options{Dims: dims, Metric: s.o.Metric, Logger: s.o.Logger, MemoryBytes: 0}
+	index, err := Open(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, epoch, state := index.Progress(); epoch > 0 && string(state) != t.State {
+		if err := errors.Join(index.Close(), os.RemoveAll(dir)); err != nil {
+			return nil, fmt.Errorf("begin index %s anew: %w", dir, err)
+		}
+		if index, err = Open(dir, o); err != nil {
+			return nil, err
+		}
+	}
+	generation, epoch, _ := index.Progress()
+	w.index = index
+	w.progress = stream.Progress{Generation: max(generation, t.Generation, index.Stats().Fence) + 1, Epoch: epoch, Wiped: epoch < t.Epoch}
+	if err := index.Fence(ctx, w.progress.Generation); err != nil {
+		return nil, errors.Join(fmt.Errorf("fence index %s: %w", dir, err), index.Close())
+	}
+	return w, nil
+}
+
+// Drop implements stream.Dropper: the files of the instance go.
+func (s *Sink) Drop(_ context.Context, t stream.Target) error {
+	if err := os.RemoveAll(s.dir(t)); err != nil {
+		return fmt.Errorf("remove index: %w", err)
+	}
+	return nil
+}
+
+// writer is an opened index. A key is the number of the collection and the key of the row; a payload
+// is the row with null in place of the vector.
+type writer struct {
+	index    *Index
+	target   stream.Target
+	vectors  []int // by collection: the field with the vector
+	progress stream.Progress
+}
+
+var (
+	_ stream.Counter  = (*writer)(nil)
+	_ stream.Searcher = (*writer)(nil)
+	_ stream.Runner   = (*writer)(nil)
+)
+
+// Progress implements stream.Writer.
+func (w *writer) Progress() stream.Progress { return w.progress }
+
+// Rows implements stream.Counter.
+func (w *writer) Rows() int64 { return int64(w.index.Len()) }
+
+// Run implements stream.Runner: it keeps the index in shape.
+func (w *writer) Run(ctx context.Context) error { return w.index.Run(ctx) }
+
+// Close implements stream.Writer.
+func (w *writer) Close() error { return w.index.Close() }
+
+// Apply implements stream.Writer.
+func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
+	t := &Txn{Generation: txn.Generation, Epoch: txn.Last, Progress: []byte(w.target.State)}
+	var builder cdc.RowBuilder
+	for e, err := range txn.Effects {
+		if err != nil {
+			return err
+		}
+		key := append([]byte{byte(e.Collection)}, e.Key...)
+		if e.Delete {
+			t.Deletes = append(t.Deletes, Delete{Key: key, Version: e.Version})
+			continue
+		}
+		at := w.vectors[e.Collection]
+		builder.Reset()
+		for i := range e.Row.Len() {
+			if i == at {
+				builder.Null()
+			} else {
+				builder.Value(e.Row.At(i))
+			}
+		}
+		t.Upserts = append(t.Upserts, Upsert{Key: key, Version: e.Version, Vector: e.Row.At(at).AppendVector(nil), Payload: builder.Build()})
+	}
+	err := w.index.Apply(ctx, t)
+	var rows RowErrors
+	var fenced *FencedError
+	switch {
+	case errors.As(err, &rows):
+		return &stream.RejectError{Key: cdc.Key(rows[0].Key[1:]), Code: "sink_rejected", Err: rows[0].Err}
+	case errors.As(err, &fenced):
+		return errors.Join(err, stream.ErrFenced)
+	}
+	return err
+}
+
+// Search implements stream.Searcher.
+func (w *writer) Search(ctx context.Context, q stream.Query) ([]stream.Hit, error) {
+	query := Query{Vector: q.Vector, K: q.K}
+	if q.Where != nil {
+		query.Match = func(payload []byte) (bool, error) { return q.Where(cdc.Row(payload)) }
+	}
+	found, err := w.index.Search(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]stream.Hit, len(found))
+	for i := range found {
+		h := &found[i]
+		hits[i] = stream.Hit{Score: h.Score, Key: cdc.Key(h.Key[1:]), Row: cdc.Row(h.Payload), Version: h.Version}
+	}
+	return hits, nil
+}
