@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -30,22 +31,23 @@ type document struct {
 	told    map[*yaml.Node]bool   // keys whose fault is told: what follows from it is not
 	written map[*yaml.Node]string // text of a scalar before its ${NAME} were replaced
 	visited map[*yaml.Node]bool
+	hidden  map[*yaml.Node]bool // scalars that hold a secret
 	secrets redactor
 	masks   []mask
 }
 
+// lineBreak is what YAML counts as the end of a line.
+var lineBreak = regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]")
+
 func newDocument(file string, lookup func(string) (string, bool)) *document {
 	return &document{file: file, lookup: lookup, told: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{},
-		visited: map[*yaml.Node]bool{}}
+		hidden: map[*yaml.Node]bool{}, visited: map[*yaml.Node]bool{}}
 }
 
 // read parses a text. The faults that it leaves are those of YAML and of the environment.
 func (d *document) read(text []byte) {
 	d.text = strings.TrimPrefix(string(text), "\ufeff")
-	d.lines = strings.Split(d.text, "\n")
-	for i, line := range d.lines {
-		d.lines[i] = strings.TrimSuffix(line, "\r")
-	}
+	d.lines = lineBreak.Split(d.text, -1)
 	if len(text) > maxFileBytes {
 		d.fault(spot{}, "flow_unreadable", fmt.Sprintf("a flow file holds at most %d bytes, not %d", maxFileBytes, len(text)),
 			"name a flow file; long prompts go into files of their own: {file: prompts/facts.md}")
@@ -67,7 +69,7 @@ func (d *document) checkCharacters() bool {
 			case r == utf8.RuneError && size == 1:
 				d.syntax(spot{i + 1, column, 1}, "the file is not UTF-8 text", "save the file as UTF-8")
 				return false
-			case r < ' ' && r != '\t' && r != '\r', r == 0x7f, r >= 0x80 && r < 0xa0 && r != 0x85:
+			case r < ' ' && r != '\t', r == 0x7f, r >= 0x80 && r < 0xa0:
 				d.syntax(spot{i + 1, column, 1}, fmt.Sprintf("the control character %U is not allowed", r),
 					`remove it; in a quoted text it can be written as an escape, such as "\e"`)
 				return false

@@ -1,14 +1,9 @@
 package flowfile
 
 import (
-	"cmp"
 	"fmt"
-	"net/url"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -46,6 +41,7 @@ func (d *document) substitute(n *yaml.Node) {
 	if d.told[n] {
 		return
 	}
+	d.hidden[n] = true
 	d.written[n] = written
 	n.Value = b.String() + rest
 }
@@ -67,80 +63,8 @@ func (d *document) environment(at spot, name string) (string, bool) {
 	return value, true
 }
 
-// redactor replaces secrets in texts that others have written.
-type redactor struct {
-	secrets []secret // longest first
-}
-
-type secret struct{ value, shown string }
-
-// add makes a value be shown as something else, also in the forms in which messages quote it: escaped,
-// in a URL, and its password alone.
-func (r *redactor) add(value, shown string) {
-	if value == "" {
-		return
-	}
-	forms := []string{value, strings.Trim(strconv.Quote(value), `"`), url.QueryEscape(value), url.PathEscape(value)}
-	if u, err := url.Parse(value); err == nil && u.User != nil {
-		if password, ok := u.User.Password(); ok {
-			forms = append(forms, password, url.PathEscape(password))
-		}
-	}
-	for _, m := range keywordPassword.FindAllStringSubmatch(value, -1) {
-		forms = append(forms, strings.Trim(m[1], `'`))
-	}
-	for _, form := range forms {
-		known := slices.ContainsFunc(r.secrets, func(s secret) bool { return s.value == form })
-		if form != "" && !known {
-			r.secrets = append(r.secrets, secret{form, shown})
-		}
-	}
-	slices.SortStableFunc(r.secrets, func(a, b secret) int { return cmp.Compare(len(b.value), len(a.value)) })
-}
-
-// keywordPassword is the password of a keyword connection string.
-var keywordPassword = regexp.MustCompile(`(?i)\b(?:password|passwd|pwd|secret|token)\s*=\s*('[^']*'|[^\s&;]+)`)
-
-// wholeWordBelow is the length below which a secret is replaced only where it stands as a word: a
-// value such as 8 or docs would otherwise tear other words apart.
-const wholeWordBelow = 6
-
-// redact replaces every secret of a text.
-func (r *redactor) redact(text string) string {
-	for _, s := range r.secrets {
-		if len(s.value) >= wholeWordBelow {
-			text = strings.ReplaceAll(text, s.value, s.shown)
-		} else {
-			text = replaceWord(text, s.value, s.shown)
-		}
-	}
-	return text
-}
-
-func replaceWord(text, word, with string) string {
-	var b strings.Builder
-	for {
-		at := strings.Index(text, word)
-		if at < 0 {
-			b.WriteString(text)
-			return b.String()
-		}
-		end := at + len(word)
-		before, _ := utf8.DecodeLastRuneInString(text[:at])
-		after, _ := utf8.DecodeRuneInString(text[end:])
-		b.WriteString(text[:at])
-		if at > 0 && inWord(before) || end < len(text) && inWord(after) {
-			b.WriteString(word)
-		} else {
-			b.WriteString(with)
-		}
-		text = text[end:]
-	}
-}
-
-func inWord(r rune) bool {
-	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= utf8.RuneSelf
-}
+// concealed stands for a secret that the file holds itself.
+const concealed = "***"
 
 // conceal marks a scalar whose field is secret: its text in the file is not shown either.
 func (d *document) conceal(n *yaml.Node) {
@@ -150,7 +74,8 @@ func (d *document) conceal(n *yaml.Node) {
 	if _, ok := d.written[n]; ok {
 		return // the file shows a ${NAME}
 	}
-	d.secrets.add(n.Value, "***")
+	d.secrets.add(n.Value, concealed)
+	d.hidden[n] = true
 	at := d.at(n)
 	d.masks = append(d.masks, mask(at))
 	for line := at.line + 1; line <= at.line+strings.Count(n.Value, "\n") && line <= len(d.lines); line++ {

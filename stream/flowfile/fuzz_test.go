@@ -3,6 +3,7 @@ package flowfile_test
 import (
 	"errors"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode"
@@ -43,7 +44,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil && (!errors.As(err, &faults) || len(faults) == 0) {
 			t.Fatalf("the error is no Diagnostics: %#v", err)
 		}
-		lines := strings.Split(text, "\n")
+		lines := regexp.MustCompile("\r\n|[\n\r\u0085\u2028\u2029]").Split(text, -1)
 		for i, d := range faults {
 			if d.Code == "" || d.Message == "" || d.Hint == "" || d.Exit == 0 {
 				t.Fatalf("something is not said: %+v", d)
@@ -56,7 +57,7 @@ func FuzzParse(f *testing.F) {
 			}
 			shown := d.Message + d.Hint + d.Snippet
 			if strings.Contains(shown, canary) && !strings.Contains(text, canary) {
-				t.Fatalf("the value of a variable is shown: %+v", d)
+				t.Fatalf("the value of a variable is shown: %#v", d)
 			}
 			if strings.ContainsFunc(d.Snippet, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) {
 				t.Fatalf("a snippet commands the terminal: %q", d.Snippet)

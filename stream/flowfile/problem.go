@@ -21,8 +21,32 @@ func (d *document) problem(p place, fault *stream.Problem) {
 	if fault.Code == "" {
 		return // told already, where its cause stands
 	}
-	d.add(d.locate(p, fault), Diagnostic{Code: fault.Code, Message: d.secrets.redact(fault.Message),
-		Hint: d.secrets.redact(fault.Hint), Exit: fault.Exit})
+	message, hint := d.secrets.redact(fault.Message), d.secrets.redact(fault.Hint)
+	if target, _ := seek(p, fault.Field); d.holdsHidden(target.value, maxDepth) {
+		public := d.public()
+		message = d.secrets.redactFragments(message, public)
+		if d.secrets.redactFragments(hint, public) != hint {
+			hint = "check the value that is put in here; it is not shown"
+		}
+	}
+	d.add(d.locate(p, fault), Diagnostic{Code: fault.Code, Message: message, Hint: hint, Exit: fault.Exit})
+}
+
+// public is the text of the file without the secrets that stand in it.
+func (d *document) public() string {
+	var b strings.Builder
+	for i := range d.lines {
+		b.WriteString(strings.Join(d.cells(i+1), "") + "\n")
+	}
+	return b.String()
+}
+
+// holdsHidden reports whether a value, or one within it, is a secret or comes from the environment.
+func (d *document) holdsHidden(n *yaml.Node, depth int) bool {
+	if n = follow(n); n == nil || depth == 0 {
+		return false
+	}
+	return d.hidden[n] || slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return d.holdsHidden(c, depth-1) })
 }
 
 // locate finds the place of a fault: the byte of an expression, the value of the key that it names,

@@ -69,6 +69,25 @@ func TestRedactor(t *testing.T) {
 	}
 }
 
+func TestRedactorReplacesPieces(t *testing.T) {
+	var r redactor
+	r.add("sk-canary-größe-7f3a", "${A}")
+	r.add("canaries", "${B}")
+	r.add("mysql://db", "${C}")
+	for text, want := range map[string]string{
+		"near canary-gr":   "near ${A}",
+		"near canari":      "near ${B}",
+		"at größ, öße-7f3": "at ${A}, ${A}",
+		"sk- gr can":       "sk- gr can",
+		"dial mysql://":    "dial mysql://",
+		"dial mysql://db":  "dial ${C}",
+	} {
+		if got := r.redactFragments(text, `sources: {shop: {mysql: {dsn: x}}}`); got != want {
+			t.Errorf("redactFragments(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestSnippetMarksTheRightCells(t *testing.T) {
 	for _, c := range []struct {
 		what, line string
