@@ -136,14 +136,16 @@ func (b *Batcher) homeLocked(c *call) *queue {
 }
 
 // Withdraw drops the calls that are not in flight. A call in flight is awaited and its result handed
-// to Done; only if that request fails it is not sent again. Unknown fingerprints are ignored.
-func (b *Batcher) Withdraw(fingerprints [][16]byte) {
+// to Done; only if that request fails it is not sent again. It returns the fingerprints that no
+// result will follow for: what it dropped, and what it does not know.
+func (b *Batcher) Withdraw(fingerprints [][16]byte) (gone [][16]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, fp := range fingerprints {
 		c := b.calls[fp]
 		switch {
 		case c == nil:
+			gone = append(gone, fp)
 			continue
 		case c.queue != nil:
 			c.queue.remove(c)
@@ -154,7 +156,9 @@ func (b *Batcher) Withdraw(fingerprints [][16]byte) {
 			continue
 		}
 		delete(b.calls, fp)
+		gone = append(gone, fp)
 	}
+	return gone
 }
 
 // Run sends what is submitted until ctx ends or Drain is called, and returns when every goroutine and

@@ -94,10 +94,29 @@ func (r *Remote) Submit(calls []stream.Call) {
 	r.current().Submit(batch)
 }
 
-// Withdraw implements stream.CallQueue. It gives nothing back: the batcher does not tell which of the
-// calls it dropped, and a call that is taken for dropped and answered, or the other way round, would be
-// worse than one that is answered for the memo alone.
-func (r *Remote) Withdraw([]stream.Fingerprint) []stream.Fingerprint { return nil }
+// Withdraw implements stream.CallQueue.
+func (r *Remote) Withdraw(fingerprints []stream.Fingerprint) []stream.Fingerprint {
+	asked := make([][16]byte, len(fingerprints))
+	for i, f := range fingerprints {
+		asked[i] = f
+	}
+	gone := r.current().Withdraw(asked)
+	answered := make([]stream.Fingerprint, len(gone))
+	for i, f := range gone {
+		answered[i] = f
+	}
+	return answered
+}
+
+// Ask embeds a question at once, beside the queue: somebody waits for the answer, and it is no call of a
+// step.
+func (r *Remote) Ask(ctx context.Context, input []byte) ([]byte, error) {
+	reply, err := r.embedder.Embed(ctx, []string{string(input)})
+	if err != nil {
+		return nil, err
+	}
+	return cdc.AppendVector(nil, reply.Vectors[0]), nil
+}
 
 // Drain implements stream.CallQueue.
 func (r *Remote) Drain(ctx context.Context) error { return r.current().Drain(ctx) }

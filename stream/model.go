@@ -35,7 +35,8 @@ type RemoteModel interface {
 type CallQueue interface {
 	// Submit hands in calls; equal fingerprints are one call.
 	Submit(calls []Call)
-	// Withdraw drops calls that are not sent yet; it returns those that it dropped.
+	// Withdraw drops calls that are not sent yet; it returns those that no answer will follow for: what
+	// it dropped, and what it does not know. A call in flight is answered, unless its request fails.
 	Withdraw(fingerprints []Fingerprint) []Fingerprint
 	// Drain sends nothing new and waits for what is in flight, until ctx ends.
 	Drain(ctx context.Context) error

@@ -81,6 +81,7 @@ func (e *Engine) loop(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-e.wakeup:
 		case <-timer.C:
+			e.forsake()
 		}
 	}
 	return nil
@@ -526,6 +527,14 @@ func (e *Engine) handOverEffects() {
 		if p.keys > 0 {
 			t.delivery.post(p)
 		}
+	}
+}
+
+// forsake drops the calls whose owners have gone on and whose requests have failed since: no answer
+// will come for them.
+func (e *Engine) forsake() {
+	for m, calls := range e.scheduler.abandoned() {
+		e.scheduler.dropped(m.remote.Queue().Withdraw(calls))
 	}
 }
 

@@ -66,6 +66,8 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 			s.jobs[want.call] = j
 			s.bytes += j.bytes
 			w.calls++
+		}
+		if len(j.waiters) == 0 { // also one that was withdrawn while in flight: it may never be answered
 			submit = append(submit, stream.Call{Fingerprint: want.call, Input: want.input, Live: h.live})
 		}
 		j.waiters[k] = struct{}{}
@@ -124,6 +126,20 @@ func (s *scheduler) answered(a *stream.Answer, ready func(k waitKey, w *waiter))
 		}
 	}
 	return j.node
+}
+
+// abandoned lists the calls in flight that nobody waits for any more.
+func (s *scheduler) abandoned() map[*modelRun][]stream.Fingerprint {
+	var calls map[*modelRun][]stream.Fingerprint
+	for call, j := range s.jobs {
+		if len(j.waiters) == 0 {
+			if calls == nil {
+				calls = map[*modelRun][]stream.Fingerprint{}
+			}
+			calls[j.node.model] = append(calls[j.node.model], call)
+		}
+	}
+	return calls
 }
 
 // oldest is the first position that a waiting owner of a root stems from; ok is false where none waits.
