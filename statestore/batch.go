@@ -13,6 +13,7 @@ type Batch struct {
 	store *Store
 	b     *pebble.Batch
 	err   error // first write that the batch could not take; Commit returns it
+	done  bool  // committed and not reset since
 }
 
 // keptBatch is how large a buffer Reset keeps for the next use.
@@ -81,12 +82,15 @@ func (b *Batch) Count() int {
 // Reset empties the batch for another use, after a commit or instead of one.
 func (b *Batch) Reset() {
 	if b.b != nil {
-		b.err = nil
+		b.err, b.done = nil, false
 		b.b.Reset()
 	}
 }
 
-var errForeignBatch = errors.New("batch belongs to another store or was committed before")
+var (
+	errForeignBatch   = errors.New("batch belongs to another store")
+	errCommittedBatch = errors.New("batch was committed and not reset")
+)
 
 // Commit applies the batch. With sync it returns once the batch is on disk; when a write or sync
 // fails it does not return, the process ends (see Options.Fatal). Without sync the batch is visible
@@ -103,6 +107,8 @@ func (s *Store) Commit(b *Batch, sync bool) error {
 		return s.failed("commit to", b.err)
 	case b.store != s || b.b == nil:
 		return errForeignBatch
+	case b.done:
+		return errCommittedBatch
 	case s.readOnly:
 		return ErrReadOnly
 	}
@@ -117,6 +123,7 @@ func (s *Store) Commit(b *Batch, sync bool) error {
 			s.log.die(err, err)
 		}
 	}()
+	b.done = true
 	note := binary.LittleEndian.AppendUint64(nil, s.synced.Load())
 	if err := b.b.LogData(note, nil); err != nil {
 		return s.failed("commit to", err)

@@ -8,6 +8,14 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// TestPebblesFormatBelongsToOurs: an older program cannot read a state once a newer Pebble has raised
+// its format, so the two change together.
+func TestPebblesFormatBelongsToOurs(t *testing.T) {
+	if Format != 1 || pebble.FormatNewest != 24 {
+		t.Errorf("state format %d is for Pebble's format 24, and Pebble is at %d: raise Format", Format, pebble.FormatNewest)
+	}
+}
+
 func TestTheComparerKeepsPebblesRules(t *testing.T) {
 	var prefixes [][]byte
 	for _, vnode := range []uint16{0, 300, 65535} {

@@ -2,6 +2,7 @@ package statestore_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,33 @@ import (
 
 	"github.com/freshet/freshet/statestore"
 )
+
+func Example() {
+	db, err := statestore.Open("state", statestore.DBOptions{FS: vfs.NewMem()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// A result is durable in the memo before the state refers to it.
+	result := statestore.Entry{Fingerprint: statestore.Fingerprint{1}, Value: []byte("0.1 0.7")}
+	if err := db.Memo.Put([]statestore.Entry{result}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	owner := statestore.Key{Space: statestore.SpaceOwners, Instance: 1, Owner: []byte("doc-7")}
+	b := db.State.NewBatch()
+	b.Put(statestore.AppendKey(nil, owner), result.Fingerprint[:])
+	err = db.CommitEpoch(b, 1)
+	fmt.Println("durable epoch", db.DurableEpoch(), err)
+
+	record, ok, err := db.State.Get(statestore.AppendKey(nil, owner))
+	fmt.Println("record", len(record), ok, err)
+	fmt.Println("close", db.Close())
+	// Output:
+	// durable epoch 1 <nil>
+	// record 16 true <nil>
+	// close <nil>
+}
 
 // openDB opens a small state that the test closes or crashes.
 func openDB(t *testing.T, fs vfs.FS, dir string) *statestore.DB {
@@ -76,5 +104,27 @@ func TestAStateSurvivesCloseAndOpen(t *testing.T) {
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("mode of the state directory %v %v, want 0700", info.Mode(), err)
+	}
+}
+
+func TestABatchIsCommittedOnceAndOnlyToItsStore(t *testing.T) {
+	db := openDB(t, vfs.NewMem(), "state")
+	other := openDB(t, vfs.NewMem(), "other")
+	defer closeDB(t, db)
+	defer closeDB(t, other)
+	b := db.State.NewBatch()
+	b.Put(ownerKey("a"), nil)
+	if err := other.State.Commit(b, true); err == nil {
+		t.Error("a batch of another store was committed")
+	}
+	if err := db.State.Commit(b, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.State.Commit(b, true); err == nil {
+		t.Error("a batch was committed twice")
+	}
+	b.Reset()
+	if err := db.CommitEpoch(b, 1); err != nil || db.DurableEpoch() != 1 {
+		t.Errorf("commit after a reset: %v, durable epoch %d", err, db.DurableEpoch())
 	}
 }

@@ -13,10 +13,12 @@ import (
 const (
 	defaultMemory = 64 << 20
 	leastMemory   = 4 << 20
+	// mostMemTable bounds a memtable and so the log that is read after a crash, twice, once by us.
+	mostMemTable = 64 << 20
 )
 
-// pebbleOptions turns ours into Pebble's. Half of the memory goes to four memtables, half to the
-// block cache. Options that Pebble would default to something tiny or old are all set here.
+// pebbleOptions turns ours into Pebble's. Half of the memory goes to four memtables, up to their
+// limit, the rest to the block cache. Options that Pebble would default to something tiny or old are all set here.
 func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.Lock) *pebble.Options {
 	memory := o.MemoryBytes
 	if memory == 0 {
@@ -37,8 +39,8 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		FormatMajorVersion:          pebble.FormatNewest,
 		Comparer:                    tupleComparer(),
 		Merger:                      pebble.DefaultMerger, // no key is ever merged; the name is on disk
-		CacheSize:                   memory / 2,
-		MemTableSize:                uint64(memory / 8),
+		CacheSize:                   max(memory/2, memory-4*mostMemTable),
+		MemTableSize:                uint64(min(memory/8, mostMemTable)),
 		MemTableStopWritesThreshold: 4,
 		// Two sublevels are compacted as soon as they exist, for reads; writes are held back only
 		// when compaction is an order of magnitude behind.

@@ -207,4 +207,14 @@ func TestASecondOpenInOneProcessIsRefused(t *testing.T) {
 	}
 	closeDB(t, db)
 	closeDB(t, openDB(t, nil, dir))
+
+	if err := os.Symlink(filepath.Dir(dir), "link"); err != nil {
+		t.Fatal(err)
+	}
+	db = openDB(t, nil, filepath.Join("link", "new", "state"))
+	defer closeDB(t, db)
+	var inUse *statestore.InUseError
+	if _, err := statestore.Open(filepath.Join("new", "state"), statestore.DBOptions{}); !errors.As(err, &inUse) {
+		t.Errorf("second open of a state made through a symbolic link: %v, want an InUseError", err)
+	}
 }

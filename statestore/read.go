@@ -15,41 +15,48 @@ func (s *Store) Get(key []byte) (value []byte, ok bool, err error) {
 // AppendGet appends the value of key to dst and reports whether there is one. It allocates nothing
 // when dst has room.
 func (s *Store) AppendGet(dst, key []byte) (value []byte, ok bool, err error) {
-	if err := s.begin(); err != nil {
-		return dst, false, err
-	}
-	defer s.gate.leave()
-	v, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return dst, false, nil
-	}
-	if err != nil {
-		return dst, false, s.failed("read", err)
-	}
-	if dst == nil {
-		dst = make([]byte, 0, len(v)) // a value of no bytes is there: not nil
-	}
-	dst = append(dst, v...)
-	if err := closer.Close(); err != nil {
-		return dst, false, s.failed("read", err)
-	}
-	return dst, true, nil
+	err = s.point(key, func(v []byte) {
+		if dst == nil {
+			dst = make([]byte, 0, len(v)) // a value of no bytes is there: not nil
+		}
+		dst, ok = append(dst, v...), true
+	})
+	return dst, ok, err
 }
 
 // Has reports whether key has a value.
-func (s *Store) Has(key []byte) (bool, error) {
+func (s *Store) Has(key []byte) (ok bool, err error) {
+	err = s.point(key, func([]byte) { ok = true })
+	return ok, err
+}
+
+// point calls found with the value of key if there is one.
+func (s *Store) point(key []byte, found func(value []byte)) (err error) {
 	if err := s.begin(); err != nil {
-		return false, err
+		return err
 	}
 	defer s.gate.leave()
-	_, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
+	// Pebble's own Get does not use the bloom filters of the last level, where nearly all keys are:
+	// a miss would read a block.
+	it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
 	if err != nil {
-		return false, s.failed("read", err)
+		return s.failed("read", err)
 	}
-	return true, s.failed("read", closer.Close())
+	defer func() {
+		if closeErr := it.Close(); err == nil {
+			err = s.failed("read", closeErr)
+		}
+	}()
+	if !it.SeekPrefixGE(key) || !bytes.Equal(it.Key(), key) {
+		// I10: a read that failed is not an absence.
+		return s.failed("read", it.Error())
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return s.failed("read", err)
+	}
+	found(value)
+	return nil
 }
 
 // GetSorted reads keys, which must ascend, with one iterator that only moves forward: many times
@@ -64,8 +71,9 @@ func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) e
 	}
 	defer s.gate.leave()
 	it, err := s.db.NewIter(&pebble.IterOptions{
-		LowerBound: keys[0],
-		UpperBound: append(bytes.Clone(keys[len(keys)-1]), 0),
+		LowerBound:   keys[0],
+		UpperBound:   append(bytes.Clone(keys[len(keys)-1]), 0),
+		UseL6Filters: true,
 	})
 	if err != nil {
 		return s.failed("read", err)
@@ -75,10 +83,8 @@ func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) e
 		if i > 0 && bytes.Compare(keys[i-1], key) > 0 {
 			return errUnsorted
 		}
-		// The iterator may stand on the key already, when the keys lie side by side.
-		found := it.Valid() && i > 0 && bytes.Compare(it.Key(), key) >= 0 || it.SeekGE(key)
 		var value []byte
-		ok := found && bytes.Equal(it.Key(), key)
+		ok := it.SeekPrefixGE(key) && bytes.Equal(it.Key(), key)
 		if ok {
 			value, err = it.ValueAndErr()
 		} else {

@@ -96,17 +96,24 @@ func (s *Store) locate(dir string, fs vfs.FS) (string, vfs.FS) {
 	return dir, vfs.OnDiskFull(fs, func() { time.Sleep(fullDiskPause) })
 }
 
-// realPath gives every spelling of a directory the same name: the lock of a process against itself
-// goes by name.
+// realPath gives every spelling of a directory the same name, one that is still to be made included:
+// the lock of a process against itself goes by name.
 func realPath(dir string) string {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return dir
 	}
-	if real, err := filepath.EvalSymlinks(abs); err == nil {
-		return real
+	there, rest := abs, ""
+	for {
+		if real, err := filepath.EvalSymlinks(there); err == nil {
+			return filepath.Join(real, rest)
+		}
+		parent := filepath.Dir(there)
+		if parent == there {
+			return abs
+		}
+		there, rest = parent, filepath.Join(filepath.Base(there), rest)
 	}
-	return abs
 }
 
 func (s *Store) open(o Options) error {
