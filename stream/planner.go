@@ -123,7 +123,7 @@ func (g *planner) order() error {
 		for _, from := range s.decl.from {
 			if d := g.byName[from]; d != nil {
 				s.from = append(s.from, d)
-			} else {
+			} else if !known[from] && s.decl.options.Project == nil { // a projection's own step tells of it
 				unknown(s.decl.name, from)
 			}
 		}

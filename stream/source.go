@@ -6,11 +6,9 @@ import (
 	"github.com/freshet/freshet/cdc"
 )
 
-// Collection is a named, typed, keyed set of rows that changes over time.
-type Collection struct {
-	Name   string
-	Schema *cdc.Schema
-}
+// Collection is a named, typed, keyed set of rows that changes over time. Sources name theirs without
+// this package, so it is declared in cdc.
+type Collection = cdc.Collection
 
 // Source yields the changes of its collections. The engine calls Collections when the flow is
 // planned and Run once per start; Confirm is called from another goroutine while Run runs.

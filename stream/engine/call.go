@@ -122,6 +122,7 @@ func (w *worker) missing(n *callNode, old *callSection, wanted []wantedRow) []wa
 		}
 		if paid {
 			w.out.stats[n.index].calls++
+			w.paid++
 			w.out.memo = append(w.out.memo, memoWrite{call: row.call, value: result})
 		} else {
 			w.out.stats[n.index].hits++

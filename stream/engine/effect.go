@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/freshet/freshet/cdc"
@@ -55,6 +56,16 @@ func (d *reader) effect() (e effect, key cdc.Key) {
 		e.row = cdc.Row(d.bytes())
 	}
 	return e, key
+}
+
+// paid books the calls that an owner has waited for with the event that ends its wait.
+func (o *output) paid(h *hold, calls int) {
+	for i := range o.changes {
+		if ev := &o.changes[i]; calls > 0 && ev.root == h.root.index && bytes.Equal(ev.owner, h.key) {
+			ev.Calls += calls
+			return
+		}
+	}
 }
 
 // grow books a change in the number of rows of a target. Where owners share keys, only the resolution of

@@ -14,6 +14,9 @@ type ChangeEvent struct {
 	Upserts int    `json:"upserts"`
 	Deletes int    `json:"deletes"`
 	Epoch   uint64 `json:"epoch"`
+
+	root  int
+	owner []byte
 }
 
 // broadcaster tells whoever listens of changes. It never waits for a listener: one that does not keep

@@ -496,6 +496,7 @@ func (e *Engine) handOverCalls() {
 		for i := range w.out.held {
 			h := &w.out.held[i]
 			h.key = bytes.Clone(h.key)
+			w.out.paid(h, e.scheduler.callsOf(h))
 			calls, dropped := e.scheduler.settle(h)
 			submit[h.node.model] = append(submit[h.node.model], calls...)
 			drop[h.node.model] = append(drop[h.node.model], dropped...)

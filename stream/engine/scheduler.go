@@ -79,6 +79,17 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 	return submit, drop
 }
 
+// callsOf counts the calls that were made for an owner whose wait at a step ends now.
+func (s *scheduler) callsOf(h *hold) int {
+	if len(h.wants) > 0 {
+		return 0
+	}
+	if w := s.waiting[waitKey{root: h.root.index, node: h.node.index, key: string(h.key)}]; w != nil {
+		return w.calls
+	}
+	return 0
+}
+
 // leave takes an owner off the calls that it does not want any more.
 func (s *scheduler) leave(k waitKey, was *waiter, still map[stream.Fingerprint]struct{}) (drop []stream.Fingerprint) {
 	for call := range was.left {

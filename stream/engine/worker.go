@@ -29,6 +29,8 @@ type worker struct {
 	oldReject []bool      // rejects of old that still hold
 	t         *task
 	err       error
+	paid      int64   // calls that an inline model answered for this owner
+	counts    []int64 // of effects before the diff
 
 	out output
 }
@@ -121,7 +123,7 @@ func newWorker(g *graph, memo memoReader) *worker {
 
 // evaluate brings one owner up to date.
 func (w *worker) evaluate(t *task) error {
-	w.t, w.err = t, nil
+	w.t, w.err, w.paid = t, nil, 0
 	if t.stored == nil {
 		w.old.reset()
 	} else if err := w.old.decode(t.stored); err != nil {
@@ -352,11 +354,37 @@ func (w *worker) finish(rowChanged bool) {
 			w.next.calls = append(w.next.calls, *c)
 		}
 	}
+	effects := w.effectCounts()
 	for _, target := range w.g.targets {
 		w.diff(target, rowChanged)
 	}
 	w.settleRejects()
 	w.write()
+	w.tell(effects)
+}
+
+// effectCounts gives the upserts and deletes so far, of all targets.
+func (w *worker) effectCounts() []int64 {
+	w.counts = append(append(w.counts[:0], w.out.upserts...), w.out.deletes...)
+	return w.counts
+}
+
+// tell makes an event of what the evaluation has come to, unless the owner still waits. The target with
+// the most effects speaks for all.
+func (w *worker) tell(before []int64) {
+	ev := ChangeEvent{Event: "change", Source: w.t.root.name, owner: w.t.key, root: w.t.root.index, Calls: int(w.paid)}
+	n := len(w.g.targets)
+	for i := range n {
+		upserts, deletes := int(w.out.upserts[i]-before[i]), int(w.out.deletes[i]-before[n+i])
+		if upserts+deletes > ev.Upserts+ev.Deletes {
+			ev.Upserts, ev.Deletes = upserts, deletes
+		}
+	}
+	if ev.Upserts+ev.Deletes+ev.Calls == 0 {
+		return
+	}
+	ev.Key = w.t.key.Text()
+	w.out.changes = append(w.out.changes, ev)
 }
 
 func (w *worker) nodeOf(instance uint32) *callNode {

@@ -126,6 +126,7 @@ func (d *document) fault(at spot, code, message, hint string) {
 
 func (d *document) add(at spot, fault Diagnostic) {
 	fault.File, fault.Line, fault.Column = d.file, at.line, at.column
+	fault.Message, fault.Hint = shortened(fault.Message, 1000), shortened(fault.Hint, 1000)
 	if fault.Hint == "" {
 		fault.Hint = hintOf(fault.Code)
 	}
@@ -134,6 +135,14 @@ func (d *document) add(at spot, fault Diagnostic) {
 	}
 	d.faults = append(d.faults, fault)
 	d.spots = append(d.spots, at)
+}
+
+// shortened cuts a text that quotes too much of the file.
+func shortened(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
 }
 
 func (d *document) syntax(at spot, message, hint string) { d.fault(at, "yaml_syntax", message, hint) }
@@ -201,9 +210,7 @@ func (d *document) show(n *yaml.Node, secret bool) string {
 	} else if secret {
 		return "a text (secret, not shown)"
 	}
-	if runes := []rune(text); len(runes) > 40 {
-		text = string(runes[:39]) + "…"
-	}
+	text = shortened(text, 40)
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 && n.ShortTag() != "!!str" {
 		return text
 	}
