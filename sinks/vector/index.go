@@ -52,6 +52,7 @@ type Index struct {
 type state struct {
 	epoch    uint64 // counts publications since open; unlike the engine's epochs it is not durable
 	layout   *layout
+	blocks   []*block // by number, those in no list too
 	rows     int
 	progress progress
 }
@@ -85,7 +86,7 @@ func open(dir string, o Options, set kernel.Set) (*Index, error) {
 	if err := x.load(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	x.current = &state{epoch: firstEpoch, layout: x.space.layout, rows: x.space.rows, progress: x.progress}
+	x.current = x.state(firstEpoch)
 	return x, nil
 }
 
@@ -192,11 +193,17 @@ func (x *Index) now() *state {
 
 // publish shows the rows of space to readers, all at once; the caller holds writer.
 func (x *Index) publish(epoch uint64) {
-	next := &state{epoch: epoch, layout: x.space.layout, rows: x.space.rows, progress: x.progress}
+	next := x.state(epoch)
 	x.mu.Lock()
 	x.current = next
 	x.endCommitLocked()
 	x.mu.Unlock()
+}
+
+// state returns the rows of space as a state; the caller holds writer.
+func (x *Index) state(epoch uint64) *state {
+	s := x.space
+	return &state{epoch: epoch, layout: s.layout, blocks: s.blocks, rows: s.rows, progress: x.progress}
 }
 
 func (x *Index) endCommitLocked() {

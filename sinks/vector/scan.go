@@ -47,6 +47,9 @@ const cancelled = 1024
 
 // exact ranks every row that counts.
 func (s *scan) exact(ctx context.Context, t *top) error {
+	if s.filtered {
+		return s.selected(ctx, t)
+	}
 	n := 0
 	for _, p := range s.state.layout.parts {
 		for _, l := range p.lists {
@@ -57,6 +60,22 @@ func (s *scan) exact(ctx context.Context, t *top) error {
 				s.block(b, s.mask(b), t)
 			}
 		}
+	}
+	return nil
+}
+
+// selected ranks the rows that the filter names, whatever list they are in: few of all blocks are touched.
+func (s *scan) selected(ctx context.Context, t *top) error {
+	n := 0
+	for id, word := range s.filter[:min(len(s.filter), len(s.state.blocks))] {
+		if word == 0 {
+			continue
+		}
+		if n++; n%cancelled == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b := s.state.blocks[id]
+		s.block(b, word&b.visible(s.state.epoch), t)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type tuning struct {
 
 const (
 	probesFirst   = 32   // before anything was measured
-	probesLeast   = 4    // below this centroids are too coarse to trust
+	probesLeast   = 8    // below this centroids are too coarse to trust
 	sketchesFirst = 1024 // before anything was measured, or a 64th of all rows
 	sketchesLeast = 256
 )
@@ -42,7 +42,7 @@ func (t *tuning) sketched(rows int) int {
 }
 
 // tuneSample is how many queries a measurement takes.
-const tuneSample = 64
+const tuneSample = 128
 
 // retune measures how much must be read for the target recall, when the index has changed enough to ask again.
 func (x *Index) retune(ctx context.Context) error {
@@ -75,18 +75,19 @@ func (x *Index) retune(ctx context.Context) error {
 	return nil
 }
 
-// tuneKnob doubles a knob from its least value until the sample reaches the target, and then adds a quarter, since
+// tuneKnob doubles a knob from its least value until the sample reaches the target, and then adds a half, since
 // queries are not the sample.
 func (x *Index) tuneKnob(ctx context.Context, v *View, probes []probe, knob *atomic.Int64, least, most int) error {
 	before := knob.Load()
 	for n := least; ; n *= 2 {
-		knob.Store(int64(min(n+n/4, most)))
+		knob.Store(int64(min(n, most)))
 		recall, _, err := v.recall(ctx, probes)
 		if err != nil {
 			knob.Store(before)
 			return err
 		}
 		if recall >= x.opts.TargetRecall || n >= most {
+			knob.Store(int64(min(n+n/2, most)))
 			return nil
 		}
 	}
