@@ -30,22 +30,14 @@ type TestRow struct {
 
 // testHead are the keys of a test.
 type testHead struct {
-	Name  string     `yaml:"name" doc:"What the test shows, for people."`
-	Step  string     `yaml:"step" required:"true" doc:"The step that is tested, alone."`
-	Given *yaml.Node `yaml:"given" required:"true" doc:"Rows of the step's input, each a mapping of columns."`
-	Want  *yaml.Node `yaml:"want" required:"true" doc:"Rows that the step yields for them, in any order; columns that are not named are not compared."`
+	Name  string       `yaml:"name" doc:"What the test shows, for people."`
+	Step  string       `yaml:"step" required:"true" doc:"The step that is tested, alone."`
+	Given []*yaml.Node `yaml:"given" required:"true" doc:"Rows of the step's input, each a mapping of columns."`
+	Want  []*yaml.Node `yaml:"want" required:"true" doc:"Rows that the step yields for them, in any order; columns that are not named are not compared."`
 }
 
 // tests decodes the tests of a file, and checks that their steps are there.
-func (b *builder) tests(under *yaml.Node) {
-	if under = follow(under); under == nil || isNull(under) {
-		return
-	}
-	if under.Kind != yaml.SequenceNode {
-		b.fault(b.at(under), "wrong_type", fmt.Sprintf("\"tests\" must be a list, not %s", b.show(under, false)),
-			"write `tests: [{step: …, given: [{…}], want: [{…}]}]`")
-		return
-	}
+func (b *builder) tests(list []*yaml.Node) {
 	var steps []string
 	for _, n := range b.file.nodes {
 		if n.in.noun == "step" {
@@ -53,8 +45,7 @@ func (b *builder) tests(under *yaml.Node) {
 		}
 	}
 	count := map[string]int{}
-	for i, n := range under.Content {
-		n = follow(n)
+	for i, n := range list {
 		var head testHead
 		p := place{value: n, label: fmt.Sprintf("test %d", i+1)}
 		if !b.decode(p, &head) {
@@ -70,19 +61,14 @@ func (b *builder) tests(under *yaml.Node) {
 			head.Name = head.Step + " " + strconv.Itoa(count[head.Step])
 		}
 		b.file.Tests = append(b.file.Tests, Test{Name: head.Name, Step: head.Step, Line: n.Line,
-			Given: b.rows("given", head.Given), Want: b.rows("want", head.Want)})
+			Given: b.rows(head.Given), Want: b.rows(head.Want)})
 	}
 }
 
-func (b *builder) rows(key string, list *yaml.Node) []TestRow {
-	if list.Kind != yaml.SequenceNode {
-		b.fault(b.at(list), "wrong_type", fmt.Sprintf("%q must be a list of rows, not %s", key, b.show(list, false)),
-			fmt.Sprintf("write `%s: [{column: value}]`, or `%[1]s: []` for none", key))
-		return nil
-	}
-	rows := make([]TestRow, 0, len(list.Content))
-	for _, n := range list.Content {
-		if n = follow(n); n.Kind != yaml.MappingNode {
+func (b *builder) rows(list []*yaml.Node) []TestRow {
+	rows := make([]TestRow, 0, len(list))
+	for _, n := range list {
+		if n.Kind != yaml.MappingNode {
 			b.fault(b.at(n), "wrong_type", fmt.Sprintf("a row must be a mapping of columns, not %s", b.show(n, false)),
 				"write `{column: value}`")
 			continue

@@ -13,13 +13,13 @@ import (
 
 // fileHead are the keys of a flow file.
 type fileHead struct {
-	Flow    string     `yaml:"flow" required:"true" doc:"Name of the flow. Its state lies in .freshet/<flow> beside the file unless --state says otherwise."`
-	Limits  limitsHead `yaml:"limits" doc:"What the flow may take of its machine."`
-	Models  *yaml.Node `yaml:"models" doc:"Models by name. A step may also name openai/<model> or builtin without declaring it here."`
-	Sources *yaml.Node `yaml:"sources" required:"true" doc:"Sources by name, each with one kind."`
-	Steps   *yaml.Node `yaml:"steps" doc:"Steps by name, each with one operator."`
-	Sinks   *yaml.Node `yaml:"sinks" required:"true" doc:"Sinks by name, each with one kind."`
-	Tests   *yaml.Node `yaml:"tests" doc:"Rows given to a step and the rows wanted of it, for the verb test."`
+	Flow    string       `yaml:"flow" required:"true" doc:"Name of the flow. Its state lies in .freshet/<flow> beside the file unless --state says otherwise."`
+	Limits  limitsHead   `yaml:"limits" doc:"What the flow may take of its machine."`
+	Models  *yaml.Node   `yaml:"models" doc:"Models by name. A step may also name openai/<model> or builtin without declaring it here."`
+	Sources *yaml.Node   `yaml:"sources" required:"true" doc:"Sources by name, each with one kind."`
+	Steps   *yaml.Node   `yaml:"steps" doc:"Steps by name, each with one operator."`
+	Sinks   *yaml.Node   `yaml:"sinks" required:"true" doc:"Sinks by name, each with one kind."`
+	Tests   []*yaml.Node `yaml:"tests" doc:"Rows given to a step and the rows wanted of it, for the verb test."`
 }
 
 type limitsHead struct {

@@ -86,15 +86,29 @@ func tableRows(t reflect.Type, prefix string) []string {
 			continue
 		}
 		rows = append(rows, fmt.Sprintf("| %s | %s | %s | %s |\n", name, bounded(f), fallbackText(f), cellText(f.doc)))
-		inner := f.typ
-		for inner.Kind() == reflect.Pointer || formOf(inner, f) == formList {
-			inner = inner.Elem()
-		}
-		if inner != t && formOf(inner, f) == formStruct {
-			rows = append(rows, tableRows(inner, prefix+f.name+".")...)
+		if inner, path := within(f); inner != t && formOf(inner, field{}) == formStruct {
+			rows = append(rows, tableRows(inner, prefix+path+".")...)
 		}
 	}
 	return rows
+}
+
+// within is the type of what a key, a list or a mapping holds, and how its keys are reached; * stands
+// for a name of the user's.
+func within(f field) (reflect.Type, string) {
+	inner, path := f.typ, f.name
+	for {
+		switch formOf(inner, field{}) {
+		case formOptional, formList:
+			inner = inner.Elem()
+		case formMap:
+			inner, path = inner.Elem(), path+".*"
+		case formOrdered:
+			inner, path = valueField(inner).typ, path+".*"
+		default:
+			return inner, path
+		}
+	}
 }
 
 // bounded is what a key wants, with its bounds.
@@ -129,4 +143,4 @@ func fallbackText(f field) string {
 	return ""
 }
 
-func cellText(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
+func cellText(text string) string { return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(text) }

@@ -1,6 +1,7 @@
 package flowfile
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -21,14 +22,17 @@ func Schema(r Registry) []byte {
 	test := structSchema(reflect.TypeFor[testHead]())
 	rows := object{"type": "array", "items": object{"type": "object"}}
 	test["properties"].(object)["given"], test["properties"].(object)["want"] = rows, rows
-	properties["tests"] = object{"type": "array", "items": test}
+	properties["tests"] = object{"type": "array", "items": test, "description": properties["tests"].(object)["description"]}
 	file["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	file["title"] = "Freshet flow file"
-	text, err := json.MarshalIndent(file, "", "  ")
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(file); err != nil {
 		panic(err) // maps of strings and literals always encode
 	}
-	return append(text, '\n')
+	return b.Bytes()
 }
 
 // named is the schema of a section: names, each with the section's keys and exactly one kind.
