@@ -81,7 +81,7 @@ func (x *Index) writeSnapshot(ctx context.Context, v *View) (err error) {
 	if err != nil {
 		return err
 	}
-	w := &sectionWriter{w: bufio.NewWriterSize(f, 1<<20)}
+	w := newSectionWriter(f)
 	x.writeRows(ctx, w, v)
 	if err := w.finish(ctx); err != nil {
 		return closeAfter(f, err)
@@ -193,6 +193,10 @@ type sectionWriter struct {
 	w   *bufio.Writer
 	buf []byte // kept for the next section
 	err error
+}
+
+func newSectionWriter(w io.Writer) *sectionWriter {
+	return &sectionWriter{w: bufio.NewWriterSize(w, 1<<20)}
 }
 
 func (w *sectionWriter) section(body []byte) {
