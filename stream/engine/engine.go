@@ -32,8 +32,9 @@ type Options struct {
 	Metrics *Metrics
 	// DrainTimeout bounds the wait for calls in flight at the end; default 10 s.
 	DrainTimeout time.Duration
-	// AcceptDeletes lets sources delete what their guard holds back, once.
-	AcceptDeletes bool
+	// SweepEvery and SweepGrace say how often the memo is swept of results that nothing refers to, and how
+	// long these stay; defaults 1 h and 7 days.
+	SweepEvery, SweepGrace time.Duration
 	// Crash is called at every durable step with its name; tests end the process there.
 	Crash func(point string)
 }
@@ -61,6 +62,7 @@ type Engine struct {
 	totals    totals
 	began     totals // as they were at the start of the run
 	diskAt    time.Time
+	sweptAt   time.Time
 	diskFull  bool
 	open      []openTxn // by source: the beginning of a transaction that is not complete
 	again     []*task
@@ -104,8 +106,15 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 10 * time.Second
 	}
+	if o.SweepEvery == 0 {
+		o.SweepEvery = sweepEvery
+	}
+	if o.SweepGrace == 0 {
+		o.SweepGrace = sweepGrace
+	}
 	e := &Engine{plan: plan, db: db, o: o, log: o.Logger, budget: budgetOf(plan.Limits.MemoryBytes), scheduler: newScheduler(),
 		wakeup: make(chan struct{}, 1), epoch: db.DurableEpoch(), events: newBroadcaster()}
+	e.sweptAt = time.Now()
 	e.table = newRowTable(e.budget.table)
 	e.memo = newAnswers(db.Memo, e.budget.known)
 	if err := e.identify(); err != nil {
@@ -180,7 +189,7 @@ func (e *Engine) build(ctx context.Context, next *storedPlan) error {
 			wiped = true
 			e.log.Warn("sink has lost rows: all are written again", "sink", t.name)
 			s := next.Sinks[t.name]
-			next.Dropped = append(next.Dropped, s.Instance)
+			next.drop(t.name, s.Instance)
 			s.Instance = next.instance()
 			next.Sinks[t.name] = s
 			for _, from := range t.sink.From {

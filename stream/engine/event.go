@@ -53,6 +53,12 @@ func (b *broadcaster) add(epoch uint64, events []ChangeEvent) {
 	}
 }
 
+func (b *broadcaster) listening() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.listeners) > 0
+}
+
 // release passes on the events of epochs that the sinks hold.
 func (b *broadcaster) release(settled func(epoch uint64) bool) {
 	b.mu.Lock()

@@ -24,6 +24,7 @@ const (
 	feedPending  feederKind = iota // the pending index, once after a start
 	feedBackfill                   // the owners' records, after a change of logic
 	feedSweep                      // owners that a rescan of the source has not met
+	feedVanish                     // owners of a source that has left the flow
 )
 
 // feederMove is what one epoch took from a feeder; with the epoch it becomes durable.
@@ -93,6 +94,8 @@ func (e *Engine) feed(g *gathered, at int) (feederMove, error) {
 			if f.kind == feedSweep && rec.exists {
 				t.changed, t.op, t.origin, t.time = true, cdc.Delete, rec.origin, rec.time
 			}
+		case feedVanish:
+			t.changed, t.op = true, cdc.Delete
 		case feedPending:
 			if e.waits(f.root, k) {
 				return nil
@@ -135,10 +138,14 @@ func (m *feederMove) put(e *Engine, b *statestore.Batch) {
 		return
 	}
 	b.Delete(backfillKey(f.root))
+	e.planDirty = true
+	if f.kind == feedVanish {
+		delete(e.graph.stored.Vanished, f.root.name)
+		return
+	}
 	r := e.graph.stored.Roots[f.root.name]
 	r.Backfill = ""
 	e.graph.stored.Roots[f.root.name] = r
-	e.planDirty = true
 }
 
 // restore brings back what the loop keeps in memory.
@@ -177,6 +184,11 @@ func (e *Engine) restore() error {
 }
 
 func (e *Engine) restoreFeeders(r *root) error {
+	if r.vanished {
+		from, to := statestore.SpanOfInstance(vnode, statestore.SpaceOwners, r.instance)
+		e.feeders = append(e.feeders, feeder{kind: feedVanish, root: r, next: from, to: to})
+		return nil
+	}
 	from, to := statestore.SpanOfInstance(vnode, statestore.SpacePending, r.instance)
 	e.feeders = append(e.feeders, feeder{kind: feedPending, root: r, next: from, to: to})
 	from, to = statestore.SpanOfInstance(vnode, statestore.SpaceOwners, r.instance)

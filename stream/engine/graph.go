@@ -30,6 +30,7 @@ type root struct {
 	instance   uint32
 	layout     uint64
 	retained   bool
+	vanished   bool // it has left the flow: what its owners hold goes
 	schema     *cdc.Schema
 	keyTypes   []cdc.Type
 	// projections turn a retained row of an older layout into the present one; nil where it lacks a column.
@@ -72,6 +73,11 @@ func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
 		if c.Source >= 0 {
 			g.addRoot(i, c)
 		}
+	}
+	for name, st := range stored.Vanished {
+		r := &root{index: len(g.roots), collection: -1, source: -1, name: name, instance: st.Instance, vanished: true}
+		g.roots = append(g.roots, r)
+		g.names[r.instance] = name
 	}
 	for i, s := range plan.Sinks {
 		st := stored.Sinks[s.Name]

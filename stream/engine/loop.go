@@ -72,8 +72,10 @@ func (e *Engine) loop(ctx context.Context) error {
 			if worked {
 				continue
 			}
-			e.retireOld(ctx)
-			if done, err := e.finished(); done || err != nil {
+			if err := e.cleanUp(ctx); err != nil {
+				return err
+			}
+			if done, err := e.finished(ctx); done || err != nil {
 				return err
 			}
 		}
@@ -299,8 +301,10 @@ func (e *Engine) evaluate(g *gathered) error {
 		n = runtime.GOMAXPROCS(0)
 	}
 	e.workers = e.workers[:0]
+	listening := e.events.listening()
 	for range n {
 		w := newWorker(e.graph, e.memo)
+		w.listening = listening
 		w.epoch, w.now = e.epoch+1, time.Now().UnixMicro()
 		e.workers = append(e.workers, w)
 	}

@@ -23,7 +23,8 @@ type storedPlan struct {
 	Steps    map[string]storedStep `json:"steps"`
 	Sinks    map[string]storedSink `json:"sinks"`
 	Retiring map[string]storedSink `json:"retiring,omitempty"` // targets that serve until their successor is complete
-	Dropped  []uint32              `json:"dropped,omitempty"`  // instances whose leftovers are still to be removed
+	Vanished map[string]storedRoot `json:"vanished,omitempty"` // sources that have left the flow and whose rows are still held
+	Dropped  []storedDrop          `json:"dropped,omitempty"`  // instances whose leftovers are still to be removed
 }
 
 type storedRoot struct {
@@ -31,6 +32,12 @@ type storedRoot struct {
 	Layout   uint64 `json:"layout"`
 	Retained bool   `json:"retained"`
 	Backfill string `json:"backfill,omitempty"` // "scan" or "rescan" while rows wait to be evaluated under this plan
+}
+
+// storedDrop is an instance that nothing refers to any more.
+type storedDrop struct {
+	Instance uint32 `json:"instance"`
+	Sink     string `json:"sink,omitempty"` // whose index it was
 }
 
 type storedStep struct {
@@ -97,6 +104,9 @@ func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan,
 	n := &storedPlan{Number: old.Number, Flow: plan.Flow, Text: text, Next: old.Next, Layouts: maps.Clone(old.Layouts),
 		Roots: map[string]storedRoot{}, Steps: map[string]storedStep{}, Sinks: map[string]storedSink{},
 		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped)}
+	if n.Vanished = maps.Clone(old.Vanished); n.Vanished == nil {
+		n.Vanished = map[string]storedRoot{}
+	}
 	if n.Layouts == nil {
 		n.Layouts = map[uint64][]string{}
 	}
@@ -134,7 +144,7 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 	}
 	for _, s := range old.Steps {
 		if !kept[s.Instance] {
-			n.Dropped = append(n.Dropped, s.Instance)
+			n.Dropped = append(n.Dropped, storedDrop{Instance: s.Instance})
 		}
 	}
 }
@@ -163,12 +173,12 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 	}
 	for name, was := range old.Sinks {
 		if _, ok := n.Sinks[name]; !ok {
-			n.Dropped = append(n.Dropped, was.Instance)
+			n.drop(name, was.Instance)
 		}
 	}
 	for name, was := range old.Retiring {
 		if _, ok := n.Sinks[name]; !ok {
-			n.Dropped = append(n.Dropped, was.Instance)
+			n.drop(name, was.Instance)
 			delete(n.Retiring, name)
 		}
 	}
@@ -179,20 +189,24 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 func (n *storedPlan) replace(name string, was storedSink, next *storedSink, text string) {
 	next.Instance = n.instance()
 	if !next.Swap {
-		n.Dropped = append(n.Dropped, was.Instance)
+		n.drop(name, was.Instance)
 		if r, ok := n.Retiring[name]; ok {
-			n.Dropped = append(n.Dropped, r.Instance)
+			n.drop(name, r.Instance)
 			delete(n.Retiring, name)
 		}
 		return
 	}
 	next.Building = true
 	if was.Building {
-		n.Dropped = append(n.Dropped, was.Instance)
+		n.drop(name, was.Instance)
 		return
 	}
 	was.Text = text
 	n.Retiring[name] = was
+}
+
+func (n *storedPlan) drop(sink string, instance uint32) {
+	n.Dropped = append(n.Dropped, storedDrop{Instance: instance, Sink: sink})
 }
 
 func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
@@ -231,7 +245,8 @@ func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[
 	}
 	for name, was := range old.Roots {
 		if _, ok := n.Roots[name]; !ok {
-			n.Dropped = append(n.Dropped, was.Instance)
+			n.Vanished[fmt.Sprintf("%s/%d", name, was.Instance)] = was
+			dirty[-1] = true
 		}
 	}
 }

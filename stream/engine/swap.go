@@ -21,7 +21,7 @@ func (e *Engine) swap(g *gathered) {
 		s.Building = false
 		st.Sinks[t.name] = s
 		if r, ok := st.Retiring[t.name]; ok {
-			st.Dropped = append(st.Dropped, r.Instance)
+			st.drop(t.name, r.Instance)
 			delete(st.Retiring, t.name)
 		}
 		g.swapped, e.planDirty = true, true
@@ -52,6 +52,23 @@ func (e *Engine) complete(t *target) bool {
 		}
 	}
 	return true
+}
+
+// cleanUp does what can wait until there is nothing else to do: targets whose successors serve are
+// closed, and what replaced instances have left is removed.
+func (e *Engine) cleanUp(ctx context.Context) error {
+	e.retireOld(ctx)
+	for _, t := range e.graph.targets {
+		if t.retiring && !t.gone {
+			if _, still := e.graph.stored.Retiring[t.name]; !still {
+				return nil
+			}
+		}
+	}
+	if e.planDirty {
+		return nil
+	}
+	return e.removeDropped()
 }
 
 // retireOld ends the targets whose successors serve, after the change is durable. Their files go.

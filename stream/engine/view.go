@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -111,7 +112,7 @@ func (e *ModelError) Error() string {
 
 // finished reports whether the loop has nothing left to do: then a service is ready, and a run with Once
 // ends.
-func (e *Engine) finished() (bool, error) {
+func (e *Engine) finished(ctx context.Context) (bool, error) {
 	quiet := len(e.again) == 0 && len(e.scheduler.waiting) == 0
 	for i := range e.feeders {
 		quiet = quiet && e.feeders[i].finished
@@ -127,6 +128,9 @@ func (e *Engine) finished() (bool, error) {
 	}
 	if quiet {
 		e.ready.Store(true)
+	}
+	if err := e.sweep(ctx, quiet); err != nil {
+		return false, err
 	}
 	if !e.o.Once {
 		return false, nil

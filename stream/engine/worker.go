@@ -31,6 +31,7 @@ type worker struct {
 	err       error
 	paid      int64   // calls that an inline model answered for this owner
 	counts    []int64 // of effects before the diff
+	listening bool    // somebody wants to hear of changes
 
 	out output
 }
@@ -140,12 +141,15 @@ func (w *worker) evaluate(t *task) error {
 	}
 	w.next.plan = w.g.stored.Number
 	w.clear()
-	f := w.frame(0)
-	if w.next.exists {
-		row := w.next.row
-		f.refs = append(f.refs, rowRef{row: row})
+	if t.root.vanished {
+		w.reachAll()
+	} else {
+		f := w.frame(0)
+		if w.next.exists {
+			f.refs = append(f.refs, rowRef{row: w.next.row})
+		}
+		w.walk(t.root.collection, f.refs, 1)
 	}
-	w.walk(t.root.collection, f.refs, 1)
 	if w.err != nil {
 		return w.err
 	}
@@ -272,6 +276,19 @@ func (w *worker) clear() {
 	clear(w.oldReject)
 }
 
+// reachAll makes an owner whose source has left the flow give up everything that it holds.
+func (w *worker) reachAll() {
+	for i := range w.visited {
+		w.visited[i] = ^uint64(0)
+	}
+	for i := range w.reached {
+		w.reached[i] = true
+	}
+	for i := range w.applied {
+		w.applied[i] = true
+	}
+}
+
 func (w *worker) frame(depth int) *frame {
 	for len(w.frames) <= depth {
 		w.frames = append(w.frames, &frame{})
@@ -372,6 +389,9 @@ func (w *worker) effectCounts() []int64 {
 // tell makes an event of what the evaluation has come to, unless the owner still waits. The target with
 // the most effects speaks for all.
 func (w *worker) tell(before []int64) {
+	if !w.listening {
+		return
+	}
 	ev := ChangeEvent{Event: "change", Source: w.t.root.name, owner: w.t.key, root: w.t.root.index, Calls: int(w.paid)}
 	n := len(w.g.targets)
 	for i := range n {

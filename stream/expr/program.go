@@ -348,8 +348,14 @@ func (p *Program) AppendTo(b *cdc.RowBuilder, row cdc.Row) error {
 		b.Bool(p.where(row))
 		return nil
 	}
-	if len(p.parts) == 1 && p.ready(row) && p.parts[0].column < 0 {
-		b.Text(p.parts[0].literal)
+	if p.parts != nil && p.ready(row) {
+		a := p.views.Get().(*activation)
+		a.text = a.text[:0]
+		for i := range p.parts {
+			a.text = append(a.text, p.parts[i].view(row)...)
+		}
+		b.Bytes(a.text)
+		p.views.Put(a)
 		return nil
 	}
 	return p.eval(row, func(v ref.Val) error { return appendResult(b, p.result, v) })

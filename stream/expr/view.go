@@ -188,8 +188,11 @@ func numbers(x any) any {
 	return x
 }
 
-// activation gives CEL the one variable.
-type activation struct{ view view }
+// activation gives CEL the one variable. It is reused, with the memory for a text that is put together.
+type activation struct {
+	view view
+	text []byte
+}
 
 // ResolveName implements interpreter.Activation.
 func (a *activation) ResolveName(name string) (any, bool) {

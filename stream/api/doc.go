@@ -1,0 +1,29 @@
+// Package api serves a running flow over HTTP: health, metrics, status, search, lineage, dead letters,
+// a stream of changes, and a page for people.
+//
+// It belongs here if it turns requests into questions to the engine and answers into JSON. What the
+// answers mean is the engine's; which address is served, and with which token, is the program's.
+//
+// # Nouns
+//
+//   - Server: an http.Handler over one flow. Serve runs it on a listener until its context ends, and
+//     waits for every request.
+//   - Envelope: how /api/v1 answers, the same as the verbs of the command line: ok, data, error.
+//   - Fault: an error as users see it: code, message, hint.
+//   - Question and Answer: a search.
+//
+// # Invariants
+//
+//   - A request of method GET or HEAD changes nothing and costs nothing: no call of a model.
+//   - What changes something needs the control token, from loopback too.
+//   - On loopback a request has to name a loopback host, so that no page of the web can reach the flow
+//     by a name that it lets point here; requests of other origins are refused. Anywhere else every
+//     request but /livez needs the token.
+//   - Every request is bounded: its body, its headers, its time. A stream of changes never makes the
+//     engine wait.
+//
+// # Concurrency
+//
+// A Server is safe for concurrent use. The only goroutines that it starts are those of Serve and of a
+// stream of changes; both wait for them.
+package api

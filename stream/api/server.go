@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// Health tells how a flow does.
+type Health interface {
+	Status() engine.Status
+	Ready() (bool, []engine.Reason)
+}
+
+// Tracer tells what was made of a row, and what a row was made of.
+type Tracer interface {
+	Lineage(subject string) (*engine.Lineage, error)
+}
+
+// Follower tells of changes until ctx ends; see [engine.Engine.Changes].
+type Follower interface {
+	Changes(ctx context.Context, fn func(change engine.ChangeEvent, lost int) error) error
+}
+
+// Letters are the rows that cannot be processed. An empty id means all of them.
+type Letters interface {
+	List() ([]engine.DeadLetter, error)
+	Find(id string) (letter engine.DeadLetter, ok bool, err error)
+	Retry(ctx context.Context, id string) ([]engine.DeadLetter, error)
+	Discard(ctx context.Context, id string) ([]engine.DeadLetter, error)
+}
+
+// Flow is what a Server serves. All of it is safe for concurrent use.
+type Flow struct {
+	Health  Health
+	Tracer  Tracer
+	Changes Follower
+	Letters Letters
+	Search  Searcher
+}
+
+// Options say who may ask what.
+type Options struct {
+	// Flow is the flow's name.
+	Flow string
+	// Token is what requests that change something carry, as a bearer token or as the password of HTTP
+	// basic authentication. A request that carries another token is refused, whatever it asks.
+	Token string
+	// Remote says that others than this machine can reach the server: then every request but /livez needs
+	// the token, and any host may be named.
+	Remote bool
+	// Metrics are served under /metrics; nil: none are.
+	Metrics prometheus.Gatherer
+	// Explain makes a fault of an error of the flow; nil: every one is internal.
+	Explain func(error) Fault
+	// Logger hears of requests that break; nil discards.
+	Logger *slog.Logger
+	// SearchTimeout bounds a search, the model's time included; default 20 s.
+	SearchTimeout time.Duration
+}
+
+// Server answers requests about one flow.
+type Server struct {
+	flow    Flow
+	o       Options
+	handler http.Handler
+	open    sync.WaitGroup // requests that are being answered
+}
+
+// New makes a server; it listens nowhere yet.
+func New(flow Flow, o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SearchTimeout == 0 {
+		o.SearchTimeout = 20 * time.Second
+	}
+	if o.Explain == nil {
+		o.Explain = func(err error) Fault { return Fault{Code: "internal", Message: err.Error()} }
+	}
+	s := &Server{flow: flow, o: o}
+	s.handler = s.guard(s.routes())
+	return s
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.live)
+	mux.HandleFunc("GET /readyz", s.ready)
+	if s.o.Metrics != nil {
+		mux.Handle("GET /metrics", promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
+			ErrorLog: slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelError), Timeout: 10 * time.Second}))
+	}
+	mux.HandleFunc("GET /api/v1/status", s.status)
+	mux.HandleFunc("POST /api/v1/search", s.search)
+	mux.HandleFunc("GET /api/v1/lineage", s.lineage)
+	mux.HandleFunc("GET /api/v1/dlq", s.letters)
+	mux.HandleFunc("GET /api/v1/dlq/{id}", s.letter)
+	mux.HandleFunc("POST /api/v1/dlq/retry", s.mutation(s.flow.Letters.Retry))
+	mux.HandleFunc("POST /api/v1/dlq/discard", s.mutation(s.flow.Letters.Discard))
+	mux.HandleFunc("GET /api/v1/events", s.events)
+	mux.HandleFunc("/api/", s.unknown)
+	s.pages(mux)
+	return mux
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Bounds of a connection. A stream of changes moves its own write deadline on.
+const (
+	headerTime = 5 * time.Second
+	readTime   = 30 * time.Second
+	writeTime  = 60 * time.Second
+	idleTime   = 2 * time.Minute
+	headerMax  = 64 << 10
+	lastCalls  = 2 * time.Second // for requests that are being answered when the server stops
+)
+
+// Serve answers requests on a listener, which it closes, until ctx ends; then it lets those that are
+// being answered finish for a moment, cuts the others off, and returns when the last one is over.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	h := &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: headerMax, ErrorLog: slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug)}
+	var stopping sync.WaitGroup
+	served, ended := context.WithCancel(ctx)
+	stopping.Go(func() {
+		<-served.Done()
+		wait, over := context.WithTimeout(base, lastCalls)
+		defer over()
+		h.RegisterOnShutdown(cut) // streams end at once
+		if h.Shutdown(wait) != nil {
+			_ = h.Close() // what is cut off here has had its time
+		}
+		cut()
+	})
+	err := h.Serve(l)
+	ended()
+	stopping.Wait()
+	s.open.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
