@@ -222,9 +222,15 @@ func (b *boundSplit) Reads() []string     { return b.reads }
 func (b *boundSplit) OnDemand() []string { return b.onDemand }
 
 func (b *boundSplit) Logic() []byte {
-	o := b.splitter.Options()
-	options := fmt.Appendf(nil, "algorithm %d by %s size %d overlap %d unit %s language %s auto %t replaces %q", split.Version,
-		b.options.By, o.Size, o.Overlap, o.Unit, b.config.Language, b.auto, b.replaced)
+	o, language := b.splitter.Options(), "none"
+	switch {
+	case b.auto:
+		language = "auto"
+	case b.options.By == split.Code:
+		language = b.options.Language.String()
+	}
+	options := fmt.Appendf(nil, "algorithm %d by %s size %d overlap %d unit %s language %s replaces %q", split.Version,
+		b.options.By, o.Size, o.Overlap, o.Unit, language, b.replaced)
 	return logic("split", splitVersion, options, b.text.Logic())
 }
 
