@@ -63,6 +63,7 @@ type Engine struct {
 	began     totals // as they were at the start of the run
 	diskAt    time.Time
 	sweptAt   time.Time
+	sweepFrom stream.Fingerprint // where the sweep goes on; zero: none is under way
 	diskFull  bool
 	open      []openTxn // by source: the beginning of a transaction that is not complete
 	again     []*task

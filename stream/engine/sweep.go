@@ -22,13 +22,13 @@ const (
 // results as well.
 func (e *Engine) sweep(ctx context.Context, quiet bool) error {
 	now := time.Now()
-	if !quiet || now.Sub(e.sweptAt) < e.o.SweepEvery {
+	if !quiet || e.sweepFrom.IsZero() && now.Sub(e.sweptAt) < e.o.SweepEvery {
 		return nil
 	}
 	e.sweptAt = now
 	b := e.db.State.NewBatch()
 	epoch := e.epoch + 1
-	plan, err := e.db.PlanSweep(ctx, b, epoch, statestore.SweepOptions{Now: now, Grace: e.o.SweepGrace, Live: e.live})
+	plan, err := e.db.PlanSweep(ctx, b, epoch, statestore.SweepOptions{Now: now, Grace: e.o.SweepGrace, Live: e.live, From: statestore.Fingerprint(e.sweepFrom)})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -40,7 +40,10 @@ func (e *Engine) sweep(ctx context.Context, quiet bool) error {
 		e.db.AbandonSweep(plan)
 		return fmt.Errorf("commit epoch %d: %w", epoch, err)
 	}
-	e.epoch = epoch
+	e.epoch, e.sweepFrom = epoch, stream.Fingerprint{}
+	if !plan.Done {
+		e.sweepFrom = stream.Fingerprint(plan.Next) // the next part, when the loop is idle again
+	}
 	e.o.Crash("sweep.planned")
 	stats, err := e.db.FinishSweep(ctx, plan)
 	if err != nil && ctx.Err() == nil {
@@ -51,13 +54,16 @@ func (e *Engine) sweep(ctx context.Context, quiet bool) error {
 }
 
 // live marks every result in a range that a record refers to.
-func (e *Engine) live(from, to statestore.Fingerprint, mark func(statestore.Fingerprint)) error {
+func (e *Engine) live(ctx context.Context, from, to statestore.Fingerprint, mark func(statestore.Fingerprint)) error {
 	in := func(f stream.Fingerprint) bool {
 		return bytes.Compare(f[:], from[:]) >= 0 && bytes.Compare(f[:], to[:]) <= 0
 	}
 	var rec record
 	start, end := statestore.SpanOfSpace(vnode, statestore.SpaceOwners)
 	return e.db.State.Scan(start, end, func(_, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := rec.decode(value); err != nil {
 			return err
 		}
