@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -296,5 +297,40 @@ func TestAMarkThatFailsDeletesNothing(t *testing.T) {
 	}
 	if stats := s.sweep(); stats.Deleted != 2 {
 		t.Errorf("sweep after failed ones: %+v", stats)
+	}
+}
+
+// TestAPutDuringASweepIsNeverLost races results that come back against the delete of the same
+// entries: once Put has returned, the entry is there (I7).
+func TestAPutDuringASweepIsNeverLost(t *testing.T) {
+	s, plan, b := dying(t, vfs.NewMem())
+	defer closeDB(t, s.db)
+	for round := range 40 {
+		if round > 0 {
+			s.now = s.now.Add(grace)
+			s.sweep() // stamps what was deleted and came back
+			s.now = s.now.Add(grace)
+			plan, b = s.plan(s.options())
+		}
+		if err := s.db.CommitEpoch(b, plan.Epoch); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for n := range 2 {
+			wg.Go(func() {
+				entry := statestore.Entry{Fingerprint: fpOf(n + 1), Value: fmt.Appendf(nil, "result %d", n+1)}
+				if err := s.db.Memo.Put([]statestore.Entry{entry}); err != nil {
+					t.Error(err)
+				}
+				if ok, err := s.db.Memo.Has(entry.Fingerprint); !ok || err != nil {
+					t.Errorf("round %d: entry %d after its put: %v %v", round, n+1, ok, err)
+				}
+			})
+		}
+		if _, err := s.db.FinishSweep(t.Context(), plan); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		s.want(fmt.Sprint("after round ", round), 1, 2, 3)
 	}
 }
