@@ -46,13 +46,20 @@ func (w *worker) call(n *callNode, rows []rowRef, depth int) {
 	sec := callSection{instance: n.instance, emitted: old.emitted}
 	if len(missing) > 0 {
 		w.hold(n, old, &sec, wanted, missing, pin)
-		return
+		if most := n.step.Options.MaxHold; most == 0 || w.now-sec.since < most.Microseconds() {
+			w.next.calls = append(w.next.calls, sec)
+			return
+		}
+		// The hold has lasted: what is gone goes now, what is new still waits.
+		wanted = slices.DeleteFunc(wanted, func(row wantedRow) bool { return row.rejected || !findCall(old.emitted, &row) })
+		sec.emitted = w.emit(n, old, wanted)
+	} else {
+		sec.emitted = w.emit(n, old, wanted)
+		if old.held {
+			w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n})
+		}
 	}
-	sec.emitted = w.emit(n, old, wanted)
 	w.next.calls = append(w.next.calls, sec)
-	if old.held {
-		w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n})
-	}
 	f := w.frame(depth)
 	w.outlet(n, wanted, f)
 	if w.err != nil {
@@ -60,7 +67,7 @@ func (w *worker) call(n *callNode, rows []rowRef, depth int) {
 	}
 	w.refs(f, w.g.plan.Collections[n.step.Out].Schema)
 	w.walk(n.step.Out, f.refs, depth+1)
-	if pin != nil {
+	if pin != nil && !sec.held {
 		w.repeat() // the newest input has waited for the pinned one
 	}
 }
@@ -164,9 +171,8 @@ func (w *worker) hold(n *callNode, old, sec *callSection, wanted []wantedRow, mi
 			sec.wanted = append(sec.wanted, callEntry{child: row.child, call: row.call})
 		}
 	}
-	w.next.calls = append(w.next.calls, *sec)
 	w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n, wants: missing, live: w.t.live,
-		origin: sec.origin, time: w.next.time})
+		origin: sec.origin, time: w.next.time, since: sec.since})
 }
 
 // pin decides whether the version in progress completes before the newest input is looked at, and

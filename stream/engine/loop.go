@@ -84,6 +84,7 @@ func (e *Engine) loop(ctx context.Context) error {
 		case <-e.wakeup:
 		case <-timer.C:
 			e.forsake()
+			e.release()
 		}
 	}
 	return nil
@@ -533,6 +534,13 @@ func (e *Engine) handOverEffects() {
 			t.delivery.post(p)
 		}
 	}
+}
+
+// release lets the removals of owners go whose hold has outlasted max_hold.
+func (e *Engine) release() {
+	e.scheduler.overdue(time.Now().UnixMicro(), e.graph.calls, func(k waitKey, w *waiter) {
+		e.again = append(e.again, &task{root: e.graph.roots[k.root], key: cdc.Key(k.key), force: true, live: w.live})
+	})
 }
 
 // forsake drops the calls whose owners have gone on and whose requests have failed since: no answer

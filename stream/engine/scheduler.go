@@ -32,7 +32,8 @@ type waiter struct {
 	live   bool
 	origin cdc.Position
 	time   int64
-	calls  int // calls that this owner was the first to want
+	since  int64 // when the hold began, microseconds; 0: its max_hold has passed
+	calls  int   // calls that this owner was the first to want
 }
 
 // jobOverhead is what a waiting call costs besides its input, in bytes.
@@ -54,9 +55,12 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 		}
 		return nil, drop
 	}
-	w := &waiter{left: make(map[stream.Fingerprint]struct{}, len(h.wants)), live: h.live, origin: h.origin, time: h.time}
+	w := &waiter{left: make(map[stream.Fingerprint]struct{}, len(h.wants)), live: h.live, origin: h.origin, time: h.time, since: h.since}
 	if was != nil {
 		w.live, w.calls = w.live || was.live, was.calls
+		if was.since == 0 {
+			w.since = 0
+		}
 	}
 	for _, want := range h.wants {
 		w.left[want.call] = struct{}{}
@@ -151,6 +155,17 @@ func (s *scheduler) abandoned() map[*modelRun][]stream.Fingerprint {
 		}
 	}
 	return calls
+}
+
+// overdue yields the owners whose hold has outlasted its step's max_hold, once each.
+func (s *scheduler) overdue(now int64, calls []*callNode, fn func(k waitKey, w *waiter)) {
+	for k, w := range s.waiting {
+		most := calls[k.node].step.Options.MaxHold.Microseconds()
+		if most > 0 && w.since > 0 && now-w.since >= most {
+			w.since = 0
+			fn(k, w)
+		}
+	}
 }
 
 // oldest is the first position that a waiting owner of a root stems from; ok is false where none waits.

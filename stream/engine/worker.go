@@ -90,6 +90,7 @@ type hold struct {
 	live   bool
 	origin cdc.Position
 	time   int64
+	since  int64 // when the hold began, microseconds
 }
 
 // want is a call that is not answered yet.
