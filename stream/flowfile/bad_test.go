@@ -74,7 +74,12 @@ func folder(t testing.TB) string {
 // validate does what the verb does: read, then plan.
 func validate(t testing.TB, dir, text string) (*flowfile.File, flowfile.Diagnostics) {
 	t.Helper()
-	f, err := flowfile.Parse("flow.yaml", []byte(text), flowfile.LoadOptions{Registry: kinds(), LookupEnv: environment, Dir: dir})
+	return validateWith(t, kinds(), dir, text)
+}
+
+func validateWith(t testing.TB, r flowfile.Registry, dir, text string) (*flowfile.File, flowfile.Diagnostics) {
+	t.Helper()
+	f, err := flowfile.Parse("flow.yaml", []byte(text), flowfile.LoadOptions{Registry: r, LookupEnv: environment, Dir: dir})
 	if err == nil {
 		_, err = f.Plan(context.Background())
 	}
@@ -86,6 +91,9 @@ func validate(t testing.TB, dir, text string) (*flowfile.File, flowfile.Diagnost
 }
 
 func TestGoodFlow(t *testing.T) {
+	if _, faults := validateWith(t, realKinds(), folder(t), good); faults != nil {
+		t.Fatalf("the good flow is bad for the kinds of the product: %v", faults)
+	}
 	f, faults := validate(t, folder(t), good)
 	if faults != nil {
 		t.Fatalf("the flow that all bad ones are made from is good: %v", faults)
@@ -98,16 +106,70 @@ func TestGoodFlow(t *testing.T) {
 	}
 }
 
-func TestBadFlows(t *testing.T) {
-	const anywhere = -1
-	some := "  some:\n    from: docs\n    filter: "
-	for _, c := range []struct {
-		what, old, new string
-		offset         int
-		codes          string
-		exit           string
-		said           string
-	}{
+func TestFlowInBracesWithSwap(t *testing.T) {
+	text := `flow: accept
+limits: {memory: 512MiB, disk_free: 1MiB}
+models:
+  embedder:
+    openai:
+      base_url: "http://127.0.0.1:1"
+      model: accept-small
+      api_key: "${FRESHET_ACCEPT_KEY}"
+    dims: 64
+    batch: {rows: 32}
+    limits: {concurrency: 4, timeout: 20s}
+sources:
+  docs:
+    files: {path: ./docs, include: ["**/*"]}
+steps:
+  chunks:
+    from: docs
+    split: {text: row.text, by: recursive, size: 600, overlap: 0, unit: chars}
+  vectors:
+    from: chunks
+    embed: {model: embedder, text: row.chunk, as: vector}
+sinks:
+  log: {from: vectors, jsonl: {path: ./out.jsonl}, columns: [path, chunk]}
+  index: {from: vectors, vector: {metric: cosine}, columns: [path, chunk, vector], on_logic_change: swap}
+`
+	f, faults := validateWith(t, realKinds(), folder(t), text)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	plan, err := f.Plan(t.Context())
+	if err != nil || len(plan.Sinks) != 2 || plan.Sinks[0].Swap || !plan.Sinks[1].Swap {
+		t.Errorf("plan %+v, %v", plan, err)
+	}
+	if got := plan.Sinks[0].Inputs[0].Schema.Names(); !slices.Equal(got, []string{"path", "chunk"}) {
+		t.Errorf("the log holds %v", got)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	r := kinds()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := flowfile.Parse("flow.yaml", []byte(good), flowfile.LoadOptions{Registry: r, LookupEnv: environment}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// anywhere is the offset of a fault that has no line of its own.
+const anywhere = -1
+
+const some = "  some:\n    from: docs\n    filter: "
+
+type badFlow struct {
+	what, old, new string
+	offset         int // from the line of old to that of the fault
+	codes          string
+	exit           string
+	said           string
+}
+
+func badFlows() []badFlow {
+	return []badFlow{
 		{"unknown top-level key", "sources:", "sorces:", 0, "unknown_key", "2", "sources"},
 		{"unknown key of an operator", "      overlap: 20", "      overlp: 20", 0, "unknown_key", "2", "overlap"},
 		{"unknown operator", "    split:", "    spilt:", 0, "unknown_key unknown_kind", "2", "split"},
@@ -135,34 +197,49 @@ func TestBadFlows(t *testing.T) {
 		{"YAML that does not parse", "[path, chunk, vector]", "[path, chunk, vector", 0, "yaml_syntax", "2", ""},
 		{"a step without operator", "    embed:\n      model: embedder\n      text: row.chunk\n", "", anywhere, "missing_key", "2", ""},
 		{"a source path that is not there", "      path: ./docs", "      path: ./no-such-folder", 0, "path_unreadable", "3", "no-such-folder"},
-	} {
-		t.Run(c.what, func(t *testing.T) {
-			if !strings.Contains(good, c.old) {
-				t.Fatal("the case does not fit")
-			}
-			_, faults := validate(t, folder(t), strings.Replace(good, c.old, c.new, 1))
-			if len(faults) == 0 {
-				t.Fatal("no fault is told")
-			}
-			first := faults[0]
-			if !slices.Contains(strings.Fields(c.codes), first.Code) {
-				t.Errorf("code %s, want %s", first.Code, c.codes)
-			}
-			want := strings.Count(good[:strings.Index(good, c.old)], "\n") + 1 + c.offset
-			if c.offset == anywhere && first.Line == 0 || c.offset != anywhere && first.Line != want {
-				t.Errorf("line %d, want %d", first.Line, want)
-			}
-			if got := []string{"0", "1", "2", "3"}[first.Exit]; got != c.exit || faults.Exit() != first.Exit {
-				t.Errorf("exit %s, want %s", got, c.exit)
-			}
-			if first.Hint == "" || !strings.Contains(first.Hint+first.Message, c.said) {
-				t.Errorf("hint %q and message %q do not name %q", first.Hint, first.Message, c.said)
-			}
-			// What reads a step that is not in order has no input itself, and may say so.
-			follows := func(d flowfile.Diagnostic) bool { return d.Code == "unknown_name" && d.Line > first.Line }
-			if rest := slices.DeleteFunc(slices.Clone(faults[1:]), follows); len(rest) > 0 {
-				t.Errorf("one mistake is told %d times: %v", len(faults), faults)
-			}
-		})
+	}
+}
+
+func TestBadFlows(t *testing.T) {
+	dir := folder(t)
+	for name, r := range map[string]flowfile.Registry{"small kinds": kinds(), "the kinds of the product": realKinds()} {
+		if err := r.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, c := range badFlows() {
+			t.Run(name+": "+c.what, func(t *testing.T) {
+				if !strings.Contains(good, c.old) {
+					t.Fatal("the case does not fit")
+				}
+				_, faults := validateWith(t, r, dir, strings.Replace(good, c.old, c.new, 1))
+				c.check(t, faults)
+			})
+		}
+	}
+}
+
+// check compares the first diagnostic with what is wanted of it.
+func (c badFlow) check(t *testing.T, faults flowfile.Diagnostics) {
+	if len(faults) == 0 {
+		t.Fatal("no fault is told")
+	}
+	first := faults[0]
+	if !slices.Contains(strings.Fields(c.codes), first.Code) {
+		t.Errorf("code %s, want %s", first.Code, c.codes)
+	}
+	want := strings.Count(good[:strings.Index(good, c.old)], "\n") + 1 + c.offset
+	if c.offset == anywhere && first.Line == 0 || c.offset != anywhere && first.Line != want {
+		t.Errorf("line %d, want %d", first.Line, want)
+	}
+	if got := []string{"0", "1", "2", "3"}[first.Exit]; got != c.exit || faults.Exit() != first.Exit {
+		t.Errorf("exit %s, want %s", got, c.exit)
+	}
+	if first.Hint == "" || !strings.Contains(first.Hint+first.Message, c.said) {
+		t.Errorf("hint %q and message %q do not name %q", first.Hint, first.Message, c.said)
+	}
+	// What reads a step that is not in order has no input itself, and may say so.
+	follows := func(d flowfile.Diagnostic) bool { return d.Code == "unknown_name" && d.Line > first.Line }
+	if rest := slices.DeleteFunc(slices.Clone(faults[1:]), follows); len(rest) > 0 {
+		t.Errorf("one mistake is told %d times: %v", len(faults), faults)
 	}
 }

@@ -102,7 +102,8 @@ func (f *File) Diagnose(err error) Diagnostics {
 	return f.document.take()
 }
 
-// Redact replaces the value of every ${NAME} and of every secret key in a text.
+// Redact replaces the value of every ${NAME} and of every secret key in a text, such as a line of a log.
+// It may be called concurrently with everything else.
 func (f *File) Redact(text string) string { return f.document.secrets.redact(text) }
 
 // place adds a fault to the document, at the node that it names.

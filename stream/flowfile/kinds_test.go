@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	realfiles "github.com/freshet/freshet/cdc/files"
+	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/expr"
 	"github.com/freshet/freshet/stream/flowfile"
@@ -46,6 +48,40 @@ func kinds() flowfile.Registry {
 			return mapConfig{Columns: columns}, nil
 		},
 	}
+}
+
+// realKinds are those of the product, where they are as small as the ones below.
+func realKinds() flowfile.Registry {
+	r := kinds()
+	r.Sources["files"] = flowfile.SourceKind{Doc: "Rows of a folder.", New: func() any { return new(filesConfig) },
+		Build: func(config any, env *flowfile.Env) (stream.Source, error) {
+			c := config.(*filesConfig)
+			return realfiles.New(realfiles.Options{Path: env.Path(c.Path), Include: c.Include, MaxSize: c.MaxSize, Poll: c.Poll})
+		}}
+	r.Operators = map[string]flowfile.OperatorKind{
+		"filter": {Doc: "Keeps rows.", New: func() any { return new(operators.FilterConfig) },
+			Build: func(config any, _ *flowfile.Env) (stream.Operator, error) {
+				return operators.NewFilter(*config.(*operators.FilterConfig))
+			}},
+		"map": {Doc: "Computes columns.", New: func() any { return new(operators.MapConfig) },
+			Build: func(config any, _ *flowfile.Env) (stream.Operator, error) {
+				return operators.NewMap(*config.(*operators.MapConfig))
+			}},
+		"split": {Doc: "Cuts a text.", New: func() any { return new(operators.SplitConfig) },
+			Build: func(config any, _ *flowfile.Env) (stream.Operator, error) {
+				return operators.NewSplit(*config.(*operators.SplitConfig))
+			}},
+		"embed": {Doc: "Adds a vector.", New: func() any { return new(operators.EmbedConfig) },
+			Build: func(config any, env *flowfile.Env) (stream.Operator, error) {
+				c := *config.(*operators.EmbedConfig)
+				m, err := env.Model(c.Model)
+				if err != nil {
+					return nil, err
+				}
+				return operators.NewEmbed(c, m)
+			}},
+	}
+	return r
 }
 
 type filesConfig struct {
@@ -266,6 +302,7 @@ type model struct {
 }
 
 func (m *model) Name() string     { return m.name }
+func (m *model) Dims() int        { return m.config.Dims }
 func (m *model) Identity() []byte { return []byte(m.openai.Model) }
 
 func newOpenAI(name string, config any, m flowfile.ModelConfig, _ *flowfile.Env) (stream.Model, error) {

@@ -117,14 +117,7 @@ func bounded(f field) string {
 	if formOf(f.typ, f) == formOrdered {
 		text = "a mapping, in order"
 	}
-	switch {
-	case f.min != "" && f.max != "":
-		text += fmt.Sprintf(", %s to %s", f.min, f.max)
-	case f.min != "":
-		text += ", at least " + f.min
-	case f.max != "":
-		text += ", at most " + f.max
-	}
+	text = withBounds(text, f)
 	if f.secret {
 		text += ", secret"
 	}

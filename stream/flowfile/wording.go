@@ -62,6 +62,19 @@ func nounOfStruct(t reflect.Type) string {
 	return anyOf(forms)
 }
 
+// withBounds adds the bounds of a key to what it wants.
+func withBounds(text string, f field) string {
+	switch {
+	case f.min != "" && f.max != "":
+		return fmt.Sprintf("%s, %s to %s", text, f.min, f.max)
+	case f.min != "":
+		return text + ", at least " + f.min
+	case f.max != "":
+		return text + ", at most " + f.max
+	}
+	return text
+}
+
 // example writes a key as it could stand in the file.
 func example(label string, t reflect.Type, f field) string {
 	value := exampleValue(t, f)
@@ -121,10 +134,7 @@ func exampleValue(t reflect.Type, f field) string {
 	case formBool:
 		return "true"
 	case formInt, formFloat:
-		if f.min != "" {
-			return f.min
-		}
-		return "1"
+		return "<" + withBounds(noun(t, f), f) + ">"
 	case formOptional:
 		return exampleValue(t.Elem(), f)
 	case formOrdered, formMap, formRaw:
