@@ -139,11 +139,12 @@ func (e *encoder) encode(v []float32, codes []byte, scratch []float32) (encoded,
 	var along float32 // Σ value·x: how much of x the codes hold
 	fine := codes[e.dims:]
 	for i, f := range x {
-		n := roundToInt(f * inv)
+		// Conversions keep compilers from fusing operations, which would round otherwise on other machines.
+		n := roundToInt(float32(f * inv))
 		code := (n + 8) >> 4
 		codes[i] = byte(code + zeroCode)
 		fine[i/2] |= byte(n-16*code+8) << (i % 2 * 4)
-		along += float32(n) * f
+		along += float32(float32(n) * f)
 	}
 	// norm2/along instead of 1/inv makes the product of a vector with its own codes exact.
 	return encoded{codes: codes, factor: 16 * norm2 / along, norm2: norm2}, nil
@@ -193,7 +194,7 @@ func (e *encoder) planes(x []float32) *query {
 	inv := top / m
 	q.scale = m / top
 	for i, f := range x {
-		n := roundToInt(f * inv)
+		n := roundToInt(float32(f * inv))
 		hi := (n + 64) >> 7
 		lo := n - hi*128
 		q.hi[i], q.lo[i] = int8(hi), int8(lo)
