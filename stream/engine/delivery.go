@@ -56,8 +56,8 @@ type parcel struct {
 	keys  int   // number of outbox keys
 	size  int64 // bytes
 	count int
-	first cdc.Position // oldest origin
-	data  [][]byte     // nil: to be read from the store
+	tried bool     // the target may hold it already
+	data  [][]byte // nil: to be read from the store
 }
 
 // sinkRejection is a row that the target will never take.
@@ -244,8 +244,9 @@ func (d *delivery) load(batch []parcel) ([][]byte, error) {
 // placed is one effect with the epoch that it belongs to.
 type placed struct {
 	effect
-	key   cdc.Key
+	key   cdc.Key // nil: not sent
 	epoch uint64
+	tried bool // the first effect of the key may have reached the target
 }
 
 // apply coalesces the effects of a range of epochs, the last one of a key being the one that counts,
@@ -271,14 +272,24 @@ func (d *delivery) apply(ctx context.Context, batch []parcel) error {
 					continue
 				}
 				k := string(append([]byte{byte(e.input)}, key...))
-				if was, ok := at[k]; ok {
-					all[was].key = nil
+				p.tried = batch[i].tried
+				if before, ok := at[k]; ok {
+					p.was, p.tried = all[before].was, all[before].tried
+					all[before].key = nil
+					if !p.tried && p.vain(p.was) {
+						p.key = nil
+					}
 				}
 				at[k] = len(all)
 				all = append(all, p)
 			}
 		}
 	}
+	d.mu.Lock()
+	for i := range batch {
+		batch[i].tried = true // batch is a part of d.pending
+	}
+	d.mu.Unlock()
 	d.crash("sink.send")
 	return d.write(ctx, batch, all)
 }
@@ -387,7 +398,7 @@ func (d *delivery) effects(all []placed) iter.Seq2[stream.Effect, error] {
 				origin, input, written = p.origin, p.input, d.positions[p.input](p.origin)
 			}
 			e.Source = written
-			if fields := d.resultKeys[p.input]; !p.remove && len(fields) > 0 {
+			if !p.remove && refers(p.row) {
 				var err error
 				if resolved, value, err = d.resolve(&builder, resolved[:0], value, p.row); err != nil {
 					yield(e, err)
@@ -400,6 +411,16 @@ func (d *delivery) effects(all []placed) iter.Seq2[stream.Effect, error] {
 			}
 		}
 	}
+}
+
+// refers reports whether a row has a field whose value lies in the memo.
+func refers(row cdc.Row) bool {
+	for i := range row.Len() {
+		if row.At(i).State == cdc.Reference {
+			return true
+		}
+	}
+	return false
 }
 
 // resolve replaces references by the results that they stand for.

@@ -115,8 +115,10 @@ func (w *worker) diff(t *target, rowChanged bool) {
 			o++
 		}
 		r.epoch, r.at = w.epoch, w.now/1e6
+		var before [8]byte
 		if o < len(old) && compareEntries(&old[o], &r.sinkEntry) == 0 {
 			was := &old[o]
+			before = partOf(was.hash)
 			o++
 			if was.hash == r.hash && bytes.Equal(was.to, r.to) {
 				section.entries = append(section.entries, *was)
@@ -128,7 +130,7 @@ func (w *worker) diff(t *target, rowChanged bool) {
 				w.out.grow(t, -1)
 			}
 		}
-		w.upsert(t, r)
+		w.upsert(t, r, before)
 		section.entries = append(section.entries, r.sinkEntry)
 	}
 	for ; o < len(old); o++ {
@@ -209,14 +211,14 @@ func (w *worker) alive(e *sinkEntry) bool {
 	return false
 }
 
-func (w *worker) upsert(t *target, r *sinkRow) {
+func (w *worker) upsert(t *target, r *sinkRow, before [8]byte) {
 	w.out.upserts[t.index]++
 	w.out.grow(t, 1)
 	if t.shared {
 		w.contribute(t, &r.sinkEntry, r.row)
 		return
 	}
-	w.out.effect(t.index, effect{input: r.input, owner: w.t.key, child: r.key, row: r.row, origin: w.next.origin, time: w.next.time})
+	w.out.effect(t.index, effect{input: r.input, owner: w.t.key, child: r.key, row: r.row, was: before, origin: w.next.origin, time: w.next.time})
 }
 
 func (w *worker) remove(t *target, was *sinkEntry) {
@@ -226,7 +228,7 @@ func (w *worker) remove(t *target, was *sinkEntry) {
 		w.contribute(t, was, nil)
 		return
 	}
-	w.out.effect(t.index, effect{remove: true, input: was.input, owner: w.t.key, child: was.key, origin: w.next.origin, time: w.next.time})
+	w.out.effect(t.index, effect{remove: true, input: was.input, owner: w.t.key, child: was.key, was: partOf(was.hash), origin: w.next.origin, time: w.next.time})
 }
 
 func (w *worker) contribute(t *target, e *sinkEntry, row cdc.Row) {

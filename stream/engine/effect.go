@@ -15,6 +15,7 @@ type effect struct {
 	owner  []byte // with child the target's key
 	child  []byte
 	row    cdc.Row
+	was    [8]byte // part of the hash of the row before; zero: there was none
 	origin cdc.Position
 	time   int64
 }
@@ -31,6 +32,7 @@ func (o *output) effect(target int, e effect) {
 	b = binary.AppendUvarint(b, uint64(len(e.owner)))
 	b = binary.AppendUvarint(b, uint64(len(e.child)))
 	b = append(append(b, e.owner...), e.child...)
+	b = append(b, e.was[:]...)
 	b = appendText(b, string(e.origin))
 	b = binary.AppendUvarint(b, uint64(e.time))
 	if !e.remove {
@@ -39,6 +41,17 @@ func (o *output) effect(target int, e effect) {
 	o.effects[target] = b
 	o.count[target]++
 }
+
+// vain reports whether an effect that took the place of earlier ones leaves the row as it was before
+// the first of them.
+func (e *effect) vain(before [8]byte) bool {
+	if e.remove {
+		return before == [8]byte{}
+	}
+	return before == partOf(hashBytes(e.row))
+}
+
+func partOf(h rowHash) [8]byte { return [8]byte(h[:8]) }
 
 // effect reads one; its slices point into the outbox's bytes. key is owner and child together.
 func (d *reader) effect() (e effect, key cdc.Key) {
@@ -50,6 +63,7 @@ func (d *reader) effect() (e effect, key cdc.Key) {
 		return e, nil
 	}
 	e.owner, e.child = key[:owner:owner], key[owner:]
+	copy(e.was[:], d.take(len(e.was)))
 	e.origin = cdc.Position(d.bytes())
 	e.time = int64(d.uint())
 	if !e.remove {

@@ -267,15 +267,6 @@ func (e *Engine) openTarget(ctx context.Context, t *target) (lost bool, err erro
 	if e.o.Metrics != nil {
 		d.observe = e.o.Metrics.freshness(t.name)
 	}
-	for _, in := range t.sink.Inputs {
-		var fields []int
-		for i, c := range in.Schema.Columns {
-			if c.Type.Kind == cdc.Vector {
-				fields = append(fields, i)
-			}
-		}
-		d.resultKeys = append(d.resultKeys, fields)
-	}
 	d.positions = e.positionsOf(t)
 	t.delivery = d
 	b := e.db.State.NewBatch()

@@ -235,6 +235,7 @@ func (e *Engine) restoreOutbox(t *target) error {
 			p.epoch = epoch
 		}
 		p.keys++
+		p.tried = true
 		p.size += int64(len(value))
 		return nil
 	})

@@ -93,12 +93,16 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 	}
 	out := &e.workers[0].out
 	last := &news[len(news)-1]
+	var before [8]byte
+	if wasFrom != nil {
+		before = partOf(hashBytes(wasRow))
+	}
 	switch {
 	case isFrom == nil && wasFrom != nil:
-		out.effect(t.index, effect{remove: true, input: int(wasFrom[0]), owner: to, origin: last.origin, time: last.time})
+		out.effect(t.index, effect{remove: true, input: int(wasFrom[0]), owner: to, was: before, origin: last.origin, time: last.time})
 		out.shownDelta(t.index, -1)
 	case isFrom != nil && (wasFrom == nil || !bytes.Equal(wasRow, isRow) || wasFrom[0] != isFrom[0]):
-		out.effect(t.index, effect{input: int(isFrom[0]), owner: to, row: cdc.Row(isRow), origin: last.origin, time: last.time})
+		out.effect(t.index, effect{input: int(isFrom[0]), owner: to, row: cdc.Row(isRow), was: before, origin: last.origin, time: last.time})
 		if wasFrom == nil {
 			out.shownDelta(t.index, 1)
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/freshet/freshet/cdc"
@@ -133,6 +134,9 @@ func (w *worker) evaluate(t *task) error {
 	}
 	w.next.reset()
 	rowChanged, err := w.settleRow()
+	if errors.Is(err, errLacksColumn) && !t.changed {
+		return nil // the rescan that is under way brings the row
+	}
 	if err != nil {
 		return err
 	}
@@ -157,6 +161,9 @@ func (w *worker) evaluate(t *task) error {
 	w.finish(rowChanged)
 	return w.err
 }
+
+// errLacksColumn says that the state does not hold all of a row that the plan reads.
+var errLacksColumn = errors.New("its row is not retained with every column that is read now")
 
 // settleRow takes the new row, or the retained one in its present layout. It reports whether the row
 // is another one than before.
@@ -201,14 +208,14 @@ func (w *worker) present(r *record) (cdc.Row, bool, error) {
 		return nil, false, nil
 	}
 	if !r.hasRow {
-		return nil, false, fmt.Errorf("evaluate %s of %s: its row is not retained", w.t.key.Text(), w.t.root.name)
+		return nil, false, fmt.Errorf("evaluate %s of %s: %w", w.t.key.Text(), w.t.root.name, errLacksColumn)
 	}
 	if r.layout == w.t.root.layout {
 		return r.row, true, nil
 	}
 	fields := w.t.root.projections[r.layout]
 	if fields == nil {
-		return nil, false, fmt.Errorf("evaluate %s of %s: its retained row lacks a column", w.t.key.Text(), w.t.root.name)
+		return nil, false, fmt.Errorf("evaluate %s of %s: %w", w.t.key.Text(), w.t.root.name, errLacksColumn)
 	}
 	row := cdc.Row(w.builder.Project(nil, r.row, fields))
 	w.next.hash = hashBytes(row)

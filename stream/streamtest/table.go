@@ -1,0 +1,239 @@
+package streamtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// Table is a target in memory, which outlives the engines that write to it. It counts what is wrong: an
+// effect of a fenced generation, a version that falls, a late write.
+type Table struct {
+	mu         sync.Mutex
+	rows       map[string]Row
+	versions   map[string]uint64 // of deletes as well
+	state      string
+	instance   uint32
+	generation uint64
+	epoch      uint64
+	applies    int
+	writes     int
+	idle       int // effects that changed nothing
+	faults     []Fault
+	reject     func(key string, row cdc.Row) bool
+	view       func(rows map[string]Row)
+	wrong      []string
+}
+
+// Row is what the table holds under a key: the columns as JSON.
+type Row struct {
+	JSON    string
+	Version uint64
+}
+
+// Fault is one misbehaviour of a Table, spent by the Apply that meets it.
+type Fault uint8
+
+// The misbehaviours.
+const (
+	LostAck  Fault = iota + 1 // the effects are applied and the answer is lost
+	Partial                   // the first half is applied, then an error
+	Refusing                  // nothing is applied
+)
+
+// ErrScripted is the error of a scripted fault.
+var ErrScripted = errors.New("scripted fault")
+
+// NewTable is an empty target.
+func NewTable() *Table {
+	return &Table{rows: map[string]Row{}, versions: map[string]uint64{}}
+}
+
+// Script adds faults to be met by the next calls of Apply, in order.
+func (t *Table) Script(faults ...Fault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = append(t.faults, faults...)
+}
+
+// Reject has rows refused for good for which fn reports true; nil refuses none.
+func (t *Table) Reject(fn func(key string, row cdc.Row) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reject = fn
+}
+
+// Watch calls fn with the rows after every Apply, under the table's lock.
+func (t *Table) Watch(fn func(rows map[string]Row)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.view = fn
+}
+
+// Wipe removes all rows and the progress behind the engine's back.
+func (t *Table) Wipe() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows, t.versions, t.epoch, t.state = map[string]Row{}, map[string]uint64{}, 0, ""
+}
+
+// Rows is a copy of what the table holds: columns as JSON by key.
+func (t *Table) Rows() map[string]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rows := make(map[string]string, len(t.rows))
+	for k, r := range t.rows {
+		rows[k] = r.JSON
+	}
+	return rows
+}
+
+// Writes counts effects that were applied, and how many of them changed nothing.
+func (t *Table) Writes() (writes, idle int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.writes, t.idle
+}
+
+// Wrong lists the promises that were seen broken.
+func (t *Table) Wrong() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string(nil), t.wrong...)
+}
+
+// Sink declares the table as a sink.
+func (t *Table) Sink() *TableSink { return &TableSink{table: t} }
+
+// TableSink is a declared Table.
+type TableSink struct {
+	table *Table
+	gone  func() bool
+}
+
+// Until returns the sink as a process sees it that dies when gone reports true: from then on its writes
+// do not reach the table.
+func (s *TableSink) Until(gone func() bool) *TableSink { return &TableSink{table: s.table, gone: gone} }
+
+// Bind implements stream.Sink.
+func (s *TableSink) Bind([]stream.Collection) (stream.Binding, error) {
+	return stream.Binding{Storage: []byte("table"), Beside: false}, nil
+}
+
+// Open implements stream.Sink.
+func (s *TableSink) Open(_ context.Context, target stream.Target) (stream.Writer, error) {
+	t := s.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := stream.Progress{Generation: max(t.generation, target.Generation) + 1}
+	same := t.state == target.State && t.instance == target.Instance
+	if same {
+		p.Epoch = t.epoch
+	}
+	p.Wiped = target.Epoch > 0 && (!same || t.epoch < target.Epoch)
+	t.generation, t.state, t.instance = p.Generation, target.State, target.Instance
+	if !same {
+		t.epoch = 0
+	}
+	return &tableWriter{sink: s, target: target, progress: p}, nil
+}
+
+type tableWriter struct {
+	sink     *TableSink
+	target   stream.Target
+	progress stream.Progress
+}
+
+func (w *tableWriter) Progress() stream.Progress { return w.progress }
+func (w *tableWriter) Close() error              { return nil }
+
+// Rows implements stream.Counter.
+func (w *tableWriter) Rows() int64 {
+	t := w.sink.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return int64(len(t.rows))
+}
+
+// Apply implements stream.Writer in one step, unless a fault is scripted.
+func (w *tableWriter) Apply(_ context.Context, txn *stream.Txn) error {
+	var effects []stream.Effect
+	for e, err := range txn.Effects {
+		if err != nil {
+			return err
+		}
+		e.Row = append(cdc.Row(nil), e.Row...)
+		e.Key = append(cdc.Key(nil), e.Key...)
+		effects = append(effects, e)
+	}
+	t := w.sink.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w.sink.gone != nil && w.sink.gone() {
+		return ErrScripted
+	}
+	if txn.Generation < t.generation {
+		return fmt.Errorf("generation %d: %w", txn.Generation, stream.ErrFenced)
+	}
+	var fault Fault
+	if len(t.faults) > 0 {
+		fault, t.faults = t.faults[0], t.faults[1:]
+	}
+	if fault == Refusing {
+		return ErrScripted
+	}
+	if t.reject != nil {
+		for i := range effects {
+			if e := &effects[i]; !e.Delete && t.reject(e.Key.Text(), e.Row) {
+				return &stream.RejectError{Key: e.Key, Code: "refused", Err: ErrScripted}
+			}
+		}
+	}
+	n := len(effects)
+	if fault == Partial {
+		n /= 2
+	}
+	for i := range n {
+		t.apply(&effects[i], w.target.Collections)
+	}
+	t.applies++
+	if t.view != nil && fault != Partial {
+		t.view(t.rows)
+	}
+	if fault != 0 {
+		return ErrScripted
+	}
+	t.epoch = max(t.epoch, txn.Last)
+	return nil
+}
+
+func (t *Table) apply(e *stream.Effect, collections []stream.SinkCollection) {
+	key := e.Key.Text()
+	if len(collections) > 1 {
+		key = collections[e.Collection].Name + "/" + key
+	}
+	was, had := t.rows[key]
+	if e.Version < t.versions[key] {
+		t.wrong = append(t.wrong, fmt.Sprintf("version of %s falls from %d to %d", key, t.versions[key], e.Version))
+	}
+	replay := e.Version == t.versions[key]
+	t.versions[key] = e.Version
+	t.writes++
+	if e.Delete {
+		if !had && !replay {
+			t.idle++
+		}
+		delete(t.rows, key)
+		return
+	}
+	c := &collections[e.Collection]
+	json := "{" + string(cdc.AppendFieldsJSON(nil, c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden], e.Row)) + "}"
+	if had && was.JSON == json && !replay {
+		t.idle++
+	}
+	t.rows[key] = Row{JSON: json, Version: e.Version}
+}
