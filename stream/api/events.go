@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -17,7 +18,9 @@ import (
 // that has gone is noticed.
 const beat = 15 * time.Second
 
-// stream writes server-sent events. One event is written at a time.
+var errClosing = errors.New("the server stops")
+
+// eventStream writes server-sent events. One event is written at a time.
 type eventStream struct {
 	mu      sync.Mutex
 	w       http.ResponseWriter
@@ -47,6 +50,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	out := &eventStream{w: w, control: http.NewResponseController(w)}
+	// The bound on reading a request does not hold for a stream, whose reader says nothing more.
+	if out.control.SetReadDeadline(time.Time{}) != nil {
+		return
+	}
 	g, ctx := errgroup.WithContext(r.Context())
 	g.Go(func() error {
 		timer := time.NewTicker(beat)
@@ -58,6 +65,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
+			case <-s.closing:
+				return errClosing
 			case <-timer.C:
 			}
 		}

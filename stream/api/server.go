@@ -75,6 +75,7 @@ type Server struct {
 	o       Options
 	handler http.Handler
 	open    sync.WaitGroup // requests that are being answered
+	closing chan struct{}  // closed by Serve when it begins to stop: streams end
 }
 
 // New makes a server; it listens nowhere yet.
@@ -88,7 +89,7 @@ func New(flow Flow, o Options) *Server {
 	if o.Explain == nil {
 		o.Explain = func(err error) Fault { return Fault{Code: "internal", Message: err.Error()} }
 	}
-	s := &Server{flow: flow, o: o}
+	s := &Server{flow: flow, o: o, closing: make(chan struct{})}
 	s.handler = s.guard(s.routes())
 	return s
 }
@@ -128,7 +129,8 @@ const (
 )
 
 // Serve answers requests on a listener, which it closes, until ctx ends; then it lets those that are
-// being answered finish for a moment, cuts the others off, and returns when the last one is over.
+// being answered finish for a moment, cuts the others off, and returns when the last one is over. It is
+// called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -139,9 +141,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	served, ended := context.WithCancel(ctx)
 	stopping.Go(func() {
 		<-served.Done()
+		close(s.closing)
 		wait, over := context.WithTimeout(base, lastCalls)
 		defer over()
-		h.RegisterOnShutdown(cut) // streams end at once
 		if h.Shutdown(wait) != nil {
 			_ = h.Close() // what is cut off here has had its time
 		}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/engine"
+	"github.com/freshet/freshet/stream/flowfile"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitRunTime     = 1  // the flow ran into something
+	exitUsage       = 2  // bad flow file or command line
+	exitEnvironment = 3  // something outside is not as it has to be: a server, a folder, rights
+	exitDataGuard   = 10 // going on would lose or delete data (I10)
+	exitDisk        = statestore.ExitDisk
+	exitCorrupt     = statestore.ExitCorrupt
+)
+
+// fault is an error as users see it, with the exit code of a process that ends with it.
+type fault struct {
+	api.Fault
+	Exit        int
+	Data        any                  // what is known all the same
+	diagnostics flowfile.Diagnostics // of a flow file, for people
+}
+
+func (f *fault) Error() string { return f.Message }
+
+// exitByCode is the table of codes and their exit codes. Codes of flow files that it does not name are
+// those of a bad flow.
+func exitByCode(code string) int {
+	switch code {
+	case "dead_letters", "not_found", "model_error", "tests_failed", "internal":
+		return exitRunTime
+	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
+		"flow_not_running", "access_denied":
+		return exitEnvironment
+	case "data_guard":
+		return exitDataGuard
+	case "disk_full":
+		return exitDisk
+	case "state_corrupt":
+		return exitCorrupt
+	}
+	return exitUsage
+}
+
+// usage is a command line that cannot be meant.
+func usage(hint, format string, args ...any) *fault {
+	return newFault("usage", hint, format, args...)
+}
+
+// newFault is a fault of a code of the table.
+func newFault(code, hint, format string, args ...any) *fault {
+	return &fault{Fault: api.Fault{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}, Exit: exitByCode(code)}
+}
+
+// hinted is an error that knows what a user can do.
+type hinted interface{ Hint() string }
+
+// faultOf is the one table from errors to what users see: code, exit code and hint. The first that fits
+// counts, so that what is most telling comes first.
+func faultOf(err error) *fault {
+	var (
+		own         *fault
+		served      *api.Fault
+		diagnostics flowfile.Diagnostics
+		problem     *stream.Problem
+		source      *cdc.SourceError
+		inUse       *statestore.InUseError
+		newer       *statestore.VersionError
+		corrupt     *statestore.CorruptError
+		stalled     *statestore.StalledError
+		other       *engine.OtherFlowError
+		unknown     *engine.NotFoundError
+		refusing    *engine.ModelError
+		step        *engine.StepError
+		model       *accel.Error
+	)
+	code, exit, hint := "internal", 0, ""
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &served):
+		return &fault{Fault: *served, Exit: exitByCode(served.Code)}
+	case errors.As(err, &diagnostics) && len(diagnostics) > 0:
+		return faultOfDiagnostics(diagnostics)
+	case errors.As(err, &corrupt), statestore.IsCorrupt(err):
+		code = "state_corrupt"
+	case errors.As(err, &inUse):
+		code = "state_in_use"
+	case errors.As(err, &newer):
+		code = "state_newer"
+	case errors.As(err, &other):
+		code = "state_of_other_flow"
+	case errors.As(err, &stalled), errors.Is(err, engine.ErrDiskFull):
+		code, hint = "disk_full", "free some space, or lower limits.disk_free; nothing that was confirmed is lost"
+	case errors.Is(err, cdc.ErrGap):
+		code, hint = "data_guard", "`freshet reset <flow> --source NAME --yes` reads the source anew"
+		if errors.As(err, &source) {
+			hint = source.Hint
+		}
+	case errors.As(err, &source):
+		code, hint, exit = source.Code, source.Hint, exitEnvironment
+	case errors.As(err, &refusing):
+		code, hint = "model_error", hintOfModel(refusing.Health.Reason)
+	case errors.As(err, &step):
+		code, hint = "row_rejected", "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"
+		exit = exitRunTime
+	case errors.As(err, &model):
+		code = "model_error"
+	case errors.As(err, &unknown):
+		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it"
+	case errors.Is(err, engine.ErrNoIndex):
+		code, hint = "no_index", "add a vector sink that reads a step with embed"
+	case errors.As(err, &problem):
+		code, hint, exit = problem.Code, problem.Hint, problem.Exit
+	case errors.Is(err, context.DeadlineExceeded):
+		code, hint, exit = "timeout", "try again; a model that answers slowly may need more time", exitRunTime
+	case errors.Is(err, context.Canceled):
+		code, hint, exit = "interrupted", "it was told to stop; start it again to go on", exitRunTime
+	}
+	var knows hinted
+	if errors.As(err, &knows) && knows.Hint() != "" {
+		hint = knows.Hint()
+	}
+	if code == "internal" {
+		exit = exitRunTime
+		if hint == "" {
+			hint = "run it again with --log-level debug; if it stays, please report it with that output"
+		}
+	}
+	if exit == 0 {
+		exit = exitByCode(code)
+	}
+	return &fault{Fault: api.Fault{Code: code, Message: err.Error(), Hint: hint}, Exit: exit}
+}
+
+// faultOfDiagnostics shows the first, and all of them as data.
+func faultOfDiagnostics(all flowfile.Diagnostics) *fault {
+	first := all[0]
+	return &fault{Fault: api.Fault{Code: first.Code, Message: first.Error(), Hint: first.Hint}, Exit: all.Exit(),
+		Data: map[string]any{"diagnostics": all}, diagnostics: all}
+}
+
+// hintOfModel says what a person can do about a model that waits for one.
+func hintOfModel(reason string) string {
+	switch reason {
+	case string(accel.ReasonAuth):
+		return "check the model's api_key and its rights; then run again: what was answered is kept"
+	case string(accel.ReasonQuota):
+		return "the account has nothing left: raise its limit or wait; then run again: what was answered is kept"
+	case string(accel.ReasonUnknownModel):
+		return "the server does not have that model: check `model` and `base_url`"
+	}
+	return "run again when the model answers: what was answered is kept"
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
+	"github.com/freshet/freshet/stream/flowfile"
+)
+
+// flow is a flow file that was read, with its plan and the place of its state.
+type flow struct {
+	file  *flowfile.File
+	plan  *stream.Plan
+	state string
+	log   *slog.Logger
+}
+
+// place is where the state of a flow file lies. It reads no more than the flow's name, so that a verb
+// which asks a running flow needs neither its environment nor a file without faults.
+func (c *console) place(path string) (string, error) {
+	if c.state != "" {
+		return c.state, nil
+	}
+	var head struct {
+		Flow string `yaml:"flow"`
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().IsRegular() {
+		text, readErr := os.ReadFile(path)
+		if readErr == nil && yaml.Unmarshal(text, &head) == nil && stream.CheckName(head.Flow) == nil {
+			return statePlace(path, head.Flow), nil
+		}
+	}
+	file, err := c.read(path)
+	if err != nil {
+		return "", err
+	}
+	return statePlace(path, file.Name), nil
+}
+
+// statePlace is beside the flow file, in a folder of the flow's own.
+func statePlace(path, name string) string {
+	return filepath.Join(filepath.Dir(path), ".freshet", name)
+}
+
+// read reads a flow file without touching the network.
+func (c *console) read(path string) (*flowfile.File, error) {
+	log, err := c.logger()
+	if err != nil {
+		return nil, err
+	}
+	return flowfile.Load(path, flowfile.LoadOptions{Registry: registry(), Logger: log})
+}
+
+// open reads a flow file, measures its models, reaches its sources and checks it.
+func (c *console) open(ctx context.Context, path string) (*flow, error) {
+	file, err := c.read(path)
+	if err != nil {
+		return nil, err
+	}
+	log, err := c.logger()
+	if err != nil {
+		return nil, err
+	}
+	state := c.state
+	if state == "" {
+		state = statePlace(path, file.Name)
+	}
+	if err := measureModels(ctx, file); err != nil {
+		return nil, err
+	}
+	plan, err := file.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &flow{file: file, plan: plan, state: state, log: log}, nil
+}
+
+// measureModels asks the servers of models whose flow does not say how long their vectors are.
+func measureModels(ctx context.Context, file *flowfile.File) error {
+	for name, m := range file.Models {
+		measured, ok := m.(interface{ measure(context.Context) error })
+		if !ok {
+			continue
+		}
+		if err := measured.measure(ctx); err != nil {
+			f := newFault("server_unreachable", fmt.Sprintf("check that the server of model %s runs and its key; or write `dims:` beside its kind, so that it is not asked", name),
+				"%s: ask model %s for the length of its vectors: %s", file.Path, name, file.Redact(err.Error()))
+			var refused *accel.Error
+			if errors.As(err, &refused) && refused.Kind != accel.Unavailable {
+				f.Code, f.Exit = "model_error", exitRunTime
+			}
+			return f
+		}
+	}
+	return nil
+}
+
+// restore makes a plan of the text of an earlier flow file, for an index that serves until its successor
+// is complete.
+func (f *flow) restore(ctx context.Context, text string) (*stream.Plan, error) {
+	file, err := flowfile.Parse(f.file.Path, []byte(text), flowfile.LoadOptions{Registry: registry(), Logger: f.log, Dir: f.file.Dir})
+	if err != nil {
+		return nil, err
+	}
+	if err := measureModels(ctx, file); err != nil {
+		return nil, err
+	}
+	return file.Plan(ctx)
+}
+
+// exists reports whether the flow has ever run.
+func (f *flow) exists() bool { return stateExists(f.state) }
+
+func stateExists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "VERSION"))
+	return err == nil
+}
+
+// store opens the state.
+func (f *flow) store(readOnly bool) (*statestore.DB, error) {
+	return statestore.Open(f.state, statestore.DBOptions{MemoryBytes: engine.StoreBytes(f.plan.Limits),
+		DiskFreeBytes: f.plan.Limits.DiskFree, Logger: f.log, ReadOnly: readOnly})
+}
+
+// session is an opened state with its engine.
+type session struct {
+	*flow
+	db     *statestore.DB
+	engine *engine.Engine
+}
+
+// begin opens the state and the engine over it.
+func (f *flow) begin(ctx context.Context, o engine.Options) (*session, error) {
+	db, err := f.store(false)
+	if err != nil {
+		return nil, err
+	}
+	o.Text, o.Restore, o.Logger = f.file.Redact(string(f.file.Text)), f.restore, f.log
+	e, err := engine.Open(ctx, f.plan, db, o)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &session{flow: f, db: db, engine: e}, nil
+}
+
+// end closes engine and state.
+func (s *session) end() error { return errors.Join(s.engine.Close(), s.db.Close()) }
+
+// The letters of a session, as the HTTP API wants them.
+func (s *session) List() ([]engine.DeadLetter, error) { return engine.DeadLetters(s.db) }
+
+func (s *session) Find(id string) (engine.DeadLetter, bool, error) {
+	return engine.FindDeadLetter(s.db, id)
+}
+
+func (s *session) Retry(ctx context.Context, id string) ([]engine.DeadLetter, error) {
+	return s.engine.RetryDeadLetters(ctx, id)
+}
+
+func (s *session) Discard(ctx context.Context, id string) ([]engine.DeadLetter, error) {
+	return s.engine.DiscardDeadLetters(ctx, id)
+}
+
+// logger is where the running flow reports, as --log-level and --log-format say.
+func (c *console) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.level)); err != nil {
+		return nil, usage("--log-level takes debug, info, warn or error", "there is no log level %q", c.level)
+	}
+	return slog.New(c.logHandler(c.err, level)), nil
+}
+
+func (c *console) logHandler(w io.Writer, level slog.Level) slog.Handler {
+	o := &slog.HandlerOptions{Level: level}
+	if c.form == "json" {
+		return slog.NewJSONHandler(w, o)
+	}
+	return slog.NewTextHandler(w, o)
+}

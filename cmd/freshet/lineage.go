@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func (c *console) lineageVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lineage FLOW SUBJECT",
+		Short: "Show what was made of a source row, or what a sink's row was made of",
+		Long: `Lineage answers for <source>/<key> and for <sink>/<_key>: the whole way in both
+directions, with when each row was computed and by which logic.`,
+		Example: "  freshet lineage flow.yaml docs/guide/billing.md",
+		Args:    takes("flow file", "source or sink key"),
+	}
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		found, err := c.trace(cmd.Context(), args[0], args[1])
+		if err != nil {
+			return result{}, err
+		}
+		return result{data: found, text: func(w io.Writer) { showLineage(w, found) }}, nil
+	})
+	return cmd
+}
+
+func (c *console) trace(ctx context.Context, path, subject string) (*engine.Lineage, error) {
+	return either(ctx, c, path, func(p *peer) (*engine.Lineage, error) {
+		found := &engine.Lineage{}
+		return found, p.ask(ctx, http.MethodGet, "/api/v1/lineage?key="+url.QueryEscape(subject), nil, found)
+	}, func(f *flow) (*engine.Lineage, error) {
+		if !f.exists() {
+			return nil, &engine.NotFoundError{What: subject}
+		}
+		return reading(f, func(db *statestore.DB) (*engine.Lineage, error) { return engine.StoppedLineage(db, f.plan, subject) })
+	})
+}
+
+func showLineage(w io.Writer, l *engine.Lineage) {
+	fmt.Fprintf(w, "%s %s/%s\n", l.Subject.Kind, l.Subject.Name, l.Subject.Key)
+	show := func(title string, nodes []engine.LineageNode) {
+		if len(nodes) == 0 {
+			return
+		}
+		fmt.Fprintf(w, "\n%s\n", title)
+		var rows [][]string
+		for _, n := range nodes {
+			logic := n.Logic
+			if len(logic) > 12 {
+				logic = logic[:12]
+			}
+			rows = append(rows, []string{"  " + n.Kind, n.Name, n.Key, n.At, logic})
+		}
+		table(w, rows)
+	}
+	show("made of", l.Upstream)
+	show("made into", l.Downstream)
+}

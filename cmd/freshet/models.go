@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/accel/builtin"
+	"github.com/freshet/freshet/accel/openai"
+	"github.com/freshet/freshet/operators"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/flowfile"
+)
+
+// openaiAddress is where OpenAI itself answers: the one place that the key of the environment is for.
+const openaiAddress = "https://api.openai.com/v1"
+
+type openaiConfig struct {
+	BaseURL string `yaml:"base_url" default:"https://api.openai.com/v1" doc:"Address below which /embeddings lies."`
+	Model   string `yaml:"model" required:"true" doc:"Name that the server knows the model by."`
+	APIKey  string `yaml:"api_key" secret:"true" doc:"Sent as a bearer token. For OpenAI itself OPENAI_API_KEY is taken where it is absent."`
+}
+
+func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
+	c := config.(*openaiConfig)
+	if err := unsupported(m); err != nil {
+		return nil, err
+	}
+	if c.APIKey == "" && strings.TrimRight(c.BaseURL, "/") == openaiAddress {
+		if c.APIKey = os.Getenv("OPENAI_API_KEY"); c.APIKey == "" {
+			return nil, &stream.Problem{Code: "missing_env", Message: "OpenAI wants a key, and the environment variable OPENAI_API_KEY is not set",
+				Hint: "set it: export OPENAI_API_KEY=…; or write api_key: \"${NAME}\""}
+		}
+	}
+	client, err := openai.New(openai.Options{BaseURL: c.BaseURL, Model: c.Model, APIKey: openai.Secret(c.APIKey), Dims: m.Dims,
+		Timeout: m.Limits.Timeout})
+	if err != nil {
+		return nil, &stream.Problem{Code: "bad_value", Field: "base_url", Message: err.Error(),
+			Hint: "write the address below which /embeddings lies, such as http://127.0.0.1:8080/v1"}
+	}
+	embedder := &measured{client: client, dims: m.Dims}
+	remote := operators.NewRemote(name, embedder, accel.BatcherOptions{Rows: m.Batch.Rows, Tokens: m.Batch.Tokens,
+		Concurrency: m.Limits.Concurrency, Timeout: m.Limits.Timeout, Logger: env.Logger.With("model", name)})
+	return &openaiModel{Remote: remote, embedder: embedder}, nil
+}
+
+// unsupported refuses what a model's configuration may say and this version would not keep to: a budget
+// that is not held is worse than none.
+func unsupported(m flowfile.ModelConfig) error {
+	var faults []error
+	refuse := func(field string, set bool) {
+		if set {
+			faults = append(faults, &stream.Problem{Code: "bad_value", Field: field,
+				Message: fmt.Sprintf("%s is not kept by this version", field), Hint: "leave it out; limits.concurrency and limits.timeout are kept"})
+		}
+	}
+	refuse("limits.rpm", m.Limits.RPM > 0)
+	refuse("limits.tpm", m.Limits.TPM > 0)
+	refuse("price", m.Price != flowfile.Price{})
+	refuse("budget", m.Budget.USDPerDay != nil)
+	refuse("canary", m.Canary > 0)
+	return errors.Join(faults...)
+}
+
+// openaiModel is a model behind a server, whose vectors may still have to be measured.
+type openaiModel struct {
+	*operators.Remote
+	embedder *measured
+}
+
+// measure asks the server for the length of the model's vectors, where the flow does not say it.
+func (m *openaiModel) measure(ctx context.Context) error {
+	if m.embedder.dims > 0 {
+		return nil
+	}
+	p, err := m.embedder.client.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	m.embedder.dims = p.Dims
+	return nil
+}
+
+// measured is a client whose vectors' length is learnt after it was made, before anything is planned.
+type measured struct {
+	client *openai.Client
+	dims   int
+}
+
+func (m *measured) Embed(ctx context.Context, texts []string) (accel.Reply, error) {
+	return m.client.Embed(ctx, texts)
+}
+
+func (m *measured) Identity() accel.Identity {
+	i := m.client.Identity()
+	i.Dims = m.dims
+	return i
+}
+
+type builtinConfig struct{}
+
+func newBuiltin(name string, _ any, m flowfile.ModelConfig, _ *flowfile.Env) (stream.Model, error) {
+	if err := unsupported(m); err != nil {
+		return nil, err
+	}
+	e, err := builtin.New(m.Dims)
+	if err != nil {
+		return nil, &stream.Problem{Code: "bad_value", Field: "dims", Message: err.Error(), Hint: "leave dims out, or name 16 to 4096"}
+	}
+	return operators.NewInline(name, e), nil
+}

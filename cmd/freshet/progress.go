@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// How often the first load tells how far it is: a line that is written over on a terminal, a line of its
+// own elsewhere.
+const (
+	terminalBeat = 500 * time.Millisecond
+	plainBeat    = 5 * time.Second
+)
+
+// progress tells how the flow catches up with its sources, until it has.
+func (c *console) progress(ctx context.Context, flow api.Health) error {
+	beat := plainBeat
+	if c.terminal {
+		beat = terminalBeat
+	}
+	timer := time.NewTicker(beat)
+	defer timer.Stop()
+	var p pace
+	began := time.Now()
+	p.see(began, flow.Status())
+	for {
+		select {
+		case <-ctx.Done():
+			c.overwrite("")
+			return nil
+		case now := <-timer.C:
+			status := flow.Status()
+			p.see(now, status)
+			if ready, _ := flow.Ready(); ready {
+				c.overwrite("")
+				c.note("caught up after %s: %s", now.Sub(began).Round(100*time.Millisecond), p.done())
+				return nil
+			}
+			c.overwrite(p.line())
+		}
+	}
+}
+
+// overwrite replaces the progress line of a terminal, or adds one to a file.
+func (c *console) overwrite(line string) {
+	switch {
+	case c.terminal:
+		fmt.Fprintf(c.err, "\r\x1b[K%s", line)
+	case line != "":
+		c.note("%s", line)
+	}
+}
+
+// pace measures how fast a flow goes, smoothed over a few seconds.
+type pace struct {
+	at            time.Time
+	first         work
+	last          work
+	changes, call float64 // a second
+}
+
+// work is what a flow has done so far.
+type work struct{ changes, calls, hits, waiting, rows int64 }
+
+func workOf(s engine.Status) work {
+	var w work
+	for _, x := range s.Sources {
+		w.changes += x.ChangesTotal
+	}
+	for _, x := range s.Steps {
+		w.calls += x.CallsTotal
+		w.hits += x.MemoHitsTotal
+		w.waiting += int64(x.Pending)
+	}
+	for _, x := range s.Sinks {
+		w.rows += x.Rows
+	}
+	return w
+}
+
+// smoothing is the weight of the newest interval.
+const smoothing = 0.3
+
+func (p *pace) see(now time.Time, s engine.Status) {
+	w := workOf(s)
+	if p.at.IsZero() {
+		p.at, p.first, p.last = now, w, w
+		return
+	}
+	seconds := now.Sub(p.at).Seconds()
+	if seconds <= 0 {
+		return
+	}
+	changes, calls := float64(w.changes-p.last.changes)/seconds, float64(w.calls-p.last.calls)/seconds
+	if p.changes == 0 && p.call == 0 {
+		p.changes, p.call = changes, calls
+	} else {
+		p.changes += smoothing * (changes - p.changes)
+		p.call += smoothing * (calls - p.call)
+	}
+	p.at, p.last = now, w
+}
+
+// line tells how far the flow is, how fast, and how long what waits for calls will take.
+func (p *pace) line() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s rows read (%s/s)", grouped(p.last.changes-p.first.changes), grouped(int64(p.changes)))
+	if p.last.calls > 0 || p.last.waiting > 0 {
+		fmt.Fprintf(&b, ", %s calls (%s/s)", grouped(p.last.calls-p.first.calls), grouped(int64(p.call)))
+	}
+	if p.last.waiting > 0 {
+		fmt.Fprintf(&b, ", %s wait", grouped(p.last.waiting))
+		done := p.last.changes - p.first.changes - p.last.waiting
+		if calls := p.last.calls - p.first.calls; done > 0 && calls > 0 && p.call > 0 {
+			left := float64(calls) / float64(done) * float64(p.last.waiting) / p.call
+			fmt.Fprintf(&b, ", about %s left", time.Duration(left*float64(time.Second)).Round(time.Second))
+		}
+	}
+	return b.String()
+}
+
+// done sums up the first load.
+func (p *pace) done() string {
+	return fmt.Sprintf("%s rows read, %s calls, %s rows in sinks", grouped(p.last.changes-p.first.changes),
+		grouped(p.last.calls-p.first.calls), grouped(p.last.rows))
+}
+
+// grouped writes a number in groups of three digits.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	from := 0
+	if n < 0 {
+		from = 1
+	}
+	for i := len(s) - 3; i > from; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

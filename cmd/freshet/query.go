@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func (c *console) queryVerb() *cobra.Command {
+	var q api.Question
+	cmd := &cobra.Command{
+		Use:   "query FLOW TEXT",
+		Short: "Search the vector sink of a flow with the flow's own embedder",
+		Example: `  freshet query flow.yaml "how do I rotate credentials"
+  freshet query flow.yaml backups -k 20 --where 'row.path.startsWith("guide/")'`,
+		Args: takes("flow file", "text"),
+	}
+	cmd.Flags().IntVarP(&q.K, "k", "k", 5, "rows wanted")
+	cmd.Flags().StringVar(&q.Where, "where", "", "a CEL condition over the columns of the sink, as row.<column>")
+	cmd.Flags().StringVar(&q.Sink, "sink", "", "the sink to search, where the flow has several")
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		q.Text = args[1]
+		if q.K < 1 {
+			return result{}, usage("ask for one row or more", "-k is %d", q.K)
+		}
+		found, err := c.find(cmd.Context(), args[0], q)
+		if err != nil {
+			return result{}, err
+		}
+		return result{data: found, text: func(w io.Writer) { showHits(w, found) }}, nil
+	})
+	return cmd
+}
+
+// searchTime bounds a search from the command line, the model's time included.
+const searchTime = 30 * time.Second
+
+func (c *console) find(ctx context.Context, path string, q api.Question) (*api.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, searchTime)
+	defer cancel()
+	return either(ctx, c, path, func(p *peer) (*api.Answer, error) {
+		found := &api.Answer{}
+		return found, p.ask(ctx, http.MethodPost, "/api/v1/search", q, found)
+	}, func(f *flow) (*api.Answer, error) {
+		if !f.exists() {
+			c.note("the flow has not run yet: its index is empty")
+			return &api.Answer{Hits: []api.Hit{}}, nil
+		}
+		s, err := f.begin(ctx, engine.Options{})
+		if err != nil {
+			return nil, err
+		}
+		found, err := api.Find(ctx, s.engine, q)
+		if err = errors.Join(err, s.end()); err != nil {
+			return nil, err
+		}
+		return found, nil
+	})
+}
+
+// snippetSize is how much of a row's text a line shows, in characters.
+const snippetSize = 90
+
+func showHits(w io.Writer, a *api.Answer) {
+	if len(a.Hits) == 0 {
+		fmt.Fprintln(w, "nothing found")
+		return
+	}
+	rows := [][]string{{"score", "key", "text"}}
+	for _, h := range a.Hits {
+		var row map[string]any
+		if err := json.Unmarshal(h.Row, &row); err != nil {
+			continue
+		}
+		key, _ := row["_key"].(string)
+		rows = append(rows, []string{fmt.Sprintf("%.3f", h.Score), key, api.Snippet(row, snippetSize)})
+	}
+	table(w, rows)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/cdc/files"
+	"github.com/freshet/freshet/operators"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/flowfile"
+)
+
+// registry is what a flow file may name. A distribution with other connectors is another main with
+// another registry.
+func registry() flowfile.Registry {
+	return flowfile.Registry{
+		Sources: map[string]flowfile.SourceKind{
+			"files": {Doc: "Every regular file below a folder, keyed by its relative path; changes are followed.",
+				New: func() any { return new(filesConfig) }, Build: newFiles},
+		},
+		Operators: map[string]flowfile.OperatorKind{
+			"filter": {Doc: "Keeps the rows for which a condition holds.",
+				New: func() any { return new(operators.FilterConfig) }, Build: newFilter},
+			"map": {Doc: "Computes exactly these columns; the key stays.",
+				New: func() any { return new(operators.MapConfig) }, Build: newMap},
+			"split": {Doc: "Cuts a text into chunks, each a row of its own that keeps its key while its text stays.",
+				New: func() any { return new(operators.SplitConfig) }, Build: newSplit},
+			"embed": {Doc: "Adds the vector of a text, asked of a model once per text.",
+				New: func() any { return new(operators.EmbedConfig) }, Build: newEmbed},
+		},
+		Sinks: sinkKinds(),
+		Models: map[string]flowfile.ModelKind{
+			"openai": {Doc: "An embedding model behind a server that speaks OpenAI's protocol.",
+				New: func() any { return new(openaiConfig) }, Build: newOpenAI},
+			"builtin": {Doc: "A model inside freshet that needs nothing and knows words, not meanings: for demos and tests.",
+				New: func() any { return new(builtinConfig) }, Build: newBuiltin},
+		},
+		Project: newProjection,
+	}
+}
+
+type filesConfig struct {
+	Path      string        `yaml:"path" required:"true" doc:"The folder."`
+	Include   []string      `yaml:"include,single" doc:"Globs on the relative path; every file where absent. ** spans directories."`
+	Exclude   []string      `yaml:"exclude,single" doc:"Globs of files and directories to leave out."`
+	MaxSize   int64         `yaml:"max_size" unit:"bytes" default:"64MiB" min:"1" doc:"A larger file is a dead letter."`
+	Poll      time.Duration `yaml:"poll" min:"10ms" doc:"Compare the folder at this interval instead of being notified, for mounts that notify nobody."`
+	Reconcile time.Duration `yaml:"reconcile" default:"10m" min:"1s" doc:"Compare the folder this often although notices are at work."`
+	MaxDelete float64       `yaml:"max_delete" default:"0.5" min:"0" max:"1" doc:"Share of the known files that may be found gone at once; beyond it nothing is deleted and the flow stops."`
+}
+
+func newFiles(config any, env *flowfile.Env) (stream.Source, error) {
+	c := config.(*filesConfig)
+	s, err := files.New(files.Options{Path: env.Path(c.Path), Include: c.Include, Exclude: c.Exclude, MaxSize: c.MaxSize,
+		Poll: c.Poll, Reconcile: c.Reconcile, MaxDelete: c.MaxDelete, Logger: env.Logger})
+	if err != nil {
+		return nil, optionProblems(err)
+	}
+	return s, nil
+}
+
+// optionProblems makes problems, which point at their key, of what package files says of its options.
+func optionProblems(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, optionProblems(e))
+		}
+		return errors.Join(all...)
+	}
+	var option *files.OptionError
+	if !errors.As(err, &option) {
+		return err
+	}
+	return &stream.Problem{Code: "bad_value", Field: option.Option, Message: option.Error(), Hint: option.Hint}
+}
+
+func newFilter(config any, _ *flowfile.Env) (stream.Operator, error) {
+	return operators.NewFilter(*config.(*operators.FilterConfig))
+}
+
+func newMap(config any, _ *flowfile.Env) (stream.Operator, error) {
+	return operators.NewMap(*config.(*operators.MapConfig))
+}
+
+func newSplit(config any, _ *flowfile.Env) (stream.Operator, error) {
+	return operators.NewSplit(*config.(*operators.SplitConfig))
+}
+
+func newEmbed(config any, env *flowfile.Env) (stream.Operator, error) {
+	c := config.(*operators.EmbedConfig)
+	model, err := env.Model(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	return operators.NewEmbed(*c, model)
+}
+
+// newProjection is the operator behind `columns: {column: expression}` of a sink.
+func newProjection(columns []flowfile.NamedExpr) (stream.Operator, error) {
+	var c operators.MapConfig
+	for _, x := range columns {
+		c.Columns = append(c.Columns, operators.MapColumn{Name: x.Name, Expression: x.Expr})
+	}
+	op, err := operators.NewMap(c)
+	if err != nil {
+		return nil, fmt.Errorf("compute columns: %w", err)
+	}
+	return op, nil
+}

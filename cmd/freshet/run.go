@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func (c *console) runVerb() *cobra.Command {
+	var s service
+	cmd := &cobra.Command{
+		Use:   "run FLOW",
+		Short: "Run a flow: as a service, or --once to catch up and end",
+		Long: `Run keeps the sinks of a flow in step with its sources until it is told to stop:
+SIGTERM or SIGINT makes no new call, awaits those in flight, syncs the state and
+exits 0; a second signal ends at once.
+
+With --once it catches up with the sources as they stand at the start, and exits
+0 when everything is applied, 1 when rows are left as dead letters.
+
+A running service answers at --addr: a page, /api/v1, /metrics, /livez, /readyz.`,
+		Example: "  freshet run flow.yaml\n  freshet run flow.yaml --once",
+		Args:    takes("flow file"),
+	}
+	s.serving.flags(cmd)
+	cmd.Flags().BoolVar(&s.once, "once", false, "catch up with the sources as they stand now, then end")
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		s.path = args[0]
+		s.quiet = s.once && s.addr == ""
+		return c.serve(cmd.Context(), &s)
+	})
+	return cmd
+}
+
+// service is a flow that is to be run.
+type service struct {
+	serving
+	path  string
+	once  bool
+	quiet bool // nothing is served
+	// beside runs beside the flow until ctx ends; nil: nothing does.
+	beside func(ctx context.Context, s *session, address string) error
+}
+
+// listening is the first event of a service, printed once it answers.
+type listening struct {
+	Event string `json:"event"`
+	Flow  string `json:"flow"`
+	Addr  string `json:"addr"`
+}
+
+// serve runs a flow to its end.
+func (c *console) serve(ctx context.Context, v *service) (result, error) {
+	f, err := c.open(ctx, v.path)
+	if err != nil {
+		return result{}, stopped(ctx, err)
+	}
+	keepWithin(f.plan.Limits.MemoryBytes)
+	registry := prometheus.NewRegistry()
+	metrics, err := engine.NewMetrics(f.plan.Flow, registry)
+	if err != nil {
+		return result{}, err
+	}
+	s, err := f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics})
+	if err != nil {
+		return result{}, stopped(ctx, err)
+	}
+	for _, more := range []prometheus.Collector{s.engine.Collector(), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := registry.Register(more); err != nil {
+			return result{}, errors.Join(err, s.end())
+		}
+	}
+	err = c.runBeside(ctx, v, s, registry)
+	summary := s.engine.Summary()
+	if err := stopped(ctx, errors.Join(err, s.end())); err != nil {
+		return result{}, err
+	}
+	return c.ended(v, summary)
+}
+
+// runBeside runs the engine and what goes along with it, and waits for all of it.
+func (c *console) runBeside(ctx context.Context, v *service, s *session, registry *prometheus.Registry) error {
+	g, running := errgroup.WithContext(ctx)
+	besides, endBesides := context.WithCancel(context.WithoutCancel(ctx))
+	defer endBesides()
+	address := ""
+	if !v.quiet {
+		out, err := v.listen(s.plan.Flow)
+		if err != nil {
+			return err
+		}
+		address = out.Addr().String()
+		if err := out.control.write(s.state); err != nil {
+			return errors.Join(err, out.Close())
+		}
+		server := api.New(api.Flow{Health: s.engine, Tracer: s.engine, Changes: s.engine, Letters: s, Search: s.engine},
+			api.Options{Flow: s.plan.Flow, Token: out.control.Token, Remote: out.remote, Metrics: registry, Explain: explain(s), Logger: s.log})
+		g.Go(func() error {
+			return errors.Join(server.Serve(besides, out), out.control.remove(s.state))
+		})
+		if err := c.announce(s.plan.Flow, address); err != nil {
+			return err
+		}
+	}
+	if v.beside != nil {
+		g.Go(func() error { return v.beside(besides, s, address) })
+	} else if !c.json {
+		g.Go(func() error { return c.progress(besides, s.engine) })
+	}
+	g.Go(func() error {
+		defer endBesides()
+		return s.engine.Run(running)
+	})
+	return g.Wait()
+}
+
+// announce tells where the flow answers.
+func (c *console) announce(flow, address string) error {
+	if c.json {
+		return c.line(listening{Event: "listening", Flow: flow, Addr: address})
+	}
+	c.note("%s runs at http://%s", flow, address)
+	return nil
+}
+
+// explain makes faults of errors for the HTTP API, without secrets of the flow file.
+func explain(s *session) func(error) api.Fault {
+	return func(err error) api.Fault {
+		f := faultOf(err)
+		return api.Fault{Code: f.Code, Message: s.file.Redact(f.Message), Hint: s.file.Redact(f.Hint)}
+	}
+}
+
+// stopped is nil where an error only says that the flow was told to stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// ended says what a run has done. Dead letters that are left make a run with --once fail: not everything
+// is applied.
+func (c *console) ended(v *service, sum engine.Summary) (result, error) {
+	if v.once && sum.DeadLetters > 0 {
+		f := newFault("dead_letters", fmt.Sprintf("`freshet dlq ls %s` shows them with their cause; `freshet dlq retry` tries them again", v.path),
+			"%d rows could not be processed and are kept as dead letters", sum.DeadLetters)
+		f.Data = sum
+		return result{}, f
+	}
+	return result{data: sum, text: func(w io.Writer) {
+		fmt.Fprintf(w, "%s rows applied, %s calls, %s dead letters\n", grouped(sum.RowsApplied), grouped(sum.Calls), grouped(sum.DeadLetters))
+	}}, nil
+}
+
+// keepWithin makes the garbage collector keep the process within limits.memory (I9): it works harder from
+// four fifths of it on. A GOMEMLIMIT of the environment counts instead.
+func keepWithin(memory int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memory / 5 * 4)
+	}
+}

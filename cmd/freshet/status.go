@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func (c *console) statusVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status FLOW",
+		Short: "Tell how a flow does, running or stopped",
+		Args:  takes("flow file"),
+	}
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		s, err := c.statusOf(cmd.Context(), args[0])
+		if err != nil {
+			return result{}, err
+		}
+		return result{data: s, text: func(w io.Writer) { showStatus(w, s) }}, nil
+	})
+	return cmd
+}
+
+func (c *console) statusOf(ctx context.Context, path string) (engine.Status, error) {
+	return either(ctx, c, path, func(p *peer) (engine.Status, error) {
+		var s engine.Status
+		return s, p.ask(ctx, http.MethodGet, "/api/v1/status", nil, &s)
+	}, func(f *flow) (engine.Status, error) {
+		if !f.exists() {
+			return neverRun(f), nil
+		}
+		return reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+	})
+}
+
+// neverRun is the status of a flow that has no state yet; asking for it makes none.
+func neverRun(f *flow) engine.Status {
+	s := engine.Status{Flow: f.plan.Flow, State: "stopped", Sources: map[string]engine.SourceStatus{}, Steps: map[string]engine.StepStatus{},
+		Models: map[string]engine.ModelStatus{}, Sinks: map[string]engine.SinkStatus{}}
+	for _, n := range f.plan.Sources {
+		s.Sources[n.Name] = engine.SourceStatus{State: "stopped"}
+	}
+	for _, n := range f.plan.Steps {
+		if !n.Hidden {
+			s.Steps[n.Name] = engine.StepStatus{}
+		}
+	}
+	for _, m := range f.plan.Models() {
+		s.Models[m.Name()] = engine.ModelStatus{Breaker: "closed"}
+	}
+	for _, n := range f.plan.Sinks {
+		s.Sinks[n.Name] = engine.SinkStatus{}
+	}
+	return s
+}
+
+func showStatus(w io.Writer, s engine.Status) {
+	fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), sized(s.Store.Bytes))
+	rows := [][]string{{"source", "state", "changes", "position", "lag"}}
+	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
+		x := s.Sources[name]
+		rows = append(rows, []string{name, x.State, grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), x.Problem})
+	}
+	section(w, rows)
+	rows = [][]string{{"step", "rows in", "calls", "saved", "waiting", "dead letters"}}
+	for _, name := range slices.Sorted(maps.Keys(s.Steps)) {
+		x := s.Steps[name]
+		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.CallsTotal), grouped(x.MemoHitsTotal), grouped(int64(x.Pending)), grouped(x.DLQ)})
+	}
+	if len(rows) > 1 {
+		section(w, rows)
+	}
+	rows = [][]string{{"model", "answers", "in flight", "waiting", "tokens"}}
+	for _, name := range slices.Sorted(maps.Keys(s.Models)) {
+		x := s.Models[name]
+		answers := "yes"
+		if x.Reason != nil {
+			answers = "no (" + *x.Reason + "): " + x.Message
+		}
+		rows = append(rows, []string{name, answers, grouped(int64(x.InFlight)), grouped(int64(x.Queued)), grouped(x.TokensTotal)})
+	}
+	if len(rows) > 1 {
+		section(w, rows)
+	}
+	rows = [][]string{{"sink", "rows", "upserts", "deletes", "waiting", "fresh within (p50, p99)"}}
+	for _, name := range slices.Sorted(maps.Keys(s.Sinks)) {
+		x := s.Sinks[name]
+		fresh := "-"
+		if x.FreshnessMS.P99 > 0 {
+			fresh = fmt.Sprintf("%.0f ms, %.0f ms", x.FreshnessMS.P50, x.FreshnessMS.P99)
+		}
+		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh, x.Problem})
+	}
+	section(w, rows)
+}
+
+// sized writes a number of bytes for people.
+func sized(bytes int64) string {
+	value, units := float64(bytes), []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	for len(units) > 1 && value >= 1024 {
+		value, units = value/1024, units[1:]
+	}
+	if units[0] == "B" {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	return fmt.Sprintf("%.1f %s", value, units[0])
+}
+
+// section prints a table below an empty line; one that has a head alone is left out.
+func section(w io.Writer, rows [][]string) {
+	if len(rows) > 1 {
+		fmt.Fprintln(w)
+		table(w, rows)
+	}
+}
