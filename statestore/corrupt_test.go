@@ -288,6 +288,55 @@ func TestEveryBitOfATableIsWatchedOrIdle(t *testing.T) {
 	}
 }
 
+// TestAReadOfADamagedTableIsNoAbsence: I10, a point read that meets damage is an error, never a miss.
+func TestAReadOfADamagedTableIsNoAbsence(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	closeDB(t, db)
+	tables, err := filepath.Glob(filepath.Join(dir, "*", "*.sst"))
+	if err != nil || len(tables) < 2 {
+		t.Fatalf("tables %v %v", tables, err)
+	}
+	for _, table := range tables {
+		data, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(data)*3/4; at += 200 { // every block of data
+			data[at] ^= 0x10
+		}
+		if err := os.WriteFile(table, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, _ := corruptRow(5)
+	fp := statestore.Fingerprint{5, 0, 7}
+	for part, key := range map[string][]byte{"state": key, "memo": fp[:]} {
+		for name, read := range map[string]func(s *statestore.Store) (bool, error){
+			"get": func(s *statestore.Store) (bool, error) { _, ok, err := s.Get(key); return ok, err },
+			"has": func(s *statestore.Store) (bool, error) { return s.Has(key) },
+			"sorted get": func(s *statestore.Store) (found bool, err error) {
+				err = s.GetSorted([][]byte{key}, func(_ int, _ []byte, ok bool) error { found = ok; return nil })
+				return found, err
+			},
+		} {
+			s, err := statestore.OpenStore(filepath.Join(copyDir(t, dir), part), statestore.Options{
+				OpaqueKeys: part == "memo", Fatal: unexpectedFatal(t),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := read(s); ok || !errors.Is(err, statestore.ErrCorrupt) {
+				t.Errorf("%s from a damaged table of %s: %v %v, want ErrCorrupt", name, part, ok, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestOnceDamageIsSeenTheStoreAnswersNothing proves that no read of a damaged store can drive a
 // delete, and no write goes on top of it (I10).
 func TestOnceDamageIsSeenTheStoreAnswersNothing(t *testing.T) {

@@ -95,6 +95,11 @@ func TestStagesAreListedNumberedAndRemoved(t *testing.T) {
 	if ids, err := db.Stages(); err != nil || !gocmp.Equal(ids, []uint64{first, second}) {
 		t.Fatalf("stages after a crash: %v %v, want the two that were closed", ids, err)
 	}
+	for _, id := range []uint64{first, second} {
+		if lengths, _, err := scanStage(db, id, statestore.StageStart); err != nil || !gocmp.Equal(lengths, []int{1}) {
+			t.Errorf("stage %d after a crash: records of %v bytes, %v", id, lengths, err)
+		}
+	}
 	if err := errors.Join(db.RemoveStage(first), db.RemoveStage(first)); err != nil {
 		t.Errorf("remove twice: %v", err)
 	}

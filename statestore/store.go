@@ -140,29 +140,11 @@ func (s *Store) open(o Options) error {
 			return err
 		}
 	}
-	names, err := s.fs.List(s.dir)
-	if err != nil {
-		return fmt.Errorf("list %s: %w", s.dir, err)
-	}
 	s.db, err = pebble.Open(s.dir, opts)
 	if err != nil {
 		return s.openError(err)
 	}
-	if currentManifest(names) == "" && !o.ReadOnly {
-		return s.firstLog()
-	}
 	return nil
-}
-
-// firstLog gives a new database a new log. Pebble makes the first one in the oldest format, before
-// it raises the format of the database, and that one does not say what had been synced: damage
-// in it would pass for a torn end.
-func (s *Store) firstLog() error {
-	err := s.flush()
-	if err != nil {
-		err = errors.Join(err, s.db.Close())
-	}
-	return err
 }
 
 func (s *Store) openError(err error) error {
