@@ -103,8 +103,8 @@ func (w *world) run(killAt, percent int) (killed bool) {
 	var survives *vfs.MemFS
 	crash := func(point string) {
 		if n := steps.Add(1); int(n) == killAt {
+			dead.Store(true) // before the disk: nothing reaches a target that the disk does not know of
 			survives = w.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(killAt), 3))})
-			dead.Store(true)
 			w.seen[point]++
 			cancel()
 		}
