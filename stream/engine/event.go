@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // ChangeEvent tells what one change of a source row has come to, once the sinks hold it.
@@ -14,9 +15,13 @@ type ChangeEvent struct {
 	Upserts int    `json:"upserts"`
 	Deletes int    `json:"deletes"`
 	Epoch   uint64 `json:"epoch"`
+	// FreshMS is the time from the source's commit until every sink held the change, in milliseconds; 0 where
+	// the source does not say when that was.
+	FreshMS float64 `json:"fresh_ms,omitempty"`
 
 	root  int
 	owner []byte
+	time  int64 // source commit, microseconds since 1970
 }
 
 // broadcaster tells whoever listens of changes. It never waits for a listener: one that does not keep
@@ -69,6 +74,12 @@ func (b *broadcaster) release(settled func(epoch uint64) bool) {
 	}
 	if n == 0 {
 		return
+	}
+	now := time.Now().UnixMicro()
+	for i := range b.waiting[:n] {
+		if ev := &b.waiting[i]; ev.time > 0 {
+			ev.FreshMS = float64(max(0, now-ev.time)) / 1000
+		}
 	}
 	for l := range b.listeners {
 		for _, ev := range b.waiting[:n] {

@@ -400,7 +400,7 @@ func (w *worker) tell(before []int64) {
 	if !w.listening {
 		return
 	}
-	ev := ChangeEvent{Event: "change", Source: w.t.root.name, owner: w.t.key, root: w.t.root.index, Calls: int(w.paid)}
+	ev := ChangeEvent{Event: "change", Source: w.t.root.name, owner: w.t.key, root: w.t.root.index, Calls: int(w.paid), time: w.next.time}
 	n := len(w.g.targets)
 	for i := range n {
 		upserts, deletes := int(w.out.upserts[i]-before[i]), int(w.out.deletes[i]-before[n+i])
