@@ -29,16 +29,23 @@
 //
 //   - A path is watched before it is read, so that nothing falls between a pass and the notices.
 //     Notices that the system or the bound lost lead to a new pass, never to silence.
+//
 //   - A file is racy when it changed so shortly before it was read that a later change could carry the
 //     same times; its content is hashed again at the next pass. Systems stamp times in steps: 20 ms are
 //     taken for the usual ones, 2 s where the stamps are whole seconds (FAT, some network mounts).
+//
 //   - A missing folder is a fault, never an empty one. A pass that finds more than Options.MaxDelete of
 //     the known files gone (of 20 or more; files that only moved within the folder are not gone, nor are
 //     those that the globs leave out) deletes none of them.
+//
 //   - The ledger lags what was put: until it shows a note, the source remembers it, so that a file
 //     made and removed meanwhile is deleted.
+//
 //   - Positions count the transactions; one file is one transaction, a file renamed while it is watched
 //     is one of a delete and an update.
+//
+//   - A file with several names (hard links) is a row under each. The system tells of a change under the
+//     name that it came by; the other rows follow at the next pass.
 //
 // # Concurrency
 //

@@ -45,7 +45,10 @@ func unfit(pattern string) string {
 	switch {
 	case pattern == "":
 		return "leave it out, or name files such as **/*.md"
-	case strings.HasPrefix(pattern, "/"), strings.HasPrefix(pattern, "./"), path.Clean(pattern) != pattern:
+	case len(pattern) > 1 && strings.HasSuffix(pattern, "/"):
+		return "globs match files: write " + pattern + "** for all below a directory"
+	case strings.HasPrefix(pattern, "/"), strings.HasPrefix(pattern, "./"), pattern == "..", strings.HasPrefix(pattern, "../"),
+		path.Clean(pattern) != pattern:
 		return "write the glob relative to the folder, without a leading / or ./ and without . or .. inside, such as **/*.md"
 	case !doublestar.ValidatePattern(pattern):
 		return "close every [ and {, and write a literal one as \\[ or \\{"

@@ -129,6 +129,8 @@ func (r *run) setback(err error) error {
 	switch {
 	case r.refused != nil:
 		return r.refused
+	case errors.As(err, new(*setback)):
+		return err
 	case errors.Is(err, errWatchLimit):
 		r.troubles.limit, r.unwatched = err, time.Now().Add(r.source.options.Reconcile)
 		return &setback{err: err}

@@ -91,9 +91,13 @@ func openDir(dir *os.Root, base string) (*os.Root, error) {
 	if err != nil {
 		return nil, absentOr(err)
 	}
-	if opened, err := below.Stat("."); err != nil || !os.SameFile(seen, opened) {
+	opened, err := below.Stat(".")
+	if err == nil && !os.SameFile(seen, opened) {
+		err = errAbsent // replaced meanwhile
+	}
+	if err != nil {
 		below.Close()
-		return nil, errAbsent // replaced meanwhile
+		return nil, absentOr(err)
 	}
 	return below, nil
 }
