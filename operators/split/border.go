@@ -20,6 +20,8 @@ const (
 	betweenJoints
 	betweenWords
 	betweenClauses
+	// betweenWraps is at the end of a line that goes on in the next one: prose that was wrapped at a margin.
+	betweenWraps
 	betweenSentences
 	betweenLines
 	betweenParagraphs
@@ -40,16 +42,22 @@ type border struct {
 	strength   strength // how good a place it is
 }
 
-// The bytes around a border that its key covers. An edit further away does not move the cut.
+// The bytes around a border that its key covers. An edit further away does not move the cut. Where keys are equal,
+// as in tables of generated code, wide keys decide.
 const (
-	keyBefore = 16
-	keyAfter  = 24
+	keyBefore, keyAfter   = 16, 24
+	wideBefore, wideAfter = 64, 192
 )
 
 // newBorder returns the border whose left side ends at end and whose right side begins at start.
 func newBorder(text string, end, start int, s strength) border {
 	around := text[max(0, end-keyBefore):min(len(text), start+keyAfter)]
 	return border{end: end, start: start, key: uint32(xxh3.HashString(around) >> 32), strength: s}
+}
+
+// wideKey returns a hash of more of the text around the border than its key covers.
+func (b border) wideKey(text string) uint64 {
+	return xxh3.HashString(text[max(0, b.end-wideBefore):min(len(text), b.start+wideAfter)])
 }
 
 // borderAt returns the border in the white space around offset, within text[lo:hi]. It is none when one

@@ -62,9 +62,14 @@ func (g *grammar) before(lines []line, prev, i int, text string) strength {
 	return betweenRows - depth
 }
 
-// binds reports whether a line is a decorator or an attribute of the line after it.
+// binds reports whether a line is a decorator or an attribute of the line after it, or leaves a statement unfinished.
 func (g *grammar) binds(l line, text string) bool {
-	return !l.inside && l.code && strings.IndexByte(g.binders, text[l.first]) >= 0
+	if l.inside || !l.code {
+		return false
+	}
+	first := text[l.first]
+	return strings.IndexByte(g.binders, first) >= 0 ||
+		g.features&terminated != 0 && first != '#' && strings.IndexByte(";:,{}", l.last) < 0
 }
 
 // ends reports whether the line p ends a block that the line l is behind.
@@ -72,7 +77,7 @@ func (g *grammar) ends(p, l line, text string) bool {
 	if g.features&indented != 0 && l.depth < p.depth {
 		return true
 	}
-	return p.code && !p.inside && (strings.IndexByte(")]}", text[p.first]) >= 0 || firstWord(text[p.first:]) == "end")
+	return p.code && !p.inside && l.depth < p.depth && strings.IndexByte(")]}", text[p.first]) >= 0
 }
 
 // firstWord returns the name that code begins with, or its first byte if it begins with none.

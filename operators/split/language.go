@@ -63,6 +63,7 @@ const (
 	delimiters                     // raw strings R"x(…)x"
 	templates                      // `…${…}…`
 	regexes                        // /…/
+	terminated                     // a statement ends with a semicolon
 )
 
 var (
@@ -87,21 +88,24 @@ var grammars = [...]grammar{
 	TypeScript: {names: []string{"typescript", "ts", "tsx"}, comments: slashComments, blocks: starBlocks, quotes: cQuotes,
 		features: templates | regexes, binders: "@", tails: cTails},
 	Rust: {names: []string{"rust", "rs"}, comments: slashComments, blocks: nestedBlocks,
-		quotes: []quote{{`"`, `"`, true, true}}, features: lifetimes, binders: "#", tails: []string{"else"}},
-	Java: {names: []string{"java"}, comments: slashComments, blocks: starBlocks, quotes: tripleQuotes, binders: "@", tails: cTails},
-	C:    {names: []string{"c", "h"}, comments: slashComments, blocks: starBlocks, quotes: cQuotes, tails: cTails},
+		quotes: []quote{{`"`, `"`, true, true}}, features: lifetimes | terminated, binders: "#", tails: []string{"else"}},
+	Java: {names: []string{"java"}, comments: slashComments, blocks: starBlocks, quotes: tripleQuotes,
+		features: terminated, binders: "@", tails: cTails},
+	C: {names: []string{"c", "h"}, comments: slashComments, blocks: starBlocks, quotes: cQuotes,
+		features: terminated, tails: cTails},
 	CPP: {names: []string{"cpp", "c++", "cc", "hpp"}, comments: slashComments, blocks: starBlocks, quotes: cQuotes,
-		features: delimiters, tails: cTails},
+		features: delimiters | terminated, tails: cTails},
 	CSharp: {names: []string{"csharp", "c#", "cs"}, comments: slashComments, blocks: starBlocks,
-		quotes: []quote{{`"""`, `"""`, false, true}, {`@"`, `"`, false, true}, {`"`, `"`, true, false}, {"'", "'", true, false}},
-		tails:  cTails},
+		quotes:   []quote{{`"""`, `"""`, false, true}, {`@"`, `"`, false, true}, {`"`, `"`, true, false}, {"'", "'", true, false}},
+		features: terminated, tails: cTails},
 	Kotlin: {names: []string{"kotlin", "kt"}, comments: slashComments, blocks: nestedBlocks, binders: "@", tails: cTails,
 		quotes: []quote{{`"""`, `"""`, false, true}, {`"`, `"`, true, false}, {"'", "'", true, false}}},
 	Scala: {names: []string{"scala"}, comments: slashComments, blocks: nestedBlocks, binders: "@", tails: cTails,
 		quotes: []quote{{`"""`, `"""`, false, true}, {`"`, `"`, true, false}}},
 	Swift: {names: []string{"swift"}, comments: slashComments, blocks: nestedBlocks, binders: "@", tails: cTails,
 		quotes: []quote{{`"""`, `"""`, true, true}, {`"`, `"`, true, false}}},
-	PHP: {names: []string{"php"}, comments: []string{"//", "#"}, blocks: starBlocks, quotes: scriptQuotes, tails: cTails},
+	PHP: {names: []string{"php"}, comments: []string{"//", "#"}, blocks: starBlocks, quotes: scriptQuotes,
+		features: terminated, tails: cTails},
 	Ruby: {names: []string{"ruby", "rb"}, comments: []string{"#"}, blocks: []block{{open: "=begin", close: "=end"}},
 		quotes: scriptQuotes, features: indented, tails: []string{"else", "elsif", "when", "rescue", "ensure", "end"}},
 	Shell: {names: []string{"shell", "sh", "bash"}, comments: []string{"#"}, quotes: []quote{{`"`, `"`, true, true}, {"'", "'", false, true}},

@@ -14,6 +14,7 @@ type line struct {
 	code         bool // it has something besides comments
 	comment      bool // it has a comment
 	opens        bool // more brackets are open after it than before it
+	last         byte // the last byte of its code
 }
 
 // blank reports a line without anything but white space.
@@ -62,6 +63,9 @@ func (x *lexer) newLine(start int, inside bool) {
 	if n > 0 {
 		l := &x.lines[n-1]
 		l.opens = x.depth > l.depth
+		if l.code && x.before > 0 {
+			l.last = x.text[x.before-1]
+		}
 	}
 	if n > 1 && x.lines[n-1].blank() && x.lines[n-2].blank() {
 		x.lines = x.lines[:n-1] // one blank line says as much as many
@@ -72,12 +76,22 @@ func (x *lexer) newLine(start int, inside bool) {
 // see notes that something other than white space is at an offset of the current line.
 func (x *lexer) see(at int, code bool) {
 	l := &x.lines[len(x.lines)-1]
+	if at == l.start && !l.inside && l.depth > 0 && x.startsAnew(at) {
+		x.depth, l.depth, x.holes = 0, 0, x.holes[:0]
+	}
 	l.first = min(l.first, at)
 	if code {
 		l.code = true
 	} else {
 		l.comment = true
 	}
+}
+
+// startsAnew reports whether a line that is not indented begins a declaration, though brackets are open: a bracket is
+// missing above, as in a program that somebody is writing. It must not make the rest of the file something else.
+func (x *lexer) startsAnew(at int) bool {
+	n := len(x.lines)
+	return n > 1 && x.lines[n-2].blank() && (wordByte(x.text[at]) || x.text[at] == '/')
 }
 
 // token reads one token at i and returns the offset behind it.

@@ -125,13 +125,16 @@ type document struct {
 	above    [7]string // the path of the last heading of each level or an outer one, by level
 }
 
-// add appends the border at an offset of the text, unless one is there already.
+// add appends the border at an offset of the text. Where one is there already, the stronger one counts.
 func (d *document) add(offset int, s strength) {
 	b, ok := borderAt(d.text, d.in.lo, d.in.hi, offset, s)
 	if !ok {
 		return
 	}
-	if n := len(d.borders); n == 0 || d.borders[n-1].start < b.start && d.borders[n-1].end < b.start {
+	n := len(d.borders)
+	if n > 0 && d.borders[n-1].start == b.start {
+		d.borders[n-1].strength = max(d.borders[n-1].strength, s)
+	} else if n == 0 || d.borders[n-1].start < b.start && d.borders[n-1].end < b.start {
 		d.borders = append(d.borders, b)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // white space.
 func appendProse(to []border, text string, lo, hi int, s strength) []border {
 	switch s {
-	case betweenParagraphs, betweenLines:
+	case betweenParagraphs, betweenLines, betweenWraps:
 		return appendLines(to, text, lo, hi, s)
 	case betweenSentences, betweenClauses:
 		return appendMarks(to, text, lo, hi, s)
@@ -27,7 +27,8 @@ func appendProse(to []border, text string, lo, hi int, s strength) []border {
 	}
 }
 
-// appendLines appends the ends of lines, or for betweenParagraphs those that a blank line follows.
+// appendLines appends the ends of lines: for betweenParagraphs those that a blank line follows, for betweenLines those
+// that are no wraps, for betweenWraps all.
 func appendLines(to []border, text string, lo, hi int, s strength) []border {
 	for i := lo; ; {
 		n := strings.IndexByte(text[i:hi], '\n')
@@ -39,8 +40,22 @@ func appendLines(to []border, text string, lo, hi int, s strength) []border {
 		if s == betweenParagraphs && strings.IndexByte(text[n+1:i], '\n') < 0 {
 			continue
 		}
-		to = append(to, newBorder(text, trimRight(text, lo, n), i, s))
+		end := trimRight(text, lo, n)
+		if s == betweenLines && wrapped(text, end, i) {
+			continue
+		}
+		to = append(to, newBorder(text, end, i, s))
 	}
+}
+
+// wrapped reports whether a line goes on in the next one: it ends with a word or a comma, and the next one begins with a
+// small letter and without an indent.
+func wrapped(text string, end, start int) bool {
+	if c := text[end-1]; !wordByte(c) && c != ',' || text[start-1] != '\n' {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(text[start:])
+	return unicode.IsLower(r)
 }
 
 // appendMarks appends the places behind punctuation that ends a sentence, or a clause.
@@ -130,8 +145,8 @@ func between(text string, i int) bool {
 	return canStart(text, i) && !prepends(before)
 }
 
-// abbreviation reports whether the full stop at dot ends no sentence: the next word is in lower case, or one letter
-// is all that stands before it.
+// abbreviation reports whether the full stop at dot ends no sentence: the next word is in lower case, or what stands
+// before it is one letter or a title.
 func abbreviation(text string, lo, dot, next int) bool {
 	if r, _ := utf8.DecodeRuneInString(text[next:]); unicode.IsLower(r) {
 		return true
@@ -142,6 +157,12 @@ func abbreviation(text string, lo, dot, next int) bool {
 	r, n := utf8.DecodeLastRuneInString(text[lo:dot])
 	if !unicode.IsLetter(r) {
 		return false
+	}
+	word := text[max(lo, dot-4):dot]
+	word = word[strings.LastIndexAny(word, " \t\n(")+1:]
+	switch word {
+	case "Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Fig", "cf", "vs":
+		return true
 	}
 	before, _ := utf8.DecodeLastRuneInString(text[lo : dot-n])
 	return dot-n == lo || !unicode.IsLetter(before) && !unicode.IsDigit(before)

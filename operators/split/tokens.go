@@ -11,7 +11,7 @@ import (
 // tokenCounter counts the tokens of words. It remembers the counts of short ones.
 type tokenCounter struct {
 	codec *codec.Codec
-	seen  [1 << 14]atomic.Pointer[countedWord] // by hash; a newer word takes the place of an older one
+	seen  [1 << 16]atomic.Pointer[countedWord] // by hash, in one of two places; a new word takes that of an old one
 }
 
 type countedWord struct {
@@ -34,12 +34,22 @@ func (c *tokenCounter) word(text string) int {
 	if len(text) > rememberedMax {
 		return c.encode(text)
 	}
-	slot := &c.seen[xxh3.HashString(text)%uint64(len(c.seen))]
-	if w := slot.Load(); w != nil && w.text == text {
-		return w.count
+	hash := xxh3.HashString(text)
+	first := hash % uint64(len(c.seen))
+	slots := [2]*atomic.Pointer[countedWord]{&c.seen[first], &c.seen[first^1]}
+	free := slots[hash>>63]
+	for _, slot := range slots {
+		w := slot.Load()
+		if w == nil {
+			free = slot
+			break
+		}
+		if w.text == text {
+			return w.count
+		}
 	}
 	n := c.encode(text)
-	slot.Store(&countedWord{strings.Clone(text), n})
+	free.Store(&countedWord{strings.Clone(text), n})
 	return n
 }
 

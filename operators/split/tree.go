@@ -149,18 +149,25 @@ func (t *tree) window(i, j, lo, hi int) (from, to int) {
 	return from, max(from, to)
 }
 
-// greatest returns the border of one strength with the greatest key in t.borders[i:j], or -1. Of equal keys the
-// one nearest the middle is taken: in a text that repeats itself this keeps the tree shallow.
+// greatest returns the border of one strength with the greatest key in t.borders[i:j], or -1. Of those with equal
+// wide keys the one nearest the middle is taken: in a text that repeats itself this keeps the tree shallow.
 func (t *tree) greatest(i, j int, s strength) int {
-	best, away := -1, 0
+	best := -1
 	for k := i; k < j; k++ {
-		b := t.borders[k]
-		if b.strength != s || best >= 0 && b.key < t.borders[best].key {
+		b := &t.borders[k]
+		if b.strength != s {
 			continue
 		}
-		distance := max(2*k-i-j, i+j-2*k)
-		if best < 0 || b.key > t.borders[best].key || distance < away {
-			best, away = k, distance
+		if best < 0 || b.key > t.borders[best].key {
+			best = k
+			continue
+		}
+		if b.key < t.borders[best].key {
+			continue
+		}
+		wide, bestWide := b.wideKey(t.text), t.borders[best].wideKey(t.text)
+		if wide > bestWide || wide == bestWide && max(2*k-i-j, i+j-2*k) < max(2*best-i-j, i+j-2*best) {
+			best = k
 		}
 	}
 	return best
