@@ -37,7 +37,7 @@ func Example() {
 	}
 	// Output:
 	// sea 0.77 blue
-	// fire 0.19 red
+	// fire 0.20 red
 }
 
 func ExampleView() {

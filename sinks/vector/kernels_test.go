@@ -23,7 +23,7 @@ func TestEveryKernelGivesTheSameHits(t *testing.T) {
 			txn.Upserts = append(txn.Upserts, Upsert{Key: fmt.Append(nil, i), Version: 1, Vector: queries.Next()})
 		}
 		var want [][]Hit
-		vecs := queries.Take(30)
+		vecs := queries.Take(12)
 		for n, set := range kernel.Available() {
 			x, err := open("index", Options{Dims: dims, FS: fs, IVFRows: ivf}, set)
 			if err != nil {

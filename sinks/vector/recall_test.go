@@ -64,11 +64,11 @@ func (c corpus) recall(t *testing.T, x *vector.Index, queries [][]float32) float
 // TestRecallSurvivesChurn replaces half of the rows five times over, then deletes a fifth, on flat and partitioned
 // indexes of easy and hard data, and measures recall against float vectors at each stage.
 func TestRecallSurvivesChurn(t *testing.T) {
-	rows, dims := 6000, 64
+	rows, dims := 4000, 64
 	if os.Getenv("FRESHET_SOAK") == "1" {
 		rows, dims = 50_000, 384
 	} else if testing.Short() {
-		rows = 2500
+		rows = 2000
 	}
 	for _, c := range []struct {
 		name  string
@@ -81,7 +81,7 @@ func TestRecallSurvivesChurn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := open(t, vfs.NewMem(), vector.Options{Dims: dims, IVFRows: c.ivf})
 			src := vectortest.New(1, dims, c.shape)
-			queries := src.Take(40)
+			queries := src.Take(25)
 			truth := corpus{}
 			epoch := uint64(0)
 			check := func(stage string) {
@@ -137,7 +137,7 @@ func TestRecallSurvivesChurn(t *testing.T) {
 // TestListsSplitAndMergeAsDataDrifts moves all data from some clusters to others, so that old lists empty and new
 // ones crowd.
 func TestListsSplitAndMergeAsDataDrifts(t *testing.T) {
-	const dims, rows = 32, 8000
+	const dims, rows = 32, 6000
 	x := open(t, vfs.NewMem(), vector.Options{Dims: dims, IVFRows: 2000})
 	truth := corpus{}
 	old := vectortest.New(1, dims, vectortest.Hard)
@@ -190,7 +190,7 @@ func TestListsSplitAndMergeAsDataDrifts(t *testing.T) {
 // TestFiltersAreExactAtEverySelectivity compares filters of half of the rows down to one row with brute force, on
 // a partitioned index, by terms, by payload, and by both.
 func TestFiltersAreExactAtEverySelectivity(t *testing.T) {
-	const dims, rows = 32, 6000
+	const dims, rows = 32, 4000
 	shares := []int{2, 10, 100, 1000, rows}
 	x := open(t, vfs.NewMem(), vector.Options{Dims: dims, IVFRows: 1000})
 	src := vectortest.New(1, dims, vectortest.Hard)
