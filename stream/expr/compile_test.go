@@ -230,3 +230,14 @@ func TestTermsAreTheConjunctsThatFixAText(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestNestedMacrosAreCheckedInLinearTime(t *testing.T) {
+	text := "row.text"
+	for range 20 {
+		text = "[row.text].map(a, " + text + ")[0]"
+	}
+	p := compile(t, text)
+	if !p.Type().Nullable {
+		t.Errorf("type %s, want one that allows null", p.Type())
+	}
+}

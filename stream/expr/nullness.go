@@ -186,7 +186,8 @@ func (c *nullCheck) chain(e ast.Expr, args []ast.Expr, when bool, known facts, v
 	return nullness{}
 }
 
-// comprehension visits an expanded macro. The accumulator is followed until it changes no more.
+// comprehension visits an expanded macro. One pass is enough, as macros only add to the accumulator and
+// never look into it; more would multiply where macros are nested.
 func (c *nullCheck) comprehension(m ast.ComprehensionExpr, e ast.Expr, known facts, vars scope) nullness {
 	r := c.needed(m.IterRange(), e, known, vars)
 	accu := c.of(m.AccuInit(), known, vars)
@@ -197,15 +198,9 @@ func (c *nullCheck) comprehension(m ast.ComprehensionExpr, e ast.Expr, known fac
 		r.element = false
 	}
 	loop := vars.with(m.IterVar(), nullness{value: r.element})
-	for range 3 {
-		in := loop.with(m.AccuVar(), accu)
-		c.of(m.LoopCondition(), inner, in)
-		next := accu.or(c.of(m.LoopStep(), inner, in))
-		if next == accu {
-			break
-		}
-		accu = next
-	}
+	loop = loop.with(m.AccuVar(), accu)
+	c.of(m.LoopCondition(), inner, loop)
+	accu = accu.or(c.of(m.LoopStep(), inner, loop))
 	return c.of(m.Result(), known.without(m.AccuVar()), vars.with(m.AccuVar(), accu))
 }
 
