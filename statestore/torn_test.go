@@ -3,10 +3,13 @@ package statestore_test
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/freshet/freshet/statestore"
 )
@@ -14,8 +17,8 @@ import (
 // crashed returns a copy of an open state as kill -9 leaves it, with logs that hold all rows.
 func crashed(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "state")
-	db := openDB(t, nil, dir)
+	fs := vfs.NewCrashableMem()
+	db := openDB(t, fs, "state")
 	for epoch := range 3 {
 		b := db.State.NewBatch()
 		for i := epoch; i < corruptRows; i += 3 {
@@ -32,9 +35,20 @@ func crashed(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	copied := copyDir(t, dir)
+	copied := killed(t, fs)
 	closeDB(t, db)
 	return copied
+}
+
+// killed returns a directory with the files of an open state as kill -9 leaves them at this moment.
+func killed(t *testing.T, fs *vfs.MemFS) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "killed")
+	at := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+	if ok, err := vfs.Clone(at, vfs.Default, "state", dir); !ok || err != nil {
+		t.Fatalf("copy the killed state: %v %v", ok, err)
+	}
+	return dir
 }
 
 // newestLog returns the newest write-ahead log of the state and where its records end.
@@ -134,6 +148,37 @@ func TestDamageAfterACrashIsNamed(t *testing.T) {
 					t.Errorf("%s %s: %v, want a CorruptError that names it", name, damage, err)
 				}
 			}
+		}
+	}
+}
+
+// TestAFlipInAManifestAfterACrashIsNamed: Pebble takes the first bad record of a MANIFEST for its torn
+// end and goes on with the older set of tables, without a word about the newer ones (I10).
+func TestAFlipInAManifestAfterACrashIsNamed(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	db := openDB(t, fs, "state")
+	fill(t, db)
+	copied := killed(t, fs)
+	closeDB(t, db)
+	manifests, err := filepath.Glob(filepath.Join(copied, "state", "MANIFEST-*"))
+	if err != nil || len(manifests) != 1 {
+		t.Fatalf("manifests %v %v", manifests, err)
+	}
+	data, err := os.ReadFile(manifests[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := readAll(t, copyDir(t, copied)); err != nil {
+		t.Fatalf("undamaged: %v", err)
+	}
+	for at := 0; at < len(data)*2/3; at += len(data) / 20 {
+		if err := os.WriteFile(manifests[0], flip(data, at), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := readAll(t, copyDir(t, copied))
+		var corrupt *statestore.CorruptError
+		if !errors.As(err, &corrupt) || filepath.Base(corrupt.File) != filepath.Base(manifests[0]) {
+			t.Errorf("bit flipped at %d of %d: %v, want a CorruptError that names the MANIFEST", at, len(data), err)
 		}
 	}
 }
