@@ -17,6 +17,7 @@ type Problem struct {
 	Exit    int // exit code where it is not that of a bad flow (2)
 }
 
+// Error is the message behind the node and key that it is about; the hint is left to whoever shows it.
 func (p *Problem) Error() string {
 	where := p.Node
 	if p.Field != "" && where != "" {

@@ -111,7 +111,10 @@ type RejectError struct {
 	Code string
 }
 
+// Error is the target's own word on the effect.
 func (e *RejectError) Error() string { return "the sink rejects a row: " + e.Err.Error() }
+
+// Unwrap is the error that the target gave.
 func (e *RejectError) Unwrap() error { return e.Err }
 
 // Runner is a Writer with work of its own to do while the flow runs. Run returns nil when ctx ends.
