@@ -1,0 +1,205 @@
+package policy
+
+import "slices"
+
+// Room is one row of the table of packages.
+type Room struct {
+	// Path is the folder of the package.
+	Path string
+	// Rooms are the rooms that it may import; "a/..." stands for a and everything below, "..." for all.
+	Rooms []string
+	// Modules are the packages of other authors that it may import; a path covers what is below it.
+	Modules []string
+	// Tests are what its tests may import besides the above and testModules.
+	Tests []string
+	// Why says what the room is for, and with it why it may import what it does.
+	Why string
+}
+
+// testModules is what every test may import.
+func testModules() []string {
+	return []string{
+		"github.com/google/go-cmp",
+		"github.com/rogpeppe/go-internal",
+		"go.uber.org/goleak",
+		"pgregory.net/rapid",
+	}
+}
+
+// Rooms is the table of who may import whom. A new package gets a row, and the row a reason. A row that is
+// widened to make a build pass is a decision about the house: say in the commit why.
+func Rooms() []Room {
+	return slices.Concat(leaves(), sources(), streams(), operators(), sinks(), tops())
+}
+
+// leaves: no leaf knows another.
+func leaves() []Room {
+	return []Room{
+		{Path: "cdc", Why: "the words that every room shares; the standard library only, so that everybody can import it"},
+		{
+			Path:    "statestore",
+			Modules: []string{"github.com/cockroachdb/pebble/v2", "github.com/zeebo/xxh3"},
+			Why:     "the careful layer over Pebble; speaks bytes, so that encodings stay with their owners",
+		},
+		{
+			Path:    "backpressure",
+			Modules: []string{"github.com/sony/gobreaker/v2", "golang.org/x/sync"},
+			Why:     "credits, limits and breakers; counts cost and does not know a Change",
+		},
+		{
+			Path:  "accel",
+			Tests: []string{"accel/builtin"},
+			Why:   "batching of calls to models and devices; does not know rows",
+		},
+		{
+			Path:    "accel/builtin",
+			Rooms:   []string{"accel"},
+			Modules: []string{"golang.org/x/text"},
+			Why:     "the embedder that needs no server",
+		},
+		{Path: "accel/openai", Rooms: []string{"accel"}, Why: "the client for servers that speak OpenAI's protocol; net/http and nothing more"},
+		{
+			Path:    "accel/flight",
+			Rooms:   []string{"accel", "cdc", "cdc/arrowrow"},
+			Modules: []string{"github.com/apache/arrow/go/v17", "google.golang.org/grpc"},
+			Why:     "workers over Arrow Flight",
+		},
+	}
+}
+
+// sources satisfy stream.Source without importing stream.
+func sources() []Room {
+	return []Room{
+		{
+			Path:    "cdc/arrowrow",
+			Rooms:   []string{"cdc"},
+			Modules: []string{"github.com/apache/arrow/go/v17"},
+			Why:     "rows to Arrow and back; the only importer of Arrow besides accel/flight",
+		},
+		{
+			Path:    "cdc/cdctest",
+			Rooms:   []string{"cdc"},
+			Modules: []string{"go.uber.org/goleak"},
+			Why:     "the conformance suite that every source passes",
+		},
+		{
+			Path:  "cdc/files",
+			Rooms: []string{"cdc"},
+			Modules: []string{
+				"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/gabriel-vasile/mimetype",
+				"github.com/zeebo/xxh3", "golang.org/x/sys",
+			},
+			Tests: []string{"cdc/cdctest"},
+			Why:   "the source of a folder",
+		},
+	}
+}
+
+func streams() []Room {
+	return []Room{
+		{
+			Path:    "stream",
+			Rooms:   []string{"cdc"},
+			Modules: []string{"github.com/zeebo/blake3"},
+			Tests:   []string{"cdc/cdctest"},
+			Why:     "contracts: Flow, Operator, Sink, Plan; whoever implements them is unknown here",
+		},
+		{
+			Path:    "stream/expr",
+			Rooms:   []string{"cdc", "stream"},
+			Modules: []string{"cel.dev/cel-go"},
+			Why:     "the expressions of flows; the only importer of CEL",
+		},
+		{
+			Path:    "stream/flowfile",
+			Rooms:   []string{"cdc", "stream", "stream/expr"},
+			Modules: []string{"go.yaml.in/yaml/v3"},
+			Tests:   []string{"cdc/files", "operators"},
+			Why:     "YAML to flows; kinds come in a registry, so that no connector is known",
+		},
+		{
+			Path:  "stream/engine",
+			Rooms: []string{"backpressure", "cdc", "statestore", "stream"},
+			Modules: []string{
+				"github.com/prometheus/client_golang", "github.com/zeebo/xxh3", "golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs",
+			},
+			Tests: []string{
+				"accel/...", "cdc/...", "operators/...", "sinks/...", "stream/expr", "stream/flowfile", "stream/streamtest", "internal/...",
+			},
+			Why: "the runtime; knows contracts and the store, and no connector",
+		},
+		{
+			Path:  "stream/api",
+			Rooms: []string{"cdc", "stream", "stream/engine", "stream/expr"},
+			Modules: []string{
+				"github.com/prometheus/client_golang", "golang.org/x/sync",
+			},
+			Why: "HTTP over what a running flow answers",
+		},
+		{
+			Path:    "stream/streamtest",
+			Rooms:   []string{"cdc", "stream"},
+			Modules: testModules(),
+			Tests:   []string{"operators/...", "sinks/...", "accel/builtin"},
+			Why:     "conformance suites for operators and sinks, and the oracle",
+		},
+	}
+}
+
+func operators() []Room {
+	return []Room{
+		{
+			Path:    "operators",
+			Rooms:   []string{"accel", "backpressure", "cdc", "operators/split", "stream", "stream/expr"},
+			Modules: []string{"github.com/zeebo/blake3"},
+			Tests:   []string{"accel/...", "stream/streamtest"},
+			Why:     "filter, map, split, embed, one file each; state comes through stream, never from statestore",
+		},
+		{
+			Path: "operators/split",
+			Modules: []string{
+				"github.com/clipperhouse/uax29/v2", "github.com/tiktoken-go/tokenizer", "github.com/yuin/goldmark", "github.com/zeebo/xxh3",
+			},
+			Why: "segmentation of text as pure functions; knows no rows",
+		},
+	}
+}
+
+func sinks() []Room {
+	return []Room{
+		{Path: "sinks/jsonl", Rooms: []string{"cdc", "stream"}, Tests: []string{"stream/streamtest"}, Why: "the change log"},
+		{
+			Path:  "sinks/vector",
+			Rooms: []string{"cdc", "sinks/vector/kernel", "statestore", "stream"},
+			Modules: []string{
+				"github.com/RoaringBitmap/roaring/v2", "github.com/cockroachdb/pebble/v2/vfs", "github.com/zeebo/xxh3",
+			},
+			Tests: []string{"sinks/vector/vectortest", "stream/streamtest"},
+			Why:   "the embedded index; the one sink that keeps a store of its own, opened through statestore",
+		},
+		{
+			Path:    "sinks/vector/kernel",
+			Modules: []string{"golang.org/x/sys", "github.com/klauspost/cpuid/v2"},
+			Why:     "distances, in Go and in assembly",
+		},
+		{Path: "sinks/vector/vectortest", Why: "clustered vectors for tests and benchmarks"},
+	}
+}
+
+// tops may import everything, since nothing imports them.
+func tops() []Room {
+	return []Room{
+		{
+			Path:  "cmd/freshet",
+			Rooms: []string{"..."},
+			Modules: []string{
+				"github.com/prometheus/client_golang", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/term",
+				"go.yaml.in/yaml/v3",
+			},
+			Why: "verbs and wiring",
+		},
+		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
+		{Path: "benchmarks", Rooms: []string{"..."}, Why: "workloads and the report"},
+		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: testModules(), Why: "real servers for tests of several rooms"},
+	}
+}
