@@ -66,7 +66,20 @@ func (e *encoder) rotate(v []float32) {
 
 // hadamard applies the orthonormal Walsh-Hadamard transform; the length of v is a power of two.
 func hadamard(v []float32) {
-	for half := 1; half < len(v); half *= 2 {
+	half := 1
+	// Two rounds at once where a round has few values side by side.
+	for ; half < 16 && 4*half <= len(v); half *= 4 {
+		for start := 0; start < len(v); start += 4 * half {
+			q := v[start : start+4*half]
+			a, b, c, d := q[:half], q[half:2*half], q[2*half:3*half], q[3*half:]
+			for i := range a {
+				sumAB, sumCD := a[i]+b[i], c[i]+d[i]
+				difAB, difCD := a[i]-b[i], c[i]-d[i]
+				a[i], b[i], c[i], d[i] = sumAB+sumCD, difAB+difCD, sumAB-sumCD, difAB-difCD
+			}
+		}
+	}
+	for ; half < len(v); half *= 2 {
 		for start := 0; start < len(v); start += 2 * half {
 			a, b := v[start:start+half], v[start+half:start+2*half]
 			b = b[:len(a)]
@@ -150,13 +163,14 @@ func (e *encoder) encode(v []float32, codes []byte, scratch []float32) (encoded,
 	return encoded{codes: codes, factor: 16 * norm2 / along, norm2: norm2}, nil
 }
 
-// greatest returns the greatest magnitude in x.
+// greatest returns the greatest magnitude in x, whose values are finite. Without the sign the bits of floats order
+// as integers do, which takes no care of NaN.
 func greatest(x []float32) float32 {
-	var m float32
+	var m uint32
 	for _, f := range x {
-		m = max(m, f, -f)
+		m = max(m, math.Float32bits(f)&^(1<<31))
 	}
-	return m
+	return math.Float32frombits(m)
 }
 
 // roundToInt rounds to the nearest integer; |f| is below 2²².
