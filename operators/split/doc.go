@@ -11,6 +11,8 @@
 // fits. Among borders of equal strength the hash decides, not the distance from the top. Neighbours that fit
 // together are then joined, from the smallest parts to the largest.
 //
+// A line end inside a paragraph that was wrapped at a margin counts less than the end of a sentence.
+//
 // So the cuts depend on what is written near them and hardly on what is written before them: an edit changes the
 // chunk that it is in, now and then a neighbour, and leaves the rest of the text as it was. This is what makes an edit
 // of a large document cost a few calls to a model instead of hundreds.

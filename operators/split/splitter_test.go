@@ -137,7 +137,7 @@ func TestTextsMadeToBeSlowAreSplitInTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	const size = 1 << 17
+	const size = 1 << 16
 	of := func(piece string) string { return strings.Repeat(piece, size/len(piece)) }
 	var indented strings.Builder
 	for i := 0; indented.Len() < size; i++ {
