@@ -98,7 +98,7 @@ func (db *DB) checkpoint(dir string) error {
 	if err := db.linkStages(db.fs.PathJoin(dir, stagedDir)); err != nil {
 		return fmt.Errorf("checkpoint stages: %w", err)
 	}
-	return writeVersion(db.fs, dir, madeComplete)
+	return writeVersion(db.fs, dir)
 }
 
 func (db *DB) linkStages(dir string) error {

@@ -95,12 +95,12 @@ func (db *DB) open(o DBOptions) error {
 		return err
 	}
 	// Read again under the lock: another process may have made the state meanwhile.
-	found, complete, err := db.version()
+	_, complete, err := db.version()
 	if err != nil {
 		return err
 	}
 	if !complete {
-		if err := db.make(found); err != nil {
+		if err := db.make(); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (db *DB) open(o DBOptions) error {
 		return err
 	}
 	if !complete {
-		if err := writeVersion(db.fs, db.dir, madeComplete); err != nil {
+		if err := endVersion(db.fs, db.dir); err != nil {
 			return err
 		}
 	}
@@ -139,14 +139,12 @@ const (
 )
 
 // make begins a new state: VERSION first, then what a making that was cut short has left is removed.
-func (db *DB) make(begun bool) error {
+func (db *DB) make() error {
 	if db.readOnly {
 		return fmt.Errorf("open %s: %w", db.dir, ErrNoState)
 	}
-	if !begun {
-		if err := writeVersion(db.fs, db.dir, madePartly); err != nil {
-			return err
-		}
+	if err := beginVersion(db.fs, db.dir); err != nil {
+		return err
 	}
 	for _, part := range []string{stateDir, memoDir, stagedDir} {
 		if err := db.fs.RemoveAll(db.path(part)); err != nil && !errors.Is(err, os.ErrNotExist) {

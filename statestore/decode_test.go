@@ -10,22 +10,13 @@ import (
 )
 
 func FuzzVersion(f *testing.F) {
-	f.Add([]byte("freshet state format 1\nmade complete\n"), true)
-	f.Add([]byte("freshet state format 2\n"), true)
-	f.Add([]byte("checksum 0000000000000000\n"), false)
-	f.Fuzz(func(t *testing.T, text []byte, sum bool) {
-		if sum {
-			text = appendChecksum(text)
-		}
-		complete, err := parseVersion("VERSION", text)
-		if err == nil {
-			made := madePartly
-			if complete {
-				made = madeComplete
-			}
-			if want := appendChecksum([]byte(versionTitle + "1\n" + made)); !bytes.Equal(text, want) {
-				t.Errorf("%q is taken for a state of format 1", text)
-			}
+	f.Add([]byte("1\n"))
+	f.Add([]byte("2\n"))
+	f.Add([]byte("01\n"))
+	f.Add([]byte(""))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := parseVersion("VERSION", text); err == nil && string(text) != "1\n" {
+			t.Errorf("%q is taken for a state of format 1", text)
 		}
 	})
 }

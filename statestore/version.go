@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -12,63 +14,67 @@ import (
 // writes. It grows when an older program could misread what a newer one wrote.
 const Format = 1
 
-// VERSION is read before anything else of a state and written before anything else is made. Its
-// first line and its last, the checksum, are the same in every format, so that each program can
-// tell a newer state from a damaged one:
-//
-//	freshet state format 1
-//	made complete
-//	checksum 0123456789abcdef
-//
-// "made partly" stands there until all of a new state has been made once: only then may a missing
-// database be made again rather than missed.
+// VERSION holds the number of the format as text, nothing else, so that every program can tell a
+// newer state from one that it reads. It is read before anything else of a state and written before
+// any database is made. MAKING stands beside it until all of a new state has been made once: only
+// then may a missing database be made again rather than missed.
 const (
-	versionName  = "VERSION"
-	versionTitle = "freshet state format "
-	madePartly   = "made partly\n"
-	madeComplete = "made complete\n"
+	versionName = "VERSION"
+	makingName  = "MAKING"
 )
 
-func writeVersion(fs vfs.FS, dir string, made string) error {
-	text := appendChecksum(fmt.Appendf(nil, "%s%d\n%s", versionTitle, Format, made))
-	if err := writeFile(fs, fs.PathJoin(dir, versionName), text); err != nil {
+// beginVersion marks a directory as a state in the making.
+func beginVersion(fs vfs.FS, dir string) error {
+	if err := writeFile(fs, fs.PathJoin(dir, makingName), nil); err != nil {
+		return fmt.Errorf("write %s: %w", makingName, err)
+	}
+	return writeVersion(fs, dir)
+}
+
+// endVersion says that the state has been made.
+func endVersion(fs vfs.FS, dir string) error {
+	if err := fs.Remove(fs.PathJoin(dir, makingName)); err != nil {
+		return fmt.Errorf("remove %s: %w", makingName, err)
+	}
+	return syncDir(fs, dir)
+}
+
+func writeVersion(fs vfs.FS, dir string) error {
+	if err := writeFile(fs, fs.PathJoin(dir, versionName), fmt.Appendf(nil, "%d\n", Format)); err != nil {
 		return fmt.Errorf("write %s: %w", versionName, err)
 	}
 	return nil
 }
 
-// readVersion reads VERSION and reports whether there is one and whether the state is complete.
+// readVersion reads VERSION and reports whether there is one, and whether the state is complete.
 func readVersion(fs vfs.FS, dir string) (found, complete bool, err error) {
+	_, err = fs.Stat(fs.PathJoin(dir, makingName))
+	making := err == nil
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, false, fmt.Errorf("look for %s: %w", makingName, err)
+	}
 	path := fs.PathJoin(dir, versionName)
 	data, err := readFile(fs, path)
 	if errors.Is(err, os.ErrNotExist) {
-		return false, false, nil
+		return making, false, nil
 	}
 	if err != nil {
 		return false, false, fmt.Errorf("read %s: %w", versionName, err)
 	}
-	complete, err = parseVersion(path, data)
-	return true, complete, err
+	if err := parseVersion(path, data); err != nil {
+		return true, false, err
+	}
+	return true, !making, nil
 }
 
-func parseVersion(path string, data []byte) (complete bool, err error) {
-	text, err := cutChecksum(data)
-	if err != nil {
-		return false, &CorruptError{File: path, Err: err}
-	}
-	var format uint64
-	if _, err := fmt.Sscanf(string(text), versionTitle+"%d\n", &format); err != nil {
-		return false, &CorruptError{File: path, Err: fmt.Errorf("read first line: %w", err)}
+func parseVersion(path string, data []byte) error {
+	text, ended := strings.CutSuffix(string(data), "\n")
+	format, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || !ended || text[0] == '0' || text[0] == '+' {
+		return &CorruptError{File: path, Err: errors.New("it does not hold the number of a format")}
 	}
 	if format > Format {
-		return false, &VersionError{Path: path, Found: format, Supported: Format}
+		return &VersionError{Path: path, Found: format, Supported: Format}
 	}
-	title := fmt.Sprintf("%s%d\n", versionTitle, format)
-	switch string(text) {
-	case title + madeComplete:
-		return true, nil
-	case title + madePartly:
-		return false, nil
-	}
-	return false, &CorruptError{File: path, Err: errors.New("unknown content")}
+	return nil
 }
