@@ -298,7 +298,7 @@ func (e *Engine) closeTargets() error {
 		return nil
 	}
 	for _, t := range e.graph.targets {
-		if t.delivery != nil && t.delivery.writer != nil {
+		if t.delivery != nil && !t.gone {
 			faults = append(faults, t.delivery.writer.Close())
 			t.delivery = nil
 		}

@@ -74,7 +74,7 @@ func (e *Engine) cleanUp(ctx context.Context) error {
 // retireOld ends the targets whose successors serve, after the change is durable. Their files go.
 func (e *Engine) retireOld(ctx context.Context) {
 	for _, t := range e.graph.targets {
-		if !t.retiring || t.delivery == nil {
+		if !t.retiring || t.gone {
 			continue
 		}
 		if _, still := e.graph.stored.Retiring[t.name]; still || !t.delivery.idle() {
@@ -93,7 +93,6 @@ func (e *Engine) removeTarget(ctx context.Context, t *target) {
 	if err := d.writer.Close(); err != nil {
 		e.log.Warn("the old index does not close", "sink", t.name, "err", err)
 	}
-	d.writer = nil
 	if dropper, ok := t.sink.Sink.(stream.Dropper); ok {
 		spec := stream.Target{Flow: e.plan.Flow, Sink: t.name, Instance: t.instance, State: e.state, Dir: e.db.Dir(), Collections: t.sink.Inputs}
 		if err := dropper.Drop(ctx, spec); err != nil {
