@@ -8,8 +8,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// The small text files of this package, VERSION and SEAL, end with a line that holds the checksum
-// of all lines before it, so that no flipped bit is ever read as another version.
+// A seal ends with a line that holds the checksum of all lines before it, so that no flipped bit of
+// the seal is ever read as damage of another file.
 const checksumWord = "checksum "
 
 var errChecksum = errors.New("checksum does not match")
