@@ -46,7 +46,7 @@ Begin with "freshet demo": it needs nothing installed.`,
 		_, err := c.logger()
 		return err
 	}
-	root.AddCommand(c.validateVerb(), c.runVerb(), c.statusVerb(), c.queryVerb(),
+	root.AddCommand(c.demoVerb(), c.initVerb(), c.validateVerb(), c.testVerb(), c.runVerb(), c.statusVerb(), c.queryVerb(),
 		c.lineageVerb(), c.letterVerbs(), c.versionVerb())
 	return root
 }

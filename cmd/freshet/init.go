@@ -1,0 +1,131 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/stream"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+// templates are the flow files that init writes, with what each is for.
+func templates() map[string]string {
+	return map[string]string{
+		"folder": "a folder made searchable with the built-in model: nothing else is needed",
+		"openai": "a folder made searchable with an embedding model of OpenAI, or of a server that speaks its protocol",
+	}
+}
+
+// written is what init has done.
+type written struct {
+	Flow     string `json:"flow"`
+	Template string `json:"template"`
+}
+
+func (c *console) initVerb() *cobra.Command {
+	var template, source string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "Write a flow file from a template",
+		Long: `Init writes a flow file to begin with, flow.yaml where no FILE is named. A file that
+is there already stays as it is, unless --force.
+
+Templates:
+  folder   ` + templates()["folder"] + `
+  openai   ` + templates()["openai"],
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return takes("file")(cmd, args)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&template, "template", "folder", "which template: folder or openai")
+	cmd.Flags().StringVar(&source, "source", "./docs", "the folder to read, relative to the flow file")
+	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
+	cmd.RunE = c.verb(func(_ *cobra.Command, args []string) (result, error) {
+		path := "flow.yaml"
+		if len(args) == 1 {
+			path = args[0]
+		}
+		if err := writeTemplate(path, template, source, force); err != nil {
+			return result{}, err
+		}
+		return result{data: written{Flow: path, Template: template}, text: func(w io.Writer) {
+			fmt.Fprintf(w, "wrote %s\n\nnext:\n  freshet validate %[1]s\n  freshet run %[1]s\n", path)
+		}}, nil
+	})
+	return cmd
+}
+
+// plainPath is a path that needs no quotes in a flow file.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
+
+func writeTemplate(path, template, source string, force bool) error {
+	known := templates()
+	if _, ok := known[template]; !ok {
+		names := make([]string, 0, len(known))
+		for name := range known {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return usage(stream.DidYouMean("templates", template, names), "there is no template %q", template)
+	}
+	if !plainPath.MatchString(source) {
+		return usage("write the path into the flow file yourself, in quotes", "the folder %q has characters that a template cannot take", source)
+	}
+	text, err := templateFiles.ReadFile("templates/" + template + ".yaml")
+	if err != nil {
+		return fmt.Errorf("read template: %w", err)
+	}
+	name := flowName(path)
+	filled := strings.NewReplacer("FLOW-NAME", name, "FLOW-SOURCE", source).Replace(string(text))
+	flags := os.O_CREATE | os.O_WRONLY | os.O_EXCL
+	if force {
+		flags = os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return usage("name another file, or write over it with --force", "%s is there already", path)
+	}
+	if err != nil {
+		return newFault("path_unreadable", "name a file in a folder that can be written", "write flow file: %v", err)
+	}
+	_, err = io.WriteString(f, filled)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write flow file: %w", err)
+	}
+	return nil
+}
+
+// notInName are the characters that a name cannot have.
+var notInName = regexp.MustCompile(`[^a-z0-9_-]+`)
+
+// flowName makes a name of that of the file or, where the file is flow.yaml, of its folder.
+func flowName(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if absolute, err := filepath.Abs(path); name == "flow" && err == nil {
+		name = filepath.Base(filepath.Dir(absolute))
+	}
+	name = strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "-"), "-_0123456789")
+	if len(name) > 40 {
+		name = name[:40]
+	}
+	if stream.CheckName(name) != nil {
+		return "docs"
+	}
+	return name
+}
