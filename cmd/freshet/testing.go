@@ -121,7 +121,8 @@ func (c *console) observe(ctx context.Context, path string, plan *stream.Plan, t
 		file.Flow.AddSink(observedOut, []string{t.Step}, observer{}, stream.SinkOptions{Columns: wanted})
 		observed, err := file.Flow.Plan(ctx)
 		if err != nil {
-			return err
+			first := stream.Problems(err)[0] // the plan without the observers is good: it is about a column of the test
+			return fmt.Errorf("%s; %s", first.Message, first.Hint)
 		}
 		step := observed.Steps[slices.IndexFunc(observed.Steps, func(s *stream.StepNode) bool { return s.Name == t.Step })]
 		in, out := observed.Collections[step.From].Schema, observed.Collections[step.Out].Schema
@@ -167,7 +168,7 @@ func (e *testEnds) compare(step *stream.StepNode, in *cdc.Schema, t flowfile.Tes
 		}
 		for i := range yielded.Len() {
 			rows = append(rows, yielded.At(i))
-			got = append(got, string(append(cdc.AppendFieldsJSON([]byte{'{'}, out.Columns, yielded.At(i)), '}')))
+			got = append(got, objectOf(out, yielded.At(i)))
 		}
 	}
 	for _, wanted := range t.Want {
@@ -183,6 +184,19 @@ func (e *testEnds) compare(step *stream.StepNode, in *cdc.Schema, t flowfile.Tes
 	}
 	e.Unwanted = got
 	return nil
+}
+
+// objectOf shows a row: the columns that have a value.
+func objectOf(s *cdc.Schema, row cdc.Row) string {
+	var shown []cdc.Column
+	var fields []int
+	for i, c := range s.Columns {
+		if row.At(i).State == cdc.Set && c.Type.Kind != cdc.Vector {
+			shown, fields = append(shown, c), append(fields, i)
+		}
+	}
+	var b cdc.RowBuilder
+	return string(append(cdc.AppendFieldsJSON([]byte{'{'}, shown, b.Project(nil, row, fields)), '}'))
 }
 
 // relaxed lets a given row leave out the columns that the step does not read: they are passed on as null.
