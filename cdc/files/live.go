@@ -52,17 +52,14 @@ func (r *run) live(ctx context.Context) (wait time.Duration, err error) {
 }
 
 // sort finds the directories among the paths, and by inode the names of known files that are gone.
-// All watches of what moved are dropped before one is set again: a directory keeps its watch, under the
-// old name, when it moves.
 func (r *run) sort(due []dirtyPath) (trees []string, gone map[uint64]string, err error) {
 	gone = make(map[uint64]string)
 	for _, d := range due {
 		if d.rel == "" {
 			continue // the folder itself: present looks after it
 		}
-		was := d.moved && r.watch.drop(d.rel)
 		info, err := r.stat(d.rel)
-		if was || err == nil && info.IsDir() && r.source.filter.enters(d.rel) {
+		if d.tree || err == nil && info.IsDir() && r.source.filter.enters(d.rel) {
 			trees = append(trees, d.rel)
 		}
 		if err == nil || !errors.Is(err, errAbsent) {

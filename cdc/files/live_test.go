@@ -155,6 +155,24 @@ func TestBackpressureLosesNoChange(t *testing.T) {
 	f.reaches(f.disk())
 }
 
+// A directory keeps its watches, under the old name, when it moves. The old name may become due after
+// the new one, as it does here; it must not take the new watches with it.
+func TestAMovedDirectoryIsWatchedWhileItsOldNameIsBusy(t *testing.T) {
+	f := newCorpus(t, map[string]string{"d/e/1.md": "1"})
+	f.follow()
+	f.rename("d", "g")
+	for range 10 {
+		f.must(os.Mkdir(f.path("d"), 0o755))
+		<-time.After(2 * time.Millisecond)
+		f.must(os.Remove(f.path("d")))
+		<-time.After(2 * time.Millisecond)
+	}
+	f.reaches(f.disk())
+	f.rest()
+	f.write("g/e/1.md", "edited")
+	f.reaches(f.disk())
+}
+
 // A file with two names is two rows; the system tells of the name that a change came by.
 func TestAHardLinkIsARowOfItsOwn(t *testing.T) {
 	f := newCorpus(t, map[string]string{"a.md": "a"})

@@ -43,7 +43,8 @@ type watch struct {
 // mark is a path with unseen notices.
 type mark struct {
 	first, last time.Time
-	moved       bool // something was put here or taken away, not just written
+	stale       bool // something was put here or taken away since watches here were dropped last
+	tree        bool // watches were dropped here: a directory stood here
 }
 
 // branch is a directory that was looked at.
@@ -114,7 +115,9 @@ func (w *watch) notice(e fsnotify.Event, now time.Time) {
 		w.dirty[rel] = m
 	}
 	m.last = now
-	m.moved = m.moved || e.Op.Has(fsnotify.Create) || e.Op.Has(fsnotify.Remove) || e.Op.Has(fsnotify.Rename)
+	if e.Op.Has(fsnotify.Create) || e.Op.Has(fsnotify.Remove) || e.Op.Has(fsnotify.Rename) {
+		m.stale = true
+	}
 }
 
 func (w *watch) lose(err error) {
@@ -130,13 +133,41 @@ func (w *watch) loseLocked(err error) {
 
 // dirtyPath is a path to look at.
 type dirtyPath struct {
-	rel   string
-	moved bool
+	rel  string
+	tree bool // a directory stood here that was moved or removed
 }
 
 // take removes the paths that are due. wait is the time until the next one is, 0 when none is left.
-// The error says that notices were lost.
+// The error says that notices were lost. Where paths are due, the watches of all that moved are
+// dropped, due or not, before one is set again: a directory keeps its watches when it moves, under its
+// old name, and dropping that name later would take the watches that were set under the new one.
 func (w *watch) take(now time.Time) (due []dirtyPath, wait time.Duration, err error) {
+	stale, wait, err := w.ripe(now)
+	if wait > 0 || err != nil {
+		return nil, wait, err
+	}
+	// Not under the lock: the watcher may be waiting for the collector, and that for the lock.
+	trees := make(map[string]bool)
+	for _, rel := range stale {
+		trees[rel] = w.drop(rel)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for rel, m := range w.dirty {
+		m.tree = m.tree || trees[rel]
+		if m.left(now) <= slack && !m.stale {
+			due = append(due, dirtyPath{rel: rel, tree: m.tree})
+			delete(w.dirty, rel)
+		}
+	}
+	if len(w.dirty) > 0 {
+		wait = slack
+	}
+	return due, wait, w.lost
+}
+
+// ripe gives the time until a path is due and, when one is, all paths whose watches are stale.
+func (w *watch) ripe(now time.Time) (stale []string, wait time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lost != nil || len(w.dirty) == 0 {
@@ -150,15 +181,12 @@ func (w *watch) take(now time.Time) (due []dirtyPath, wait time.Duration, err er
 		return nil, wait, nil
 	}
 	for rel, m := range w.dirty {
-		if m.left(now) <= slack {
-			due = append(due, dirtyPath{rel: rel, moved: m.moved})
-			delete(w.dirty, rel)
+		if m.stale {
+			m.stale = false
+			stale = append(stale, rel)
 		}
 	}
-	if len(w.dirty) > 0 {
-		wait = slack
-	}
-	return due, wait, nil
+	return stale, 0, nil
 }
 
 // left is the time until the path is due.

@@ -19,7 +19,7 @@ import (
 
 func TestMarksBecomeDueWhenTheyRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &watch{base: "/docs", dirty: make(map[string]*mark)}
+		w := &watch{base: "/docs", dirs: &branch{}, dirty: make(map[string]*mark)}
 		start := time.Now()
 		var took []string
 		look := func() time.Duration {
@@ -29,7 +29,7 @@ func TestMarksBecomeDueWhenTheyRest(t *testing.T) {
 			}
 			slices.SortFunc(due, func(a, b dirtyPath) int { return len(a.rel) - len(b.rel) })
 			for _, d := range due {
-				took = append(took, fmt.Sprintf("%v %s %v", time.Since(start), d.rel, d.moved))
+				took = append(took, fmt.Sprintf("%v %s", time.Since(start), d.rel))
 			}
 			return wait
 		}
@@ -53,7 +53,7 @@ func TestMarksBecomeDueWhenTheyRest(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 			look()
 		}
-		want := []string{"8ms once true", "8ms d/twice false", "108ms often/written false"}
+		want := []string{"8ms once", "8ms d/twice", "108ms often/written"}
 		if diff := cmp.Diff(want, took); diff != "" {
 			t.Error(diff)
 		}
@@ -62,7 +62,7 @@ func TestMarksBecomeDueWhenTheyRest(t *testing.T) {
 
 // I9: the set of paths is bounded, and what it cannot hold is not lost in silence.
 func TestTooManyMarksAskForAPass(t *testing.T) {
-	w := &watch{base: "/docs", dirty: make(map[string]*mark)}
+	w := &watch{base: "/docs", dirs: &branch{}, dirty: make(map[string]*mark)}
 	for i := range maxDirty + 1 {
 		if w.lost != nil {
 			t.Fatalf("after %d marks: %v", i, w.lost)
