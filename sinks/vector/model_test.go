@@ -80,6 +80,8 @@ func TestModel(t *testing.T) {
 		fs := vfs.NewCrashableMem()
 		o := vector.Options{Dims: modelDims, IVFRows: rapid.SampledFrom([]int{20, -1}).Draw(rt, "ivf")}
 		x := reopen(rt, fs, o)
+		// Rapid may give up a case anywhere: what is open then must not outlive it.
+		defer func() { _ = x.Close() }()
 		m := &model{rows: map[string]modelRow{}, tombs: map[string]uint64{}}
 		var held []heldView
 		epoch := uint64(0)
