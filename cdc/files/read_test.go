@@ -1,0 +1,218 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/zeebo/xxh3"
+)
+
+// Two writes within one tick leave one stamp: a racy note has the content hashed again.
+func TestARacyNoteIsNotTrusted(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.md"), []byte("second"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(2 * fineStep)
+	s, err := New(Options{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := &cdctest.Ledger{}
+	pass := func() []cdctest.Put {
+		t.Helper()
+		in := cdctest.NewInlet()
+		if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: position(1), Ledger: ledger}, in); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range in.Puts() {
+			ledger.Set(0, p.Key, p.Note)
+		}
+		return in.Puts()
+	}
+	first := pass()
+	good := decodeNote(first[0].Note)
+	if good.racy || good.hash != xxh3.Hash128([]byte("second")).Bytes() {
+		t.Fatalf("note %+v", good)
+	}
+	for _, c := range []struct {
+		name   string
+		bend   func(*note)
+		update bool
+	}{
+		{"a note that fits", func(*note) {}, false},
+		{"a racy one of other content", func(n *note) { n.racy, n.hash = true, xxh3.Hash128([]byte("first!")).Bytes() }, true},
+		{"a racy one of this content, to be renewed", func(n *note) { n.racy = true }, true},
+		{"one of another form", func(n *note) { n.outcome = stale }, true},
+	} {
+		bent := good
+		c.bend(&bent)
+		ledger.Set(0, keyOf("a.md"), bent.append(nil))
+		puts := pass()
+		if got := len(puts) == 1 && decodeNote(puts[0].Note) == good && puts[0].After.At(columnText).Text() == "second"; got != c.update {
+			t.Errorf("%s: %d puts", c.name, len(puts))
+		}
+		if again := pass(); len(again) > 0 {
+			t.Errorf("%s: put again", c.name)
+		}
+	}
+}
+
+func testReader(maxSize int64, whole bool) *reader {
+	return &reader{maxSize: maxSize, whole: whole, hasher: xxh3.New()}
+}
+
+func testRoot(t *testing.T, dir string) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+func TestAFileThatNeverRestsIsTakenAndNotTrusted(t *testing.T) {
+	dir := t.TempDir()
+	w, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	line := strings.Repeat("x", 99) + "\n"
+	if _, err := w.WriteString(strings.Repeat(line, 20_000)); err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = w.WriteString(line)
+			}
+		}
+	}()
+	f, err := testReader(1<<30, true).read(t.Context(), testRoot(t, dir), "log")
+	close(stop)
+	<-done
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !f.note.racy || f.note.outcome != accepted || f.note.hash != xxh3.Hash128(f.data).Bytes() || !bytes.HasPrefix(f.data, []byte(line)) {
+		t.Errorf("note %+v with %d bytes", f.note, len(f.data))
+	}
+}
+
+// A reader gives the same hash however it reads, at every size around its buffers and limits.
+func TestReadersAgree(t *testing.T) {
+	dir := t.TempDir()
+	root := testRoot(t, dir)
+	shared := testReader(3*readChunk, true)
+	streaming := testReader(3*readChunk, false)
+	for _, size := range []int{0, 1, sniffBytes - 1, sniffBytes, readChunk - 1, readChunk, readChunk + 1, 2*readChunk + 7, 3 * readChunk, 3*readChunk + 1, 5} {
+		content := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
+		if err := os.WriteFile(filepath.Join(dir, "f"), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		whole, err1 := shared.read(t.Context(), root, "f")
+		parts, err2 := streaming.read(t.Context(), root, "f")
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if size > 3*readChunk {
+			if whole.note.outcome != tooLarge || parts.note.outcome != tooLarge || whole.cause == nil {
+				t.Errorf("%d bytes: %v and %v", size, whole.note.outcome, parts.note.outcome)
+			}
+			continue
+		}
+		if want := xxh3.Hash128(content).Bytes(); whole.note.hash != want || parts.note.hash != want {
+			t.Errorf("%d bytes: the hashes differ", size)
+		}
+		if !bytes.Equal(whole.data, content) || parts.data != nil || !bytes.Equal(whole.head, parts.head) ||
+			!bytes.Equal(parts.head, content[:min(size, sniffBytes)]) {
+			t.Errorf("%d bytes: the content differs", size)
+		}
+	}
+}
+
+func TestWhatIsPutIsRememberedUntilItIsDurable(t *testing.T) {
+	ledger := &cdctest.Ledger{}
+	k := newKnown(ledger)
+	n := note{hash: [16]byte{1}}
+	for i := range minRecent - 1 {
+		if err := k.tell(fmt.Sprint(i), told{note: n}); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 { // the first half of each pair is durable
+			ledger.Set(0, keyOf(fmt.Sprint(i)), n.append(nil))
+		}
+	}
+	if err := k.tell("gone", told{gone: true}); err != nil { // the sweep
+		t.Fatal(err)
+	}
+	if got := len(k.recent); got != minRecent/2-1 {
+		t.Errorf("%d names are remembered", got)
+	}
+	for name, want := range map[string]bool{"0": true, "1": true, "gone": false, "never": false} {
+		if _, ok, err := k.note(name); err != nil || ok != want {
+			t.Errorf("%s is known: %v, %v", name, ok, err)
+		}
+	}
+	ledger.Set(0, keyOf("1"), note{hash: [16]byte{2}}.append(nil)) // an older state of the ledger
+	if got, _, _ := k.note("1"); got != n {
+		t.Errorf("the ledger wins over what was put: %+v", got)
+	}
+}
+
+func TestCursorsPageThroughTheLedger(t *testing.T) {
+	ledger := &cdctest.Ledger{}
+	k := newKnown(ledger)
+	var want []string
+	for i := range 3*pageEntries + 5 {
+		name := fmt.Sprintf("d/%05d", i)
+		ledger.Set(0, keyOf(name), note{size(i), [16]byte{}, accepted, false}.append(nil))
+		want = append(want, name)
+	}
+	for _, other := range []string{"a", "d", "d-", "d0", "e"} {
+		ledger.Set(0, keyOf(other), nil)
+	}
+	k.recent["d/00007"] = told{gone: true}
+	want = append(want[:7:7], want[8:]...)
+	read := func(c *cursor) (got []string) {
+		for {
+			e, ok, err := c.peek()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				return got
+			}
+			got = append(got, e.name)
+			c.next()
+		}
+	}
+	if got := read(k.cursor("d/")); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%d names of %d", len(got), len(want))
+	}
+	from := k.cursor("d/")
+	from.seek("d/01000")
+	if got := read(from); len(got) != 3*pageEntries+5-1000 || got[0] != "d/01000" {
+		t.Errorf("%d names from %v", len(got), got[:1])
+	}
+	if got := read(k.cursor("")); len(got) != len(want)+5 || got[0] != "a" {
+		t.Errorf("%d names in all", len(got))
+	}
+}
+
+func size(n int) stamp { return stamp{size: int64(n)} }
