@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -39,9 +37,12 @@ type delivery struct {
 	held     int64 // bytes of parcels whose effects are kept in memory
 	done     []parcel
 	applied  uint64 // newest epoch that the target holds
+	sealed   uint64 // newest sealed range that is whole
 	problem  error
 	since    time.Time
 	rejected []sinkRejection
+	awaiting bool               // rejections are on their way into the state; nothing is sent until they are there
+	skip     map[string]bool    // rows of the first parcels that the target has refused
 	more     chan struct{}      // one place: that there is more, not how much
 	stop     context.CancelFunc // ends the goroutines of this target alone
 
@@ -57,6 +58,7 @@ type parcel struct {
 	size  int64 // bytes
 	count int
 	tried bool     // the target may hold it already
+	group uint64   // sealed with its neighbours until the last of them is there; 0: not
 	data  [][]byte // nil: to be read from the store
 }
 
@@ -114,7 +116,18 @@ func (d *delivery) collect() ([]parcel, []sinkRejection) {
 func (d *delivery) idle() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.pending) == 0 && len(d.rejected) == 0
+	return len(d.pending) == 0
+}
+
+// acknowledge says that the rejections which were collected are durable.
+func (d *delivery) acknowledge() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.awaiting = false
+	select {
+	case d.more <- struct{}{}:
+	default:
+	}
 }
 
 // settled reports whether the target holds all effects up to an epoch.
@@ -156,7 +169,9 @@ func (d *delivery) run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			backoff = 0
-			d.finish(batch, nil)
+			d.finish(batch)
+		case errors.Is(err, errRefused):
+			backoff = 0 // the loop has to know of it first: next gives nothing until then
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, stream.ErrFenced), statestore.IsCorrupt(err):
@@ -183,19 +198,43 @@ func (d *delivery) hinder(err error) {
 	d.problem = err
 }
 
-// next is the range of epochs for one Apply.
+// seal says that a sealed range is whole.
+func (d *delivery) seal(group uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sealed = max(d.sealed, group)
+	select {
+	case d.more <- struct{}{}:
+	default:
+	}
+}
+
+// next is the range of epochs for one Apply: a sealed range goes alone, and whole.
 func (d *delivery) next() []parcel {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, size := 0, int64(0)
-	for n < len(d.pending) && (n == 0 || size+d.pending[n].size <= d.limit) {
+	if d.awaiting {
+		return nil
+	}
+	if len(d.pending) > 0 && d.pending[0].group != 0 {
+		group := d.pending[0].group
+		if group > d.sealed {
+			return nil
+		}
+		for n < len(d.pending) && d.pending[n].group == group {
+			n++
+		}
+		return d.pending[:n:n]
+	}
+	for n < len(d.pending) && d.pending[n].group == 0 && (n == 0 || size+d.pending[n].size <= d.limit) {
 		size += d.pending[n].size
 		n++
 	}
 	return d.pending[:n:n]
 }
 
-func (d *delivery) finish(batch []parcel, rejected []sinkRejection) {
+func (d *delivery) finish(batch []parcel) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range batch {
@@ -210,7 +249,7 @@ func (d *delivery) finish(batch []parcel, rejected []sinkRejection) {
 		p.data = nil
 		d.done = append(d.done, p)
 	}
-	d.rejected = append(d.rejected, rejected...)
+	clear(d.skip)
 	if d.problem != nil {
 		d.log.Info("sink takes rows again", "sink", d.target.name)
 	}
@@ -239,229 +278,6 @@ func (d *delivery) load(batch []parcel) ([][]byte, error) {
 		}
 	}
 	return data, nil
-}
-
-// placed is one effect with the epoch that it belongs to.
-type placed struct {
-	effect
-	key   cdc.Key // nil: not sent
-	epoch uint64
-	tried bool // the first effect of the key may have reached the target
-}
-
-// apply coalesces the effects of a range of epochs, the last one of a key being the one that counts,
-// and gives them to the writer.
-func (d *delivery) apply(ctx context.Context, batch []parcel) error {
-	var all []placed
-	at := map[string]int{}
-	for i := range batch {
-		data, err := d.load(batch[i : i+1])
-		if err != nil {
-			return err
-		}
-		for _, b := range data {
-			r := reader{b: b}
-			for len(r.b) > 0 {
-				e, key := r.effect()
-				if r.err != nil {
-					return fmt.Errorf("read outbox of epoch %d: %w", batch[i].epoch, r.err)
-				}
-				p := placed{effect: e, key: key, epoch: batch[i].epoch}
-				if len(batch) == 1 {
-					all = append(all, p)
-					continue
-				}
-				k := string(append([]byte{byte(e.input)}, key...))
-				p.tried = batch[i].tried
-				if before, ok := at[k]; ok {
-					p.was, p.tried = all[before].was, all[before].tried
-					all[before].key = nil
-					if !p.tried && p.vain(p.was) {
-						p.key = nil
-					}
-				}
-				at[k] = len(all)
-				all = append(all, p)
-			}
-		}
-	}
-	d.mu.Lock()
-	for i := range batch {
-		batch[i].tried = true // batch is a part of d.pending
-	}
-	d.mu.Unlock()
-	d.crash("sink.send")
-	return d.write(ctx, batch, all)
-}
-
-// write applies effects; a row that the target refuses is left out, named, and the rest applied.
-func (d *delivery) write(ctx context.Context, batch []parcel, all []placed) error {
-	var refused []sinkRejection
-	for {
-		txn := d.txn(batch, all)
-		err := d.writer.Apply(ctx, txn)
-		var reject *stream.RejectError
-		if !errors.As(err, &reject) {
-			if err == nil {
-				d.crash("sink.acked")
-				d.count(all)
-				if len(refused) > 0 {
-					d.mu.Lock()
-					d.rejected = append(d.rejected, refused...)
-					d.mu.Unlock()
-				}
-			}
-			return err
-		}
-		key := reject.Key
-		if key == nil {
-			if key, err = d.bisect(ctx, batch, all); err != nil {
-				return err
-			}
-		}
-		code := reject.Code
-		if code == "" {
-			code = "sink_rejected"
-		}
-		before := len(refused)
-		for i := range all {
-			if p := &all[i]; p.key != nil && bytes.Equal(p.key, key) {
-				refused = append(refused, sinkRejection{input: p.input, owner: bytes.Clone(p.owner), child: bytes.Clone(p.child),
-					code: code, message: reject.Error()})
-				p.key = nil
-			}
-		}
-		if len(refused) == before {
-			return fmt.Errorf("apply to %s: it refuses a row that was not sent: %w", d.target.name, reject)
-		}
-	}
-}
-
-// bisect finds one row that the target refuses, for targets that do not say which.
-func (d *delivery) bisect(ctx context.Context, batch []parcel, all []placed) (cdc.Key, error) {
-	var live []placed
-	for _, p := range all {
-		if p.key != nil {
-			live = append(live, p)
-		}
-	}
-	for len(live) > 1 {
-		half := live[:len(live)/2]
-		err := d.writer.Apply(ctx, d.txn(batch[:0], half))
-		var reject *stream.RejectError
-		switch {
-		case errors.As(err, &reject):
-			live = half
-		case err != nil:
-			return nil, err
-		default:
-			live = live[len(half):]
-		}
-	}
-	if len(live) == 0 {
-		return nil, fmt.Errorf("apply to %s: it refuses an empty range", d.target.name)
-	}
-	return live[0].key, nil
-}
-
-// txn presents effects to a writer, with results in place of references. A range without parcels does
-// not move the target's progress.
-func (d *delivery) txn(batch []parcel, all []placed) *stream.Txn {
-	t := &stream.Txn{Generation: d.generation}
-	if len(batch) > 0 {
-		t.First, t.Last = batch[0].epoch, batch[len(batch)-1].epoch
-	}
-	for i := range all {
-		if all[i].key != nil {
-			t.Count++
-			t.Bytes += int64(len(all[i].row) + len(all[i].key))
-		}
-	}
-	t.Effects = d.effects(all)
-	return t
-}
-
-func (d *delivery) effects(all []placed) iter.Seq2[stream.Effect, error] {
-	return func(yield func(stream.Effect, error) bool) {
-		var resolved, value []byte
-		var origin cdc.Position
-		input, written := -1, ""
-		var builder cdc.RowBuilder
-		for i := range all {
-			p := &all[i]
-			if p.key == nil {
-				continue
-			}
-			e := stream.Effect{Delete: p.remove, Collection: p.input, Key: p.key, Row: p.row,
-				Version: d.generation<<40 | p.epoch, Time: p.time}
-			if p.origin != origin || p.input != input {
-				origin, input, written = p.origin, p.input, d.positions[p.input](p.origin)
-			}
-			e.Source = written
-			if !p.remove && refers(p.row) {
-				var err error
-				if resolved, value, err = d.resolve(&builder, resolved[:0], value, p.row); err != nil {
-					yield(e, err)
-					return
-				}
-				e.Row = cdc.Row(resolved)
-			}
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-// refers reports whether a row has a field whose value lies in the memo.
-func refers(row cdc.Row) bool {
-	for i := range row.Len() {
-		if row.At(i).State == cdc.Reference {
-			return true
-		}
-	}
-	return false
-}
-
-// resolve replaces references by the results that they stand for.
-func (d *delivery) resolve(b *cdc.RowBuilder, dst, value []byte, row cdc.Row) ([]byte, []byte, error) {
-	b.Reset()
-	for i := range row.Len() {
-		v := row.At(i)
-		if v.State == cdc.Reference {
-			var ok bool
-			var err error
-			call := stream.Fingerprint(v.Raw)
-			if value, ok, err = d.memo.get(value[:0], call); err != nil || !ok {
-				return dst, value, missingResult(d.target.name, call, err)
-			}
-			v = cdc.Value{State: cdc.Set, Raw: value}
-		}
-		b.Value(v)
-	}
-	return b.Append(dst), value, nil
-}
-
-// count books what was applied and how long it took from the source's commit.
-func (d *delivery) count(all []placed) {
-	now := time.Now().UnixMicro()
-	for i := range all {
-		p := &all[i]
-		if p.key == nil {
-			continue
-		}
-		if p.remove {
-			d.deletes.Add(1)
-		} else {
-			d.upserts.Add(1)
-		}
-		if p.time > 0 {
-			d.latency.add(now - p.time)
-			if d.observe != nil {
-				d.observe(float64(now-p.time) / 1e6)
-			}
-		}
-	}
 }
 
 func missingResult(where string, call stream.Fingerprint, err error) error {

@@ -42,9 +42,9 @@ func (o *output) effect(target int, e effect) {
 	o.count[target]++
 }
 
-// vain reports whether an effect that took the place of earlier ones leaves the row as it was before
+// leaves reports whether an effect that took the place of earlier ones leaves the row as it was before
 // the first of them.
-func (e *effect) vain(before [8]byte) bool {
+func (e *effect) leaves(before [8]byte) bool {
 	if e.remove {
 		return before == [8]byte{}
 	}

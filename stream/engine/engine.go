@@ -65,7 +65,9 @@ type Engine struct {
 	sweptAt   time.Time
 	sweepFrom stream.Fingerprint // where the sweep goes on; zero: none is under way
 	diskFull  bool
-	open      []openTxn // by source: the beginning of a transaction that is not complete
+	open      []openTxn   // by source: the beginning of a transaction that is not complete
+	lastStage storedStage // as the start found it
+	stage     *stageRun   // a large transaction that is evaluated in slices
 	again     []*task
 	feeders   []feeder
 	planDirty bool
@@ -83,12 +85,13 @@ type Engine struct {
 
 // budget divides limits.memory among the parts of the engine, in bytes (I9).
 type budget struct {
-	store, inlets, calls, table, known, epoch, apply int64
+	store, inlets, calls, table, known, epoch, apply, txn int64
 }
 
 func budgetOf(memory int64) budget {
 	return budget{store: memory / 4, inlets: memory / 32, calls: memory / 8, table: memory / 16, known: memory / 16,
-		epoch: min(max(memory/64, 256<<10), 16<<20), apply: min(max(memory/64, 256<<10), 8<<20)}
+		epoch: min(max(memory/64, 256<<10), 16<<20), apply: min(max(memory/64, 256<<10), 8<<20),
+		txn: min(max(memory/16, 1<<20), 32<<20)}
 }
 
 // StoreBytes is the part of a flow's memory that the state store may use.

@@ -170,6 +170,9 @@ func (e *Engine) restore() error {
 	if err := e.restoreModels(); err != nil {
 		return err
 	}
+	if err := e.restoreStage(); err != nil {
+		return err
+	}
 	for _, t := range e.graph.targets {
 		if err := e.restoreOutbox(t); err != nil {
 			return err
@@ -234,6 +237,7 @@ func (e *Engine) restoreOutbox(t *target) error {
 			flush()
 			p.epoch = epoch
 		}
+		p.group = e.groupOf(t, epoch)
 		p.keys++
 		p.tried = true
 		p.size += int64(len(value))

@@ -52,18 +52,19 @@ type callNode struct {
 
 // target is one instance of a sink.
 type target struct {
-	index    int
-	sink     *stream.SinkNode
-	number   int // index into Plan.Sinks
-	name     string
-	instance uint32
-	retiring bool // it serves until its successor is complete and takes nothing but removals
-	building bool // it does not serve yet
-	gone     bool // it has been replaced and removed
-	shared   bool // rows of different owners may meet in one key
-	plan     *stream.Plan
-	require  [][]int // by input: fields of the target's row that must not be null
-	delivery *delivery
+	index      int
+	sink       *stream.SinkNode
+	number     int // index into Plan.Sinks
+	name       string
+	instance   uint32
+	retiring   bool // it serves until its successor is complete and takes nothing but removals
+	building   bool // it does not serve yet
+	gone       bool // it has been replaced and removed
+	shared     bool // rows of different owners may meet in one key
+	plan       *stream.Plan
+	behindCall bool    // an expensive step lies before it: it is atomic by owner, not by source transaction
+	require    [][]int // by input: fields of the target's row that must not be null
+	delivery   *delivery
 }
 
 func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
@@ -98,6 +99,9 @@ func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
 		n.byRef = s.Caller.ByReference() && !readsResult(plan, s)
 		n.inline, _ = s.Caller.Model().(stream.InlineModel)
 		n.targets = g.targetsBehind(s.Out)
+		for _, t := range n.targets {
+			t.behindCall = true
+		}
 		g.calls = append(g.calls, n)
 		g.byStep[i] = n
 	}

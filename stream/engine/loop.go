@@ -20,6 +20,8 @@ import (
 type openTxn struct {
 	batches []*cdc.Batch
 	bytes   int64
+	stage   *statestore.StageWriter // where it goes once it is too large
+	rest    *cdc.Batch              // whole transactions behind a staged one, to be taken up when that is done
 }
 
 // gathered is what one epoch takes up.
@@ -33,7 +35,9 @@ type gathered struct {
 	feeders  []feederMove
 	requests []*request
 	delivery [][]parcel // delivered, by target
+	refused  []bool     // targets whose rejections are among the tasks
 	swapped  bool
+	staged   bool // a slice of a staged transaction is among the tasks
 }
 
 type takenBatch struct {
@@ -42,12 +46,13 @@ type takenBatch struct {
 }
 
 type changeCount struct {
-	byOp [8]int64
-	last int64 // newest source commit time
+	byOp   [8]int64
+	last   int64 // newest source commit time
+	caught bool  // the source has handed over what it held at the start
 }
 
 func (g *gathered) empty() bool {
-	return len(g.tasks) == 0 && len(g.cursors) == 0 && len(g.feeders) == 0 && len(g.requests) == 0 && !g.swapped
+	return len(g.tasks) == 0 && len(g.cursors) == 0 && len(g.feeders) == 0 && len(g.requests) == 0 && !g.swapped && !g.staged
 }
 
 // tick is how often the loop looks at what announces itself to nobody: free disk, holds that have
@@ -92,7 +97,10 @@ func (e *Engine) loop(ctx context.Context) error {
 
 // step runs one epoch. worked is false where there was nothing to do.
 func (e *Engine) step() (worked bool, err error) {
-	g := e.gather()
+	g, err := e.gather()
+	if err != nil {
+		return false, err
+	}
 	if g.empty() && !e.planDirty {
 		return false, e.tidy(g)
 	}
@@ -106,15 +114,14 @@ func (e *Engine) step() (worked bool, err error) {
 	if err := e.commit(g); err != nil {
 		return false, err
 	}
-	e.handOver(g, time.Since(began))
-	return true, nil
+	return true, e.handOver(g, time.Since(began))
 }
 
 // gather fills an epoch by group commit: whatever has come up while the one before it was being synced,
 // up to a byte bound. Results are always taken; sources and backfills wait while too much is pending.
-func (e *Engine) gather() *gathered {
+func (e *Engine) gather() (*gathered, error) {
 	g := &gathered{index: map[string]*task{}, cursors: map[int]cdc.Position{}, changes: map[int]*changeCount{},
-		delivery: make([][]parcel, len(e.graph.targets))}
+		delivery: make([][]parcel, len(e.graph.targets)), refused: make([]bool, len(e.graph.targets))}
 	for _, t := range e.again {
 		e.merge(g, t)
 	}
@@ -126,94 +133,172 @@ func (e *Engine) gather() *gathered {
 		r.gather(e, g)
 	}
 	if e.scheduler.bytes < e.budget.calls {
-		e.gatherSources(g)
+		if err := e.gatherChanges(g); err != nil {
+			return nil, err
+		}
 	}
 	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 && g.bytes < e.budget.epoch {
 		e.gatherFeeders(g)
 	}
 	e.swap(g)
-	return g
+	return g, nil
 }
 
-func (e *Engine) gatherSources(g *gathered) {
+// gatherChanges takes a slice of the staged transaction, or else what the sources have put: what comes
+// behind a large transaction waits for it.
+func (e *Engine) gatherChanges(g *gathered) error {
+	if e.stage == nil {
+		if err := e.gatherSources(g); err != nil {
+			return err
+		}
+	}
+	if e.stage != nil {
+		return e.gatherStage(g)
+	}
+	return nil
+}
+
+func (e *Engine) gatherSources(g *gathered) error {
 	for progress := true; progress && g.bytes < e.budget.epoch; {
 		progress = false
 		for i, in := range e.inlets {
-			b := in.take()
+			b := e.open[i].rest
+			if e.open[i].rest = nil; b == nil {
+				b = in.take()
+			}
 			if b == nil {
 				continue
 			}
 			progress = true
-			e.admit(g, i, b)
-			if g.bytes >= e.budget.epoch {
-				return
+			if err := e.admit(g, i, b); err != nil || e.stage != nil || g.bytes >= e.budget.epoch {
+				return err
 			}
 		}
 	}
+	return nil
 }
 
-// admit takes the whole transactions of a batch and keeps the beginning of the next one back (I11).
-func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) {
-	open := &e.open[source]
-	open.batches = append(open.batches, b)
-	open.bytes += b.Bytes()
-	txns := b.Txns()
-	if len(txns) == 0 {
-		return
+// admit takes the whole transactions of a batch and keeps the beginning of the next one back (I11). One
+// that is too large for an epoch, or that empties a collection, is staged.
+func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) error {
+	from := 0
+	for _, txn := range b.Txns() {
+		if err := e.admitTxn(g, source, b, from, txn); err != nil {
+			return err
+		}
+		from = txn.End
+		if e.stage != nil {
+			break // what comes behind waits
+		}
 	}
-	for _, held := range open.batches[:len(open.batches)-1] {
-		e.addChanges(g, source, held, 0, held.Len())
+	open := &e.open[source]
+	if e.stage != nil && from < b.Len() {
+		open.rest = restOf(b, from)
+	} else if from < b.Len() {
+		rest := b
+		if from > 0 {
+			rest = restOf(b, from)
+		}
+		open.batches, open.bytes = append(open.batches, rest), open.bytes+rest.Bytes()
+		if len(b.Txns()) == 0 && (open.stage != nil || open.bytes > e.budget.txn) {
+			return e.stageOpen(source)
+		}
+	}
+	if from > 0 {
+		g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: b})
+	}
+	return nil
+}
+
+// admitTxn takes one transaction, which ends in b and began at from or in batches before.
+func (e *Engine) admitTxn(g *gathered, source int, b *cdc.Batch, from int, txn cdc.Txn) error {
+	open := &e.open[source]
+	size := open.bytes + b.Bytes()*int64(txn.End-from)/int64(max(b.Len(), 1))
+	if open.stage != nil || size > e.budget.txn && txn.End-from+len(open.batches) > 1 || truncates(open.batches, b, from, txn.End) {
+		if err := e.stageOpen(source); err != nil {
+			return err
+		}
+		if err := e.stageRange(source, b, from, txn.End); err != nil {
+			return err
+		}
+		return e.stageClose(g, source, txn.Position)
+	}
+	count := e.count(g, source)
+	for _, held := range open.batches {
+		for i := range held.Len() {
+			c := held.At(i)
+			e.addChange(g, source, &c, txn.Position, count, false)
+		}
 		g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: held})
 	}
-	end := txns[len(txns)-1].End
-	e.addChanges(g, source, b, 0, end)
-	g.cursors[source] = txns[len(txns)-1].Position
-	g.bytes += open.bytes
+	for i := from; i < txn.End; i++ {
+		c := b.At(i)
+		e.addChange(g, source, &c, txn.Position, count, false)
+	}
+	g.cursors[source] = txn.Position
+	g.bytes += size
 	*open = openTxn{}
-	if end == b.Len() {
-		g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: b})
-		return
-	}
-	rest := &cdc.Batch{}
-	for i := end; i < b.Len(); i++ {
-		rest.Add(b.At(i))
-	}
-	open.batches, open.bytes = []*cdc.Batch{rest}, rest.Bytes()
-	g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: b})
+	return nil
 }
 
-// addChanges folds changes into tasks, the newest of a key being the one that counts.
-func (e *Engine) addChanges(g *gathered, source int, b *cdc.Batch, from, to int) {
-	count := g.changes[source]
-	if count == nil {
-		count = &changeCount{}
-		g.changes[source] = count
-	}
-	caught, _ := e.inlets[source].caught()
-	position := cdc.Position("")
-	if txns := b.Txns(); len(txns) > 0 {
-		position = txns[len(txns)-1].Position
-	} else if p := g.cursors[source]; p != "" {
-		position = p
+func truncates(open []*cdc.Batch, b *cdc.Batch, from, to int) bool {
+	for _, held := range open {
+		for i := range held.Len() {
+			if held.At(i).Op == cdc.Truncate {
+				return true
+			}
+		}
 	}
 	for i := from; i < to; i++ {
-		c := b.At(i)
-		count.byOp[c.Op&7]++
-		count.last = max(count.last, c.Time)
-		r := e.graph.byPlace[source][c.Collection]
-		k := taskKey(r, c.Key)
-		t := g.index[k]
-		if t == nil && (c.Op == cdc.Insert || c.Op == cdc.Update) && e.table.same(r, c.Key, hashRow(c.Key, c.After, c.Note)) {
-			continue
+		if b.At(i).Op == cdc.Truncate {
+			return true
 		}
-		if t == nil {
-			t = &task{root: r, key: c.Key}
-			g.index[k] = t
-			g.tasks = append(g.tasks, t)
-		}
-		t.fold(&c, position)
-		t.live = t.live || caught && !c.Snapshot
 	}
+	return false
+}
+
+// restOf copies the changes of a batch from an index on, with the ends of their transactions.
+func restOf(b *cdc.Batch, from int) *cdc.Batch {
+	rest := &cdc.Batch{}
+	txns := b.Txns()
+	for i := from; i < b.Len(); i++ {
+		rest.Add(b.At(i))
+		for _, txn := range txns {
+			if txn.End == i+1 {
+				rest.Commit(txn.Position, txn.Time)
+			}
+		}
+	}
+	return rest
+}
+
+// count is where the changes of a source are counted in this epoch.
+func (e *Engine) count(g *gathered, source int) *changeCount {
+	if g.changes[source] == nil {
+		c := &changeCount{}
+		c.caught, _ = e.inlets[source].caught()
+		g.changes[source] = c
+	}
+	return g.changes[source]
+}
+
+// addChange folds a change into the task of its key, the newest being the one that counts.
+func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.Position, count *changeCount, staged bool) {
+	count.byOp[c.Op&7]++
+	count.last = max(count.last, c.Time)
+	r := e.graph.byPlace[source][c.Collection]
+	k := taskKey(r, c.Key)
+	t := g.index[k]
+	if t == nil && (c.Op == cdc.Insert || c.Op == cdc.Update) && e.table.same(r, c.Key, hashRow(c.Key, c.After, c.Note)) {
+		return
+	}
+	if t == nil {
+		t = &task{root: r, key: c.Key}
+		g.index[k] = t
+		g.tasks = append(g.tasks, t)
+	}
+	t.fold(c, position)
+	t.live = t.live || (count.caught || staged) && !c.Snapshot
 }
 
 // fold lays a change over what the epoch already has for the key. Fields that the source did not send
@@ -365,6 +450,11 @@ func (e *Engine) commit(g *gathered) error {
 	for i := range g.feeders {
 		g.feeders[i].put(e, b)
 	}
+	if e.stage != nil {
+		if err := e.putStage(b); err != nil {
+			return err
+		}
+	}
 	e.collectDelivered(b, g)
 	e.totals.add(e, g)
 	value, err := e.totals.encode()
@@ -468,7 +558,7 @@ func (e *Engine) tidy(g *gathered) error {
 
 // handOver passes on what is durable now: effects to the deliveries, calls to the models, positions to
 // the sources (I1).
-func (e *Engine) handOver(g *gathered, took time.Duration) {
+func (e *Engine) handOver(g *gathered, took time.Duration) error {
 	for _, w := range e.workers {
 		for i := range w.out.puts {
 			if p := &w.out.puts[i]; p.same {
@@ -491,7 +581,16 @@ func (e *Engine) handOver(g *gathered, took time.Duration) {
 	for _, r := range g.requests {
 		r.done(nil)
 	}
+	for i, refused := range g.refused {
+		if refused {
+			e.graph.targets[i].delivery.acknowledge()
+		}
+	}
 	e.publish(g, took)
+	if e.stage != nil && e.stage.done {
+		return e.endStage()
+	}
+	return nil
 }
 
 func (e *Engine) handOverCalls() {
@@ -521,7 +620,7 @@ func (e *Engine) handOverCalls() {
 
 func (e *Engine) handOverEffects() {
 	for _, t := range e.graph.targets {
-		p := parcel{epoch: e.epoch}
+		p := parcel{epoch: e.epoch, group: e.group(t)}
 		for _, w := range e.workers {
 			if data := w.out.effects[t.index]; len(data) > 0 {
 				p.keys++

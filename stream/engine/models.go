@@ -88,6 +88,7 @@ func (e *Engine) gatherRejections(g *gathered) {
 		}
 		done, rejected := t.delivery.collect()
 		g.delivery[i] = append(g.delivery[i], done...)
+		g.refused[i] = len(rejected) > 0
 		for _, r := range rejected {
 			c := e.plan.Collections[t.sink.From[r.input]]
 			for _, root := range e.graph.roots {

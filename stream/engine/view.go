@@ -113,14 +113,14 @@ func (e *ModelError) Error() string {
 // finished reports whether the loop has nothing left to do: then a service is ready, and a run with Once
 // ends.
 func (e *Engine) finished(ctx context.Context) (bool, error) {
-	quiet := len(e.again) == 0 && len(e.scheduler.waiting) == 0
+	quiet := len(e.again) == 0 && len(e.scheduler.waiting) == 0 && e.stage == nil
 	for i := range e.feeders {
 		quiet = quiet && e.feeders[i].finished
 	}
 	ended := true
 	for i, in := range e.inlets {
 		caught, done := in.caught()
-		quiet = quiet && caught && len(e.open[i].batches) == 0
+		quiet = quiet && caught && e.open[i].empty()
 		ended = ended && done
 	}
 	for _, t := range e.graph.targets {
@@ -145,6 +145,8 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 	}
 	return false, nil
 }
+
+func (o *openTxn) empty() bool { return len(o.batches) == 0 && o.stage == nil && o.rest == nil }
 
 // onlyCallsLeft reports whether everything but answers has been dealt with.
 func (e *Engine) onlyCallsLeft() bool {

@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// placed is one effect with the epoch that it belongs to.
+type placed struct {
+	effect
+	key   cdc.Key
+	epoch uint64
+	tried bool // the first effect of the key may have reached the target
+	vain  bool // a later effect has taken its place, or nothing is left of it
+}
+
+// effects yields what parcels hold, in order. It may be ranged over more than once.
+type effects iter.Seq2[*placed, error]
+
+// errRefused says that the target refused rows for good: everything else of the range is applied, and
+// the range is applied once more, with its progress, when the rejections are durable.
+var errRefused = errors.New("the target refuses rows")
+
+// apply gives the effects of a range of epochs to the writer. A range that fits into memory is coalesced:
+// the last effect of a key is the one that counts. A larger one, which only a sealed range can be, is
+// read as it is written.
+func (d *delivery) apply(ctx context.Context, batch []parcel) error {
+	size := int64(0)
+	for i := range batch {
+		size += batch[i].size
+	}
+	all := d.read(batch)
+	if len(batch) > 1 && size <= 4*d.limit {
+		var err error
+		if all, err = d.coalesce(all); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	for i := range batch {
+		batch[i].tried = true // batch is a part of d.pending
+	}
+	d.mu.Unlock()
+	d.crash("sink.send")
+	return d.write(ctx, batch, all)
+}
+
+// read yields the effects of parcels as they lie in the outbox.
+func (d *delivery) read(batch []parcel) effects {
+	return func(yield func(*placed, error) bool) {
+		for i := range batch {
+			data, err := d.load(batch[i : i+1])
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, b := range data {
+				r := reader{b: b}
+				for len(r.b) > 0 {
+					e, key := r.effect()
+					if r.err != nil {
+						yield(nil, fmt.Errorf("read outbox of epoch %d: %w", batch[i].epoch, r.err))
+						return
+					}
+					if !yield(&placed{effect: e, key: key, epoch: batch[i].epoch, tried: batch[i].tried}, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func effectKey(p *placed) string { return string(append([]byte{byte(p.input)}, p.key...)) }
+
+// coalesce leaves the last effect of each key, and none where the row ends as the target has it.
+func (d *delivery) coalesce(from effects) (effects, error) {
+	var all []*placed
+	at := map[string]int{}
+	for p, err := range from {
+		if err != nil {
+			return nil, err
+		}
+		k := effectKey(p)
+		if i, ok := at[k]; ok {
+			before := all[i]
+			before.vain = true
+			p.was, p.tried = before.was, before.tried
+			p.vain = !p.tried && p.leaves(p.was)
+		}
+		at[k] = len(all)
+		all = append(all, p)
+	}
+	return func(yield func(*placed, error) bool) {
+		for _, p := range all {
+			if !p.vain && !yield(p, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+// write applies effects; a row that the target refuses is left out, named, and the rest applied.
+func (d *delivery) write(ctx context.Context, batch []parcel, all effects) error {
+	refused := d.skip
+	var rejected []sinkRejection
+	for {
+		progress := batch
+		if len(rejected) > 0 {
+			progress = batch[:0]
+		}
+		txn, err := d.txn(progress, all, refused)
+		if err != nil {
+			return err
+		}
+		err = d.writer.Apply(ctx, txn)
+		var reject *stream.RejectError
+		if !errors.As(err, &reject) {
+			if err != nil {
+				return err
+			}
+			if len(rejected) == 0 {
+				d.crash("sink.acked")
+				return d.count(all, refused)
+			}
+			d.refuse(rejected, refused)
+			return errRefused
+		}
+		key := reject.Key
+		if key == nil {
+			if key, err = d.bisect(ctx, all, refused); err != nil {
+				return err
+			}
+		}
+		if refused == nil {
+			refused = map[string]bool{}
+		}
+		n := len(rejected)
+		if rejected, err = d.reject(rejected, all, refused, key, reject); err != nil {
+			return err
+		}
+		if len(rejected) == n {
+			return fmt.Errorf("apply to %s: it refuses a row that was not sent: %w", d.target.name, reject)
+		}
+	}
+}
+
+// reject finds the row that the target has refused and leaves it out.
+func (d *delivery) reject(rejected []sinkRejection, all effects, refused map[string]bool, key cdc.Key, why *stream.RejectError) ([]sinkRejection, error) {
+	code := why.Code
+	if code == "" {
+		code = "sink_rejected"
+	}
+	for p, err := range all {
+		if err != nil {
+			return rejected, err
+		}
+		if k := effectKey(p); bytes.Equal(p.key, key) && !refused[k] {
+			refused[k] = true
+			rejected = append(rejected, sinkRejection{input: p.input, owner: bytes.Clone(p.owner), child: bytes.Clone(p.child),
+				code: code, message: why.Error()})
+		}
+	}
+	return rejected, nil
+}
+
+// refuse hands rejections to the loop; nothing more is sent until they are durable.
+func (d *delivery) refuse(rejected []sinkRejection, refused map[string]bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.rejected = append(d.rejected, rejected...)
+	d.skip, d.awaiting = refused, true
+	d.wake()
+}
+
+// bisect finds one row that the target refuses, for targets that do not say which.
+func (d *delivery) bisect(ctx context.Context, all effects, refused map[string]bool) (cdc.Key, error) {
+	var live []*placed
+	for p, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		if !refused[effectKey(p)] {
+			live = append(live, p)
+		}
+	}
+	for len(live) > 1 {
+		half := live[:len(live)/2]
+		txn, err := d.txn(nil, func(yield func(*placed, error) bool) {
+			for _, p := range half {
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}, nil)
+		if err == nil {
+			err = d.writer.Apply(ctx, txn)
+		}
+		var reject *stream.RejectError
+		switch {
+		case errors.As(err, &reject):
+			live = half
+		case err != nil:
+			return nil, err
+		default:
+			live = live[len(half):]
+		}
+	}
+	if len(live) == 0 {
+		return nil, fmt.Errorf("apply to %s: it refuses an empty range", d.target.name)
+	}
+	return live[0].key, nil
+}
+
+// txn presents effects to a writer, with results in place of references. A range without parcels does
+// not move the target's progress.
+func (d *delivery) txn(batch []parcel, all effects, refused map[string]bool) (*stream.Txn, error) {
+	t := &stream.Txn{Generation: d.generation}
+	if len(batch) > 0 {
+		t.First, t.Last = batch[0].epoch, batch[len(batch)-1].epoch
+	}
+	for p, err := range all {
+		if err != nil {
+			return nil, err
+		}
+		t.Count++
+		t.Bytes += int64(len(p.row) + len(p.key))
+	}
+	t.Effects = d.present(all, refused)
+	return t, nil
+}
+
+// present turns effects into what a writer sees.
+func (d *delivery) present(all effects, refused map[string]bool) iter.Seq2[stream.Effect, error] {
+	return func(yield func(stream.Effect, error) bool) {
+		var resolved, value []byte
+		var origin cdc.Position
+		input, written := -1, ""
+		var builder cdc.RowBuilder
+		for p, err := range all {
+			if err != nil {
+				yield(stream.Effect{}, err)
+				return
+			}
+			if len(refused) > 0 && refused[effectKey(p)] {
+				continue
+			}
+			e := stream.Effect{Delete: p.remove, Collection: p.input, Key: p.key, Row: p.row,
+				Version: d.generation<<40 | p.epoch, Time: p.time}
+			if p.origin != origin || p.input != input {
+				origin, input, written = p.origin, p.input, d.positions[p.input](p.origin)
+			}
+			e.Source = written
+			if !p.remove && refers(p.row) {
+				if resolved, value, err = d.resolve(&builder, resolved[:0], value, p.row); err != nil {
+					yield(e, err)
+					return
+				}
+				e.Row = cdc.Row(resolved)
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// refers reports whether a row has a field whose value lies in the memo.
+func refers(row cdc.Row) bool {
+	for i := range row.Len() {
+		if row.At(i).State == cdc.Reference {
+			return true
+		}
+	}
+	return false
+}
+
+// resolve replaces references by the results that they stand for.
+func (d *delivery) resolve(b *cdc.RowBuilder, dst, value []byte, row cdc.Row) ([]byte, []byte, error) {
+	b.Reset()
+	for i := range row.Len() {
+		v := row.At(i)
+		if v.State == cdc.Reference {
+			var ok bool
+			var err error
+			call := stream.Fingerprint(v.Raw)
+			if value, ok, err = d.memo.get(value[:0], call); err != nil || !ok {
+				return dst, value, missingResult(d.target.name, call, err)
+			}
+			v = cdc.Value{State: cdc.Set, Raw: value}
+		}
+		b.Value(v)
+	}
+	return b.Append(dst), value, nil
+}
+
+// count books what was applied and how long it took from the source's commit.
+func (d *delivery) count(all effects, refused map[string]bool) error {
+	now := time.Now().UnixMicro()
+	for p, err := range all {
+		if err != nil {
+			return err
+		}
+		if len(refused) > 0 && refused[effectKey(p)] {
+			continue
+		}
+		if p.remove {
+			d.deletes.Add(1)
+		} else {
+			d.upserts.Add(1)
+		}
+		if p.time > 0 {
+			d.latency.add(now - p.time)
+			if d.observe != nil {
+				d.observe(float64(now-p.time) / 1e6)
+			}
+		}
+	}
+	return nil
+}
