@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/freshet/freshet/stream"
 )
@@ -21,6 +22,9 @@ type Model struct {
 	version string
 	down    bool
 	poison  string // inputs that contain it are refused
+	stall   string // inputs that contain it wait
+	hard    bool   // it needs a person
+	delay   time.Duration
 	reorder bool
 	wake    chan struct{}
 	runs    *modelRun
@@ -36,6 +40,15 @@ func (m *Model) Down(down bool) { m.set(func() { m.down = down }) }
 
 // Poison has inputs refused that contain a text; empty: none.
 func (m *Model) Poison(text string) { m.set(func() { m.poison = text }) }
+
+// Stall has inputs wait that contain a text; empty: none.
+func (m *Model) Stall(text string) { m.set(func() { m.stall = text }) }
+
+// Delay has every answer take so long from the moment that its call is taken up.
+func (m *Model) Delay(d time.Duration) { m.set(func() { m.delay = d }) }
+
+// Refuse has the model answer nothing until a person has seen to it, as without a valid key.
+func (m *Model) Refuse(refuse bool) { m.set(func() { m.down, m.hard = refuse, refuse }) }
 
 // Reorder has answers come in any order, a few at a time.
 func (m *Model) Reorder() { m.set(func() { m.reorder = true }) }
@@ -80,8 +93,10 @@ func (m *Model) Identity() []byte {
 
 // modelRun is the queue of one engine.
 type modelRun struct {
-	queue []stream.Call
-	ended bool
+	queue  []stream.Call
+	flying map[stream.Fingerprint]bool // taken up, the answer not handed over yet
+	landed chan struct{}               // closed when nothing flies any more
+	ended  bool                        // it takes up nothing
 }
 
 // Queue implements stream.RemoteModel.
@@ -89,7 +104,7 @@ func (m *Model) Queue() stream.CallQueue { return m }
 
 // Run implements stream.RemoteModel. A Run that begins ends the one before, as a process that takes over.
 func (m *Model) Run(ctx context.Context, done func([]stream.Answer)) error {
-	run := &modelRun{}
+	run := &modelRun{flying: map[stream.Fingerprint]bool{}}
 	m.mu.Lock()
 	if m.runs != nil && !m.runs.ended {
 		run.queue = m.runs.queue // submitted before Run began
@@ -97,38 +112,75 @@ func (m *Model) Run(ctx context.Context, done func([]stream.Answer)) error {
 	m.runs = run
 	m.mu.Unlock()
 	for {
-		answers := m.answer(run)
+		answers, delay := m.answer(run)
 		if len(answers) > 0 {
+			if delay > 0 && !await(ctx, delay) {
+				m.end(run) // the process has died: nobody hears the answer, although it is paid
+				return nil
+			}
 			done(answers)
+			m.land(run)
 			continue
 		}
 		select {
 		case <-ctx.Done():
-			m.mu.Lock()
-			run.ended = true
-			m.mu.Unlock()
+			m.end(run)
 			return nil
 		case <-m.wake:
 		}
 	}
 }
 
-// Refused is the word of a model that will not take an input.
-var errRefused = errors.New("the model refuses the input")
-
-func (m *Model) answer(run *modelRun) []stream.Answer {
+func (m *Model) end(run *modelRun) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.down || len(run.queue) == 0 || m.runs != run {
-		return nil
+	run.ended = true
+}
+
+func (m *Model) land(run *modelRun) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(run.flying)
+	close(run.landed)
+}
+
+func await(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
-	n := len(run.queue)
-	if m.reorder {
-		m.rng.Shuffle(n, func(i, j int) { run.queue[i], run.queue[j] = run.queue[j], run.queue[i] })
+}
+
+// errRefused is the word of a model that will not take an input.
+var errRefused = errors.New("the model refuses the input")
+
+// answer takes calls off the queue and pays for them.
+func (m *Model) answer(run *modelRun) (answers []stream.Answer, delay time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down || m.runs != run || run.ended {
+		return nil, 0
+	}
+	var ready, rest []stream.Call
+	for _, c := range run.queue {
+		if m.stall != "" && strings.Contains(string(c.Input), m.stall) {
+			rest = append(rest, c)
+		} else {
+			ready = append(ready, c)
+		}
+	}
+	n := len(ready)
+	if m.reorder && n > 0 {
+		m.rng.Shuffle(n, func(i, j int) { ready[i], ready[j] = ready[j], ready[i] })
 		n = 1 + m.rng.IntN(min(n, 3))
 	}
-	var answers []stream.Answer
-	for _, c := range run.queue[:n] {
+	if n > 0 {
+		run.landed = make(chan struct{})
+	}
+	for _, c := range ready[:n] {
+		run.flying[c.Fingerprint] = true
 		a := stream.Answer{Fingerprint: c.Fingerprint, Attempts: 1}
 		if m.poison != "" && strings.Contains(string(c.Input), m.poison) {
 			a.Rejected = errRefused
@@ -138,8 +190,8 @@ func (m *Model) answer(run *modelRun) []stream.Answer {
 		}
 		answers = append(answers, a)
 	}
-	run.queue = append(run.queue[:0], run.queue[n:]...)
-	return answers
+	run.queue = append(rest, ready[n:]...)
+	return answers, m.delay
 }
 
 // Submit implements stream.CallQueue.
@@ -149,7 +201,7 @@ func (m *Model) Submit(calls []stream.Call) {
 		m.runs = &modelRun{}
 	}
 	for _, c := range calls {
-		known := false
+		known := m.runs.flying[c.Fingerprint]
 		for _, q := range m.runs.queue {
 			known = known || q.Fingerprint == c.Fingerprint
 		}
@@ -168,7 +220,12 @@ func (m *Model) Withdraw(calls []stream.Fingerprint) []stream.Fingerprint {
 	if m.runs == nil {
 		return calls
 	}
+	var gone []stream.Fingerprint
 	for _, f := range calls {
+		if m.runs.flying[f] {
+			continue
+		}
+		gone = append(gone, f)
 		for i, c := range m.runs.queue {
 			if c.Fingerprint == f {
 				m.runs.queue = append(m.runs.queue[:i], m.runs.queue[i+1:]...)
@@ -176,15 +233,41 @@ func (m *Model) Withdraw(calls []stream.Fingerprint) []stream.Fingerprint {
 			}
 		}
 	}
-	return calls
+	return gone
 }
 
 // Drain implements stream.CallQueue.
-func (m *Model) Drain(context.Context) error { return nil }
+func (m *Model) Drain(ctx context.Context) error {
+	m.mu.Lock()
+	run := m.runs
+	if run == nil {
+		m.mu.Unlock()
+		return nil
+	}
+	run.ended = true
+	flying, landed := len(run.flying), run.landed
+	m.mu.Unlock()
+	if flying == 0 {
+		return nil
+	}
+	select {
+	case <-landed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Health implements stream.CallQueue.
 func (m *Model) Health() stream.ModelHealth {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return stream.ModelHealth{Available: !m.down, Reason: "errors", Message: "down"}
+	h := stream.ModelHealth{Available: !m.down, Hard: m.hard}
+	if m.down {
+		h.Reason, h.Message = "errors", "down"
+	}
+	if m.runs != nil {
+		h.Queued, h.InFlight = len(m.runs.queue), min(len(m.runs.flying), 1)
+	}
+	return h
 }
