@@ -45,7 +45,7 @@ func (d *delivery) apply(ctx context.Context, batch []parcel) error {
 	}
 	d.mu.Lock()
 	for i := range batch {
-		batch[i].tried = true // batch is a part of d.pending
+		d.pending[i].tried = true // not batch's: a post may have moved the queue since
 	}
 	d.mu.Unlock()
 	d.crash("sink.send")
