@@ -32,7 +32,16 @@ func (f Finding) String() string {
 // Rule is one law of the house.
 type Rule struct {
 	Name  string
-	Check func(*House) []Finding
+	check func(*House) []Finding
+}
+
+// Findings holds a house against the rule. The findings are ordered by place, so that they read like the house.
+func (r Rule) Findings(h *House) []Finding {
+	findings := r.check(h)
+	slices.SortFunc(findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.What, b.What))
+	})
+	return findings
 }
 
 // Rules lists every rule that is decided from the text of the house.
@@ -62,12 +71,4 @@ func Rules() []Rule {
 		{"named tests and commands exist", NamedProofs},
 		{"every promise is cited and proved", Promises},
 	}
-}
-
-// sorted orders findings by place, so that a list of them reads like the house.
-func sorted(findings []Finding) []Finding {
-	slices.SortFunc(findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.What, b.What))
-	})
-	return findings
 }

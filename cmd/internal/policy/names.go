@@ -43,7 +43,9 @@ func drawers() []string {
 }
 
 // drawerPackages are further names that are drawers for a package only.
-func drawerPackages() []string { return []string{"base", "core", "foundation", "lib", "shared", "tools"} }
+func drawerPackages() []string {
+	return []string{"base", "core", "foundation", "lib", "shared", "tools"}
+}
 
 func fileName(s *Source) (Finding, bool) {
 	stem := strings.TrimSuffix(strings.TrimSuffix(path.Base(s.Path), ".go"), "_test")

@@ -19,7 +19,7 @@ func TestHouse(t *testing.T) {
 	}
 	for _, rule := range policy.Rules() {
 		t.Run(rule.Name, func(t *testing.T) {
-			for _, finding := range rule.Check(house) {
+			for _, finding := range rule.Findings(house) {
 				if finding.Soft {
 					t.Logf("%v", finding)
 				} else {

@@ -70,7 +70,7 @@ func (h *House) citations() (code, tests map[string]bool) {
 // `go run ./folder`.
 func NamedProofs(h *House) []Finding {
 	test := regexp.MustCompile("`([a-z][a-z0-9/]*)\\.((?:Test|Fuzz|Benchmark|Example)\\w*)`")
-	target := regexp.MustCompile("(?:^|`)make ([a-z][a-z-]*)")
+	target := regexp.MustCompile("`make ([a-z][a-z-]*)[^`]*`|^\\s*make ([a-z][a-z-]*)\\s*(?:#.*)?$")
 	command := regexp.MustCompile(`\bgo (?:run|build|install) \./([a-z/]+)`)
 	declared, targets := h.tests(), h.targets()
 	var findings []Finding
@@ -85,8 +85,8 @@ func NamedProofs(h *House) []Finding {
 				}
 			}
 			for _, m := range target.FindAllStringSubmatch(line, -1) {
-				if !targets[m[1]] {
-					add("names `make "+m[1]+"`, which is not there", "name a target of the Makefile")
+				if name := m[1] + m[2]; !targets[name] {
+					add("names `make "+name+"`, which is not there", "name a target of the Makefile")
 				}
 			}
 			for _, m := range command.FindAllStringSubmatch(line, -1) {

@@ -3,6 +3,7 @@ package policy
 import (
 	"go/ast"
 	"go/token"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,19 +13,27 @@ import (
 
 // ErrorWording asks for errors that are bare verb phrases: `read slot "orders": …`.
 func ErrorWording(h *House) []Finding {
+	anywhere := regexp.MustCompile("(?i)" + pleas)
+	inFront := regexp.MustCompile(`(?i)^\W*` + pleas + `|[:;] ` + pleas)
 	var findings []Finding
 	for _, s := range h.product() {
 		ast.Inspect(s.Syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.BasicLit:
-				if phrase := plea(n); phrase != "" {
-					findings = append(findings, h.at(s, n.Pos(), "a text says "+strconv.Quote(phrase), "say what was being done: `open state: %w`"))
+				// In the middle of a text that is no error, such as the help of a verb, the words are plain English.
+				if phrase := inFront.FindString(n.Value); n.Kind == token.STRING && phrase != "" {
+					findings = append(findings, h.plea(s, n, phrase))
 				}
 			case *ast.CallExpr:
-				if text, ok := errorText(n); ok {
-					if what, fix := misspoken(text); what != "" {
-						findings = append(findings, h.at(s, n.Pos(), what, fix))
-					}
+				literal, text, ok := errorText(n)
+				if !ok {
+					break
+				}
+				if what, fix := misspoken(text); what != "" {
+					findings = append(findings, h.at(s, n.Pos(), what, fix))
+				}
+				if phrase := anywhere.FindString(text); phrase != "" && !inFront.MatchString(literal.Value) {
+					findings = append(findings, h.plea(s, literal, phrase))
 				}
 			case *ast.ImportSpec, *ast.Field:
 				return false // paths and tags are not said to anybody
@@ -36,33 +45,25 @@ func ErrorWording(h *House) []Finding {
 }
 
 // pleas are the phrases that pile up when every layer adds one. They are written in two pieces, so that this
-// file does not hold them.
-func pleas() []string {
-	return []string{"failed" + " to", "could" + " not", "error" + " while", "unable" + " to"}
-}
+// file does not say them.
+const pleas = "(failed" + " to|could" + " not|error" + " while|unable" + " to)"
 
-func plea(literal *ast.BasicLit) string {
-	if literal.Kind != token.STRING {
-		return ""
-	}
-	lower := strings.ToLower(literal.Value)
-	if i := slices.IndexFunc(pleas(), func(p string) bool { return strings.Contains(lower, p) }); i >= 0 {
-		return pleas()[i]
-	}
-	return ""
+func (h *House) plea(s *Source, literal *ast.BasicLit, phrase string) Finding {
+	phrase = strings.ToLower(strings.Trim(phrase, "\"`:; "))
+	return h.at(s, literal.Pos(), "a text says "+strconv.Quote(phrase), "say what was being done: `open state: %w`")
 }
 
 // errorText gives the text of errors.New("…") and fmt.Errorf("…", …).
-func errorText(call *ast.CallExpr) (string, bool) {
+func errorText(call *ast.CallExpr) (literal *ast.BasicLit, text string, ok bool) {
 	if len(call.Args) == 0 || !isSelector(call.Fun, "errors", "New") && !isSelector(call.Fun, "fmt", "Errorf") {
-		return "", false
+		return nil, "", false
 	}
-	literal, ok := call.Args[0].(*ast.BasicLit)
+	literal, ok = call.Args[0].(*ast.BasicLit)
 	if !ok {
-		return "", false
+		return nil, "", false
 	}
 	text, err := strconv.Unquote(literal.Value)
-	return text, err == nil
+	return literal, text, err == nil
 }
 
 func misspoken(text string) (what, fix string) {
