@@ -117,7 +117,10 @@ func faultOf(err error) *fault {
 		code, hint = "row_rejected", "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"
 		exit = exitRunTime
 	case errors.As(err, &model):
-		code = "model_error"
+		code, hint = "model_error", "try again when the model answers; `freshet status` says how it does"
+		if model.Kind == accel.Rejected {
+			hint = "the model does not take this text: make it shorter, or change it"
+		}
 	case errors.As(err, &unknown):
 		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it"
 	case errors.Is(err, engine.ErrNoIndex):

@@ -81,6 +81,14 @@ type Choice struct {
 	All bool   `json:"all,omitempty"`
 }
 
+func (s *Server) retry(ctx context.Context, id string) ([]engine.DeadLetter, error) {
+	return s.flow.Letters.Retry(ctx, id)
+}
+
+func (s *Server) discard(ctx context.Context, id string) ([]engine.DeadLetter, error) {
+	return s.flow.Letters.Discard(ctx, id)
+}
+
 // mutation retries or discards dead letters.
 func (s *Server) mutation(apply func(ctx context.Context, id string) ([]engine.DeadLetter, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func TestProgressTellsRateAndTimeLeft(t *testing.T) {
+	status := func(changes, calls int64, pending int) engine.Status {
+		return engine.Status{Sources: map[string]engine.SourceStatus{"docs": {ChangesTotal: changes}},
+			Steps: map[string]engine.StepStatus{"vectors": {CallsTotal: calls, Pending: pending}}}
+	}
+	cases := []struct {
+		name string
+		end  engine.Status
+		want string
+	}{
+		{"only reading", status(1500, 0, 0), "1,500 rows read (750/s)"},
+		{"calls are made", status(1500, 200, 0), "1,500 rows read (750/s), 200 calls (100/s)"},
+		{"rows wait for calls", status(1500, 1000, 1000), "1,500 rows read (750/s), 1,000 calls (500/s), 1,000 wait, about 4s left"},
+		{"nothing is answered yet", status(1500, 0, 1500), "1,500 rows read (750/s), 0 calls (0/s), 1,500 wait"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var p pace
+			began := time.Unix(1000, 0)
+			p.see(began, status(0, 0, 0))
+			p.see(began.Add(2*time.Second), c.end)
+			if got := p.line(); got != c.want {
+				t.Errorf("line = %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestLongNumbersAreGrouped(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -999: "-999", -1000: "-1,000", 1234567: "1,234,567"} {
+		if got := grouped(n); got != want {
+			t.Errorf("grouped(%d) = %q, want %q", n, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 5 << 30: "5.0 GiB"} {
+		if got := sized(n); got != want {
+			t.Errorf("sized(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestChangeLineSaysWhatAnEditCost(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 4, 31, 0, time.UTC)
+	edit := engine.ChangeEvent{Key: "billing.md", Calls: 1, Upserts: 1, Deletes: 1, FreshMS: 38.2}
+	if got, want := changeLine(now, edit, 14), "12:04:31 billing.md  1 of 14 sections changed → 1 embedded, 13 kept → searchable 38 ms after it was seen"; got != want {
+		t.Errorf("edit: %q, want %q", got, want)
+	}
+	gone := engine.ChangeEvent{Key: "billing.md", Deletes: 14, FreshMS: 3}
+	if got, want := changeLine(now, gone, 0), "12:04:31 billing.md  removed → 14 sections gone 3 ms after it was seen"; got != want {
+		t.Errorf("removal: %q, want %q", got, want)
+	}
+	hostile := engine.ChangeEvent{Key: "a\x1b[2Jb", Deletes: 1}
+	if got, want := changeLine(now, hostile, 0), "12:04:31 a�[2Jb  removed → 1 sections gone 0 ms after it was seen"; got != want {
+		t.Errorf("a name with an escape: %q, want %q", got, want)
+	}
+}
+
+func TestNamesOfFlowsAreMadeOfFileNames(t *testing.T) {
+	for path, want := range map[string]string{"notes.yaml": "notes", "My Notes (2).yaml": "my-notes", "a/handbook/flow.yaml": "handbook", "2024.yaml": "docs", "ÜÄ.yml": "docs"} {
+		if got := flowName(path); got != want {
+			t.Errorf("flowName(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
