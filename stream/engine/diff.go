@@ -98,6 +98,10 @@ func (w *worker) diff(t *target, rowChanged bool) {
 		w.retire(t, old, rowChanged)
 		return
 	}
+	if t.overflow {
+		w.postpone(t)
+		return
+	}
 	rows := w.seen[t.index]
 	slices.SortStableFunc(rows, func(a, b sinkRow) int { return compareEntries(&a.sinkEntry, &b.sinkEntry) })
 	if len(rows) == 0 && len(old) == 0 {

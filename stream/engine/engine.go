@@ -35,6 +35,9 @@ type Options struct {
 	// SweepEvery and SweepGrace say how often the memo is swept of results that nothing refers to, and how
 	// long these stay; defaults 1 h and 7 days.
 	SweepEvery, SweepGrace time.Duration
+	// OutboxBytes is what may wait for one sink before its changes are put off; default half of the
+	// flow's memory, at least 16 MiB. The outbox lies on disk.
+	OutboxBytes int64
 	// Crash is called at every durable step with its name; tests end the process there.
 	Crash func(point string)
 }
@@ -85,13 +88,13 @@ type Engine struct {
 
 // budget divides limits.memory among the parts of the engine, in bytes (I9).
 type budget struct {
-	store, inlets, calls, table, known, epoch, apply, txn int64
+	store, inlets, calls, table, known, epoch, apply, txn, outbox int64
 }
 
 func budgetOf(memory int64) budget {
 	return budget{store: memory / 4, inlets: memory / 32, calls: memory / 8, table: memory / 16, known: memory / 16,
 		epoch: min(max(memory/64, 256<<10), 16<<20), apply: min(max(memory/64, 256<<10), 8<<20),
-		txn: min(max(memory/16, 1<<20), 32<<20)}
+		txn: min(max(memory/16, 1<<20), 32<<20), outbox: max(memory/2, 16<<20)}
 }
 
 // StoreBytes is the part of a flow's memory that the state store may use.
@@ -118,6 +121,9 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	}
 	e := &Engine{plan: plan, db: db, o: o, log: o.Logger, budget: budgetOf(plan.Limits.MemoryBytes), scheduler: newScheduler(),
 		wakeup: make(chan struct{}, 1), epoch: db.DurableEpoch(), events: newBroadcaster()}
+	if o.OutboxBytes > 0 {
+		e.budget.outbox = o.OutboxBytes
+	}
 	e.sweptAt = time.Now()
 	e.table = newRowTable(e.budget.table)
 	e.memo = newAnswers(db.Memo, e.budget.known)

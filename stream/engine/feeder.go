@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
@@ -12,8 +13,9 @@ import (
 // calls since before the start, dead letters to be tried again, rows to be evaluated under new logic.
 type feeder struct {
 	kind     feederKind
-	root     *root
-	next     []byte // key to go on from
+	root     *root   // nil of feedDirty
+	target   *target // of feedDirty
+	next     []byte  // key to go on from
 	to       []byte
 	finished bool
 }
@@ -25,6 +27,7 @@ const (
 	feedBackfill                   // the owners' records, after a change of logic
 	feedSweep                      // owners that a rescan of the source has not met
 	feedVanish                     // owners of a source that has left the flow
+	feedDirty                      // owners whose effects a target was not told of
 )
 
 // feederMove is what one epoch took from a feeder; with the epoch it becomes durable.
@@ -40,7 +43,7 @@ const (
 	feederBytes = 4 << 20
 )
 
-func (e *Engine) gatherFeeders(g *gathered) {
+func (e *Engine) gatherFeeders(g *gathered) error {
 	for i := range e.feeders {
 		f := &e.feeders[i]
 		if f.finished {
@@ -49,14 +52,21 @@ func (e *Engine) gatherFeeders(g *gathered) {
 		if f.kind == feedSweep && !e.sourceCaught(f.root) {
 			continue
 		}
-		move, err := e.feed(g, i)
+		if f.kind == feedDirty && f.target.overflow {
+			continue
+		}
+		feed := e.feed
+		if f.kind == feedDirty {
+			feed = e.feedDirtyOwners
+		}
+		move, err := feed(g, i)
 		if err != nil {
-			e.log.Error("stored rows cannot be read", "root", f.root.name, "err", err)
-			return
+			return fmt.Errorf("read stored rows: %w", err)
 		}
 		g.feeders = append(g.feeders, move)
-		return // one slice an epoch
+		return nil // one slice an epoch
 	}
+	return nil
 }
 
 func (e *Engine) sourceCaught(r *root) bool {
@@ -128,7 +138,7 @@ func backfillKey(r *root) []byte { return metaKey("backfill/" + r.name) }
 func (m *feederMove) put(e *Engine, b *statestore.Batch) {
 	f := &e.feeders[m.at]
 	f.next, f.finished = m.next, m.done
-	if f.kind == feedPending {
+	if f.kind == feedPending || f.kind == feedDirty {
 		return
 	}
 	if !m.done {
@@ -177,6 +187,7 @@ func (e *Engine) restore() error {
 		if err := e.restoreOutbox(t); err != nil {
 			return err
 		}
+		e.addDirtyFeeder(t)
 	}
 	for _, r := range e.graph.roots {
 		if err := e.restoreFeeders(r); err != nil {

@@ -60,6 +60,7 @@ type target struct {
 	retiring   bool // it serves until its successor is complete and takes nothing but removals
 	building   bool // it does not serve yet
 	gone       bool // it has been replaced and removed
+	overflow   bool // it is far behind: its effects are put off
 	shared     bool // rows of different owners may meet in one key
 	plan       *stream.Plan
 	behindCall bool    // an expensive step lies before it: it is atomic by owner, not by source transaction

@@ -35,6 +35,7 @@ type gathered struct {
 	feeders  []feederMove
 	requests []*request
 	delivery [][]parcel // delivered, by target
+	cleaned  [][]byte   // marks of dirty owners that are among the tasks
 	refused  []bool     // targets whose rejections are among the tasks
 	swapped  bool
 	staged   bool // a slice of a staged transaction is among the tasks
@@ -132,13 +133,15 @@ func (e *Engine) gather() (*gathered, error) {
 	for _, r := range g.requests {
 		r.gather(e, g)
 	}
-	if e.scheduler.bytes < e.budget.calls {
+	if blocked := e.checkOverflow(); !blocked && e.scheduler.bytes < e.budget.calls {
 		if err := e.gatherChanges(g); err != nil {
 			return nil, err
 		}
 	}
 	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 && g.bytes < e.budget.epoch {
-		e.gatherFeeders(g)
+		if err := e.gatherFeeders(g); err != nil {
+			return nil, err
+		}
 	}
 	e.swap(g)
 	return g, nil
@@ -443,6 +446,7 @@ func (e *Engine) commit(g *gathered) error {
 	if err := e.resolveShared(b); err != nil {
 		return err
 	}
+	e.putDirty(b, g)
 	e.putOutbox(b, epoch)
 	for source, position := range g.cursors {
 		b.Put(metaKey("cursor/"+e.plan.Sources[source].Name), []byte(position))

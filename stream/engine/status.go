@@ -66,6 +66,7 @@ type SinkStatus struct {
 	Position     string      `json:"position"` // everything up to it is applied
 	FreshnessMS  Percentiles `json:"freshness_ms"`
 	Building     bool        `json:"building,omitempty"` // a successor is being built beside it
+	Coarse       bool        `json:"coarse,omitempty"`   // it is far behind: states are skipped until it has caught up
 	Problem      string      `json:"problem,omitempty"`
 }
 
@@ -124,6 +125,7 @@ func (e *Engine) Status() Status {
 			st = sinkStatus(t, &v.totals)
 			st.Position = e.sinkPosition(t, &v)
 			st.Building = s.Sinks[t.name].Building
+			st.Coarse = t.index < len(v.coarse) && v.coarse[t.index]
 		} else {
 			st.Building = true
 		}

@@ -21,6 +21,7 @@ type view struct {
 	oldest    [][]cdc.Position // by expensive step, by root; "" none
 	backfills int
 	building  bool
+	coarse    []bool // by target
 	again     int
 	diskFull  bool
 	diskFree  int64
@@ -36,12 +37,14 @@ func (e *Engine) publish(g *gathered, took time.Duration) {
 		v.pending[k.node]++
 	}
 	for i := range e.feeders {
-		if !e.feeders[i].finished && e.feeders[i].kind != feedPending {
+		if !e.feeders[i].finished && e.feeders[i].kind != feedPending && e.feeders[i].kind != feedDirty {
 			v.backfills++
 		}
 	}
-	for _, t := range e.graph.targets {
+	v.coarse = make([]bool, len(e.graph.targets))
+	for i, t := range e.graph.targets {
 		v.building = v.building || t.building
+		v.coarse[i] = t.overflow
 	}
 	e.mu.Lock()
 	v.diskFull, v.diskFree = e.view.diskFull, e.view.diskFree
@@ -124,7 +127,7 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 		ended = ended && done
 	}
 	for _, t := range e.graph.targets {
-		quiet = quiet && (t.gone || t.delivery.idle() && !t.building)
+		quiet = quiet && (t.gone || t.delivery.idle() && !t.building && !t.overflow)
 	}
 	if quiet {
 		e.ready.Store(true)

@@ -59,6 +59,7 @@ type output struct {
 	letters   []letter
 	cleared   []letterKey
 	shared    []contribution
+	dirty     []dirty
 	changes   []ChangeEvent
 	memo      []memoWrite
 	stats     []stepStats // by expensive step

@@ -33,6 +33,7 @@ type world struct {
 	rows   map[string]row
 	logic  logic
 	seen   map[string]int // crash points met
+	outbox int64          // OutboxBytes of the engine
 }
 
 type row struct {
@@ -117,7 +118,7 @@ func (w *world) run(killAt, percent int) (killed bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	e, err := engine.Open(ctx, plan, db, engine.Options{Once: true, Crash: crash, DrainTimeout: time.Millisecond})
+	e, err := engine.Open(ctx, plan, db, engine.Options{Once: true, Crash: crash, DrainTimeout: time.Millisecond, OutboxBytes: w.outbox})
 	if err != nil {
 		w.t.Fatal(err)
 	}
