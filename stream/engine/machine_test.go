@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
+	"github.com/freshet/freshet/stream/streamtest"
 )
 
 // machine runs engines one after the other over one disk, as the processes of a machine would. It is made for
@@ -28,99 +32,143 @@ type machine struct {
 	engine *engine.Engine
 	db     *statestore.DB
 	cancel context.CancelFunc
-	done   chan error // one place: the end of Run
+	done   chan error // the end of Run
 	dead   *atomic.Bool
+	open   bool
+
+	running sync.WaitGroup
 }
 
 func newMachine(t testing.TB, flow func(dead func() bool) *stream.Flow) *machine {
-	return &machine{t: t, fs: vfs.NewCrashableMem(), flow: flow}
+	m := &machine{t: t, fs: vfs.NewCrashableMem(), flow: flow}
+	t.Cleanup(m.reap)
+	return m
 }
 
-// open opens the flow over the disk.
-func (s *machine) open(o engine.Options) error {
-	s.dead = &atomic.Bool{}
-	dead := s.dead
+// reap ends what a failed test has left running.
+func (m *machine) reap() {
+	if m.open {
+		m.cancel()
+		m.running.Wait()
+		_ = m.close(nil)
+	}
+}
+
+// boot opens the flow over the disk and runs it.
+func (m *machine) boot(o engine.Options) error {
+	m.dead = &atomic.Bool{}
+	dead := m.dead
 	ctx, cancel := context.WithCancel(context.Background())
-	plan, err := s.flow(dead.Load).Plan(ctx)
+	plan, err := m.flow(dead.Load).Plan(ctx)
 	if err != nil {
 		cancel()
 		return err
 	}
-	s.db, err = statestore.Open("state", statestore.DBOptions{FS: s.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
+	m.db, err = statestore.Open("state", statestore.DBOptions{FS: m.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
 	if err != nil {
 		cancel()
 		return err
 	}
 	o.Crash = func(point string) {
-		if s.crash != nil && !dead.Load() {
-			s.crash(point)
+		if m.crash != nil && !dead.Load() {
+			m.crash(point)
 		}
 	}
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = time.Millisecond
 	}
-	if s.engine, err = engine.Open(ctx, plan, s.db, o); err != nil {
+	if m.engine, err = engine.Open(ctx, plan, m.db, o); err != nil {
 		cancel()
-		return errors.Join(err, s.db.Close())
+		return errors.Join(err, m.db.Close())
 	}
-	e, done := s.engine, make(chan error, 1)
-	s.cancel, s.done = cancel, done
-	var run = func() { done <- e.Run(ctx) }
-	go run()
+	m.open = true
+	e, done := m.engine, make(chan error, 1) // one place: nobody may wait for it any more
+	m.cancel, m.done = cancel, done
+	m.running.Go(func() { done <- e.Run(ctx) })
 	return nil
 }
 
 // start runs the flow as a service.
-func (s *machine) start() {
-	s.t.Helper()
-	if err := s.open(s.options); err != nil {
-		s.t.Fatal(err)
+func (m *machine) start() {
+	m.t.Helper()
+	if err := m.boot(m.options); err != nil {
+		m.t.Fatal(err)
 	}
 	synctest.Wait()
 }
 
 // settle lets everything happen that can happen without time passing.
-func (s *machine) settle() { synctest.Wait() }
+func (m *machine) settle() { synctest.Wait() }
 
 // pass lets time pass.
-func (s *machine) pass(d time.Duration) {
+func (m *machine) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 // stop ends the flow as a signal would.
-func (s *machine) stop() {
-	s.t.Helper()
-	s.cancel()
-	if err := s.close(<-s.done); err != nil {
-		s.t.Fatal(err)
+func (m *machine) stop() {
+	m.t.Helper()
+	m.cancel()
+	if err := m.close(<-m.done); err != nil {
+		m.t.Fatal(err)
 	}
 }
 
-func (s *machine) close(err error) error { return errors.Join(err, s.engine.Close(), s.db.Close()) }
+func (m *machine) close(err error) error {
+	m.open = false
+	return errors.Join(err, m.engine.Close(), m.db.Close())
+}
 
 // once runs the flow until it has caught up, and returns how that ended.
-func (s *machine) once() error {
-	o := s.options
+func (m *machine) once() error {
+	o := m.options
 	o.Once = true
-	if err := s.open(o); err != nil {
+	if err := m.boot(o); err != nil {
 		return err
 	}
-	err := <-s.done
-	s.cancel()
-	return s.close(err)
+	err := <-m.done
+	m.cancel()
+	return m.close(err)
 }
 
-// die ends the process without warning: what is synced survives, of the rest the given part.
-func (s *machine) die(percent int) {
-	s.dead.Store(true)
-	survives := s.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(percent), 5))})
-	s.cancel()
-	s.fs = survives
+// die ends the process without warning, also from within a crash point: what is synced survives, and of the
+// rest the given part.
+func (m *machine) die(percent int) {
+	m.dead.Store(true)
+	m.fs = m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(percent), 5))})
+	m.cancel()
 }
 
 // bury waits for what is left of a process that died.
-func (s *machine) bury() {
-	<-s.done
-	_ = s.close(nil)
+func (m *machine) bury() {
+	<-m.done
+	_ = m.close(nil)
+}
+
+// dieAt has the process die at the nth durable step of a name from now on; any name: "".
+func (m *machine) dieAt(point string, nth, percent int) {
+	var met atomic.Int64
+	m.crash = func(at string) {
+		if (point == "" || at == point) && met.Add(1) == int64(nth) {
+			m.die(percent)
+		}
+	}
+}
+
+// skipUntil names what is not there yet. A test that is skipped this way says what it will prove.
+func skipUntil(t testing.TB, what string) {
+	t.Helper()
+	t.Skip("until there is " + what)
+}
+
+// sameRows holds a table against what it should hold, and against what it has seen go wrong.
+func sameRows(t testing.TB, table *streamtest.Table, want map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(want, table.Rows()); diff != "" {
+		t.Fatalf("the target differs (-want +got):\n%s", diff)
+	}
+	if wrong := table.Wrong(); len(wrong) > 0 {
+		t.Fatal(strings.Join(wrong, "; "))
+	}
 }
