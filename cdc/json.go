@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -154,6 +157,9 @@ func addObject(b *RowBuilder, columns []Column, object []byte) error {
 	if err := json.Unmarshal(object, &members); err != nil {
 		return fmt.Errorf("read row: %w", err)
 	}
+	if members == nil {
+		return errors.New("read row: null is no object")
+	}
 	for _, c := range columns {
 		raw, ok := members[c.Name]
 		delete(members, c.Name)
@@ -168,8 +174,8 @@ func addObject(b *RowBuilder, columns []Column, object []byte) error {
 			return fmt.Errorf("read column %s: %w", c.Name, err)
 		}
 	}
-	for name := range members {
-		return fmt.Errorf("read row: no column %q", name)
+	if len(members) > 0 {
+		return fmt.Errorf("read row: no column %q", slices.Min(slices.Collect(maps.Keys(members))))
 	}
 	return nil
 }
@@ -180,15 +186,7 @@ func addJSON(b *RowBuilder, t Type, raw json.RawMessage) error {
 		b.Bytes(raw)
 		return nil
 	case Vector:
-		var x []float32
-		if err := json.Unmarshal(raw, &x); err != nil {
-			return fmt.Errorf("read %s: %w", t, err)
-		}
-		if t.Dims > 0 && len(x) != t.Dims {
-			return fmt.Errorf("read %s: %d numbers", t, len(x))
-		}
-		b.Vector(x)
-		return nil
+		return addVector(b, t, raw)
 	case List:
 		var items []json.RawMessage
 		if err := json.Unmarshal(raw, &items); err != nil {
@@ -196,8 +194,10 @@ func addJSON(b *RowBuilder, t Type, raw json.RawMessage) error {
 		}
 		var inner RowBuilder
 		for _, item := range items {
-			if string(item) == "null" {
+			if string(item) == "null" && t.Elem.Nullable {
 				inner.Null()
+			} else if string(item) == "null" {
+				return fmt.Errorf("read %s: an element is null", t)
 			} else if err := addJSON(&inner, *t.Elem, item); err != nil {
 				return err
 			}
@@ -213,6 +213,26 @@ func addJSON(b *RowBuilder, t Type, raw json.RawMessage) error {
 		return nil
 	}
 	return addScalar(b, t, raw)
+}
+
+// addVector reads an array of numbers; null, which is what a NaN is written as, is none.
+func addVector(b *RowBuilder, t Type, raw json.RawMessage) error {
+	var items []*float32
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return fmt.Errorf("read %s: %w", t, err)
+	}
+	if t.Dims > 0 && len(items) != t.Dims {
+		return fmt.Errorf("read %s: %d numbers", t, len(items))
+	}
+	x := make([]float32, len(items))
+	for i, item := range items {
+		if item == nil {
+			return fmt.Errorf("read %s: element %d is null", t, i)
+		}
+		x[i] = *item
+	}
+	b.Vector(x)
+	return nil
 }
 
 func addScalar(b *RowBuilder, t Type, raw json.RawMessage) error {
@@ -231,6 +251,9 @@ func addScalar(b *RowBuilder, t Type, raw json.RawMessage) error {
 		}
 		b.Bytes(decoded)
 		return nil
+	}
+	if len(t.Enum) > 0 && !slices.Contains(t.Enum, text) {
+		return fmt.Errorf("read %s: %.40q is none of them", t, text)
 	}
 	encoded, err := parseText(t.Kind, text)
 	if err != nil {
@@ -274,7 +297,7 @@ func parseText(kind Kind, text string) ([]byte, error) {
 		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(x)), nil
 	case Timestamp:
 		x, err := time.Parse(time.RFC3339Nano, text)
-		if err != nil {
+		if y := x.UTC().Year(); err != nil || y < 0 || y > 9999 { // the offset may lead out of what can be written
 			return bad()
 		}
 		return binary.LittleEndian.AppendUint64(nil, uint64(x.UnixMicro())), nil

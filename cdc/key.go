@@ -64,6 +64,9 @@ func AppendKeyValue(dst []byte, kind Kind, v Value) ([]byte, error) {
 	default:
 		return dst, fmt.Errorf("%w: the value was not sent", ErrKey)
 	}
+	if n := fixedSize(kind); n > 0 && len(v.Raw) != n {
+		return dst, fmt.Errorf("%w: a %s of %d bytes", ErrKey, kind, len(v.Raw))
+	}
 	switch kind {
 	case Bool:
 		return append(dst, tagBool, v.Raw[0]), nil
@@ -85,6 +88,21 @@ func AppendKeyValue(dst []byte, kind Kind, v Value) ([]byte, error) {
 		return append(append(dst, tagUUID), v.Raw...), nil
 	}
 	return dst, fmt.Errorf("%w: a %s cannot be part of a key", ErrKey, kind)
+}
+
+// fixedSize is the number of bytes of a kind whose values are all of one size, else 0.
+func fixedSize(k Kind) int {
+	switch k {
+	case Bool:
+		return 1
+	case Date:
+		return 4
+	case Int64, Timestamp, Float64:
+		return 8
+	case UUID:
+		return 16
+	}
+	return 0
 }
 
 // StringKey is the key of a single string column.
@@ -228,8 +246,12 @@ func floatBits(u uint64) uint64 {
 	return ^u
 }
 
+// nullText stands for null in the text of a key.
+const nullText = "%null"
+
 // Text is the key as people and document sinks see it: of one column its text, of several each
-// percent-escaped and joined by `/`. Null is written as `%00`, which no value's text contains.
+// percent-escaped and joined by `/`. Null is written as `%null`, which no escaped text is; a key of
+// one column is not escaped, and there the text of null is also that of the string "%null".
 // Damaged bytes are shown in hexadecimal, so that a log line never fails.
 func (k Key) Text() string {
 	parts, err := k.Parts()
@@ -245,7 +267,7 @@ func (k Key) Text() string {
 			b.WriteByte('/')
 		}
 		if p.Null {
-			b.WriteString("%00")
+			b.WriteString(nullText)
 			continue
 		}
 		escapeInto(&b, p.Text())
@@ -297,7 +319,7 @@ func escapeInto(b *strings.Builder, s string) {
 
 // ParseKeyText reads the text form of a key back, given the types of the key columns.
 func ParseKeyText(types []Type, text string) (Key, error) {
-	if len(types) == 1 && text != "%00" {
+	if len(types) == 1 && text != nullText {
 		return appendKeyText(nil, types[0].Kind, text)
 	}
 	fields := strings.Split(text, "/")
@@ -306,7 +328,7 @@ func ParseKeyText(types []Type, text string) (Key, error) {
 	}
 	var k Key
 	for i, f := range fields {
-		if f == "%00" {
+		if f == nullText {
 			k = append(k, tagNull)
 			continue
 		}

@@ -79,8 +79,9 @@ func offset(b []byte, width int) int {
 	}
 }
 
-// CheckRow reports whether bytes are a well-formed row: sizes that fit, offsets that do not fall,
-// fields without data where they have no value. It does not look into the values.
+// CheckRow reports whether bytes are a row as [RowBuilder] writes it: sizes that fit, offsets that do
+// not fall, no data where there is no value, nothing written longer than need be. It does not look
+// into the values.
 func CheckRow(b []byte) error {
 	if len(b) < 2 {
 		return fmt.Errorf("read row: %d bytes are too few", len(b))
@@ -90,7 +91,7 @@ func CheckRow(b []byte) error {
 		return fmt.Errorf("read row: offset width %d is not 1, 2 or 4", width)
 	}
 	count, size := binary.Uvarint(b[1:])
-	if size <= 0 || count > maxFields {
+	if size <= 0 || count > maxFields || size > 1 && b[size] == 0 {
 		return fmt.Errorf("read row: the number of fields is damaged")
 	}
 	n := int(count)
@@ -114,7 +115,24 @@ func CheckRow(b []byte) error {
 	if data+last != len(b) {
 		return fmt.Errorf("read row: %d bytes after the last field", len(b)-data-last)
 	}
+	if width != offsetWidth(last) {
+		return fmt.Errorf("read row: offset width %d for %d bytes", width, last)
+	}
+	if n&3 != 0 && b[size+(n+3)/4]>>(uint(n&3)*2) != 0 {
+		return fmt.Errorf("read row: states of more than %d fields", n)
+	}
 	return nil
+}
+
+// offsetWidth is the least width of offsets into so many bytes of data.
+func offsetWidth(data int) int {
+	switch {
+	case data > 0xffff:
+		return 4
+	case data > 0xff:
+		return 2
+	}
+	return 1
 }
 
 // maxFields bounds the fields of a row; Postgres allows 1,600 columns.
@@ -165,12 +183,7 @@ func (b *RowBuilder) Len() int { return len(b.ends) }
 
 // Append writes the row to dst.
 func (b *RowBuilder) Append(dst []byte) []byte {
-	width := 1
-	if len(b.data) > 0xffff {
-		width = 4
-	} else if len(b.data) > 0xff {
-		width = 2
-	}
+	width := offsetWidth(len(b.data))
 	dst = append(dst, byte(width))
 	dst = binary.AppendUvarint(dst, uint64(len(b.ends)))
 	dst = append(dst, b.states...)
