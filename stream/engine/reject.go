@@ -108,7 +108,11 @@ func (w *worker) settleRejects() {
 		}
 		if w.waits(r) {
 			kept := *r
-			if again, discard := w.asked(r.instance, r.child); again && !discard {
+			switch again, discard := w.asked(r.instance, r.child); {
+			case discard:
+				kept.flags |= rejectDiscard
+				w.out.cleared = append(w.out.cleared, letterKey{root: w.t.root.instance, owner: w.t.key, instance: r.instance, child: w.out.arena.copy(r.child)})
+			case again:
 				kept.flags |= rejectRetry
 			}
 			w.next.rejects = append(w.next.rejects, kept)
