@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/operators"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// flow is the flow under measure: docs, split into chunks, embedded, into a sink that drops them.
+type flow struct {
+	source *source
+	model  *memory
+	sink   *null
+	dir    string // of the state, which outlives a run
+	memory int64  // limits.memory; 0: the default
+	plain  bool   // no steps: docs go straight to the sink
+}
+
+func newFlow(s scale, dims int) *flow {
+	return &flow{source: &source{prose: newProse()}, model: &memory{dims: dims}, sink: newNull(), dir: filepath.Join(s.dir, "state")}
+}
+
+func (f *flow) declare() (*stream.Flow, error) {
+	d := stream.New("bench")
+	d.Limits.MemoryBytes = f.memory
+	if d.Limits.MemoryBytes == 0 {
+		d.Limits.MemoryBytes = stream.DefaultMemoryBytes
+	}
+	d.AddSource("docs", f.source)
+	if f.plain {
+		d.AddSink("null", []string{"docs"}, f.sink, stream.SinkOptions{})
+		return d, nil
+	}
+	split, err := operators.NewSplit(operators.SplitConfig{Text: "row.body"})
+	if err != nil {
+		return nil, err
+	}
+	model := operators.NewRemote("instant", f.model, accel.BatcherOptions{Rows: 256})
+	embed, err := operators.NewEmbed(operators.EmbedConfig{Model: "instant", Text: `row.chunk`}, model)
+	if err != nil {
+		return nil, err
+	}
+	d.AddStep("chunks", "docs", split, stream.StepOptions{})
+	d.AddStep("vectors", "chunks", embed, stream.StepOptions{})
+	d.AddSink("null", []string{"vectors"}, f.sink, stream.SinkOptions{})
+	return d, nil
+}
+
+// run opens the state, runs the flow until its script has ended and everything is applied, and closes
+// the state.
+func (f *flow) run(ctx context.Context, script func(ctx context.Context, feed *feed) error) (err error) {
+	f.source.script = script
+	d, err := f.declare()
+	if err != nil {
+		return err
+	}
+	plan, err := d.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	db, err := statestore.Open(f.dir, statestore.DBOptions{MemoryBytes: engine.StoreBytes(plan.Limits)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	e, err := engine.Open(ctx, plan, db, engine.Options{Once: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	if err := e.Run(ctx); err != nil {
+		return fmt.Errorf("run flow: %w", err)
+	}
+	return nil
+}
