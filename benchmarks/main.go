@@ -31,6 +31,8 @@ func workloads() []workload {
 		{"keys", "one edit, and a restart, among few and many keys", keys},
 		{"calls", "calls over the fewest possible, through edits, copies, reverts and restarts", calls},
 		{"flood", "memory while a sink or a model does not keep up", flood},
+		{"index", "durable upserts, churn and searches of the embedded index", index},
+		{"million", "searches among a million vectors", million},
 	}
 }
 

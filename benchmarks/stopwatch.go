@@ -59,3 +59,5 @@ func peakMemory() (int64, error) {
 
 // perCore is a rate for one second of processor time.
 func (l lap) perCore(n int) float64 { return float64(n) / l.cpu }
+
+func (l *lap) add(more lap) { l.wall, l.cpu = l.wall+more.wall, l.cpu+more.cpu }
