@@ -7,7 +7,8 @@ import (
 )
 
 // Sleeps allows time.Sleep in tests only in the fake time of a synctest bubble: lexically in the function given to
-// synctest.Test, or in a function that is called from nowhere else.
+// synctest.Test, in a function that calls synctest.Wait (which panics outside of a bubble), or in one that is called
+// from nowhere else.
 func Sleeps(h *House) []Finding {
 	var findings []Finding
 	for _, room := range h.rooms() {
@@ -28,7 +29,7 @@ type call struct {
 	pos    token.Pos
 	// from is the declared function that holds it, name what is mentioned.
 	from, name string
-	// sleep says that it is time.Sleep, bubble that it stands in a call of synctest.Test.
+	// sleep says that it is time.Sleep, bubble that it stands in a call of synctest.Test or beside one of synctest.Wait.
 	sleep, bubble bool
 }
 
@@ -54,6 +55,7 @@ func mentions(s *Source, f *ast.FuncDecl) []call {
 	var (
 		calls []call
 		stack []ast.Node
+		waits = waitsInBubble(f)
 	)
 	ast.Inspect(f.Body, func(n ast.Node) bool {
 		if n == nil {
@@ -62,7 +64,7 @@ func mentions(s *Source, f *ast.FuncDecl) []call {
 		}
 		stack = append(stack, n)
 		if ident, ok := n.(*ast.Ident); ok {
-			c := call{source: s, pos: ident.Pos(), from: f.Name.Name, name: ident.Name}
+			c := call{source: s, pos: ident.Pos(), from: f.Name.Name, name: ident.Name, bubble: waits}
 			for _, outer := range stack {
 				if test, ok := outer.(*ast.CallExpr); ok && isSelector(test.Fun, "synctest", "Test") {
 					c.bubble = true
@@ -76,6 +78,19 @@ func mentions(s *Source, f *ast.FuncDecl) []call {
 		return true
 	})
 	return calls
+}
+
+// waitsInBubble reports whether a function calls synctest.Wait outside of any synctest.Test.
+func waitsInBubble(f *ast.FuncDecl) bool {
+	found := false
+	ast.Inspect(f.Body, func(n ast.Node) bool {
+		if called, ok := n.(*ast.CallExpr); ok {
+			found = found || isSelector(called.Fun, "synctest", "Wait")
+			return !isSelector(called.Fun, "synctest", "Test")
+		}
+		return true
+	})
+	return found
 }
 
 // bubbled reports whether every mention of a function stands in a bubble or in a bubbled function.

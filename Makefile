@@ -1,0 +1,88 @@
+# Targets and what they do: `make help`. Everything that tells right from wrong runs in `make check`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO       ?= go
+PACKAGES ?= ./...
+# BENCH and FUZZ select benchmarks and fuzz targets by a regular expression.
+BENCH    ?= .
+FUZZ     ?= .
+# FUZZTIME is the time that each fuzz target gets.
+FUZZTIME ?= 60s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build the static binary bin/freshet
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/freshet ./cmd/freshet
+	@$(GO) version -m bin/freshet | grep -q 'CGO_ENABLED=0'
+	bin/freshet version
+
+.PHONY: demo
+demo: ## run the whole product on a sample corpus, with nothing installed
+	$(GO) run ./cmd/freshet demo
+
+.PHONY: test
+test: ## download the modules and run every test
+	$(GO) mod download
+	$(GO) test -timeout 10m $(PACKAGES)
+
+.PHONY: check
+check: ## run exactly what continuous integration runs (.ci/run)
+	@.ci/run
+
+.PHONY: race
+race: ## run the tests in random order under the race detector (needs a C compiler)
+	@if command -v "$$($(GO) env CC)" >/dev/null; then \
+		CGO_ENABLED=1 $(GO) test -race -short -shuffle=on -timeout 15m $(PACKAGES); \
+	else \
+		echo "race: no C compiler found, so the race detector is left out"; \
+		$(GO) test -short -shuffle=on -count=1 -timeout 15m $(PACKAGES); \
+	fi
+
+.PHONY: fmt
+fmt: ## format every Go file
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: format
+format: ## fail where gofmt would change something
+	@wrong="$$(gofmt -l $$(git ls-files '*.go'))"; \
+	if [ -n "$$wrong" ]; then echo "$$wrong"; echo "format: run \`make fmt\`"; exit 1; fi
+
+.PHONY: vet
+vet: ## run go vet, for this system and for two others
+	$(GO) vet $(PACKAGES)
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build $(PACKAGES)
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(PACKAGES)
+
+.PHONY: modules
+modules: ## check what was downloaded, and that go.mod says what is imported
+	$(GO) mod verify
+	@.ci/tidy
+
+.PHONY: lint
+lint: ## run golangci-lint and govulncheck where they are installed
+	@for tool in "golangci-lint run" "govulncheck ./..."; do \
+		if command -v "$${tool%% *}" >/dev/null; then echo "$$tool"; $$tool; \
+		else echo "lint: $${tool%% *} is not installed, left out"; fi; \
+	done
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZTIME (FUZZ=regexp selects)
+	@GO="$(GO)" .ci/fuzz "$(FUZZ)" "$(FUZZTIME)"
+
+.PHONY: bench
+bench: ## run the benchmarks (BENCH=regexp, PACKAGES=./room select)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
+
+.PHONY: soak
+soak: ## run the tests that take long: kills, churn and leaks over hours
+	FRESHET_SOAK=1 $(GO) test -count=1 -timeout 4h $(PACKAGES)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
