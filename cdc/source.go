@@ -24,6 +24,9 @@ type Start struct {
 	// Rescan asks for the present state of every row, also of those that did not change, as Snapshot
 	// changes: the logic has changed and the rows are not retained.
 	Rescan bool
+	// AcceptDeletes says that a person has seen what the source's guard against mass deletes holds back, and
+	// wants it deleted.
+	AcceptDeletes bool
 	// Columns are the columns carried, by collection; a row has exactly these, in this order.
 	// A nil list carries every column.
 	Columns [][]int

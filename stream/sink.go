@@ -58,6 +58,9 @@ type Progress struct {
 	Generation uint64
 	// Epoch is the newest one that the target holds of this very state; 0 where another state wrote last.
 	Epoch uint64
+	// Foreign is set where the target may hold rows that another state, or a lost future of this one, has
+	// written: what this state does not know is removed once it has caught up (I6).
+	Foreign bool
 	// Wiped is set where the target has lost rows that its progress, or the caller's, says it holds (I10):
 	// all rows are written again.
 	Wiped bool
@@ -146,6 +149,12 @@ type Hit struct {
 	Key     cdc.Key
 	Row     cdc.Row // the columns of the SinkCollection; its vector is null
 	Version uint64
+}
+
+// Lister is a Writer that can name the rows which the target holds and which are Freshet's own.
+type Lister interface {
+	// Keys calls fn with the text form of every key, as the target stood at some moment during the call.
+	Keys(ctx context.Context, fn func(collection int, key string) error) error
 }
 
 // Dropper is a Sink that can remove what it created for a target.

@@ -23,7 +23,7 @@ func (p *pass) guard(ctx context.Context, dir *os.Root) error {
 	}
 	r.troubles.guard = nil
 	allowed := int(r.source.options.MaxDelete * float64(p.known))
-	if p.known < guardFiles || p.gone <= allowed || r.source.options.AcceptDeletes && !r.caught {
+	if p.known < guardFiles || p.gone <= allowed || (r.source.options.AcceptDeletes || r.start.AcceptDeletes) && !r.caught {
 		return nil
 	}
 	moved, err := p.moved(ctx, dir)
@@ -38,7 +38,7 @@ func (p *pass) guard(ctx context.Context, dir *os.Root) error {
 		Err: fmt.Errorf("compare folder %s: %d of %d known files are gone, such as %q; none is deleted: %w",
 			r.source.options.Path, p.gone-moved, p.known, p.lost[0], cdc.ErrGap),
 		Hint: "check that the right folder is mounted; if the files are meant to go: " +
-			"`freshet reset <flow> --source NAME --accept-deletes`",
+			"`freshet reset <flow> --source NAME --accept-deletes --yes`",
 	}
 }
 

@@ -1,6 +1,7 @@
 package jsonl
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -58,6 +59,7 @@ func (s *Sink) Open(_ context.Context, t stream.Target) (stream.Writer, error) {
 	if same {
 		w.progress.Epoch = had.Epoch
 	}
+	w.progress.Foreign = !same && had.State != "" && size > 0
 	if t.Epoch > 0 && (!same || size < had.Size) {
 		w.progress.Wiped = true
 	}
@@ -267,6 +269,47 @@ func (w *writer) writeMark() error {
 	}
 	w.marked, err = os.Stat(w.markPath())
 	return err
+}
+
+// Keys implements stream.Lister: the keys whose last line is an upsert.
+func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) error) error {
+	f, err := os.Open(w.path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", w.path, err)
+	}
+	defer f.Close()
+	live := map[string]struct{}{}
+	lines := bufio.NewReaderSize(io.LimitReader(f, w.mark.Size), 1<<20)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		var op struct {
+			Op  string `json:"_op"`
+			Key string `json:"_key"`
+		}
+		if err == nil {
+			err = json.Unmarshal(line, &op)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", w.path, err)
+		}
+		if op.Op == "upsert" {
+			live[op.Key] = struct{}{}
+		} else {
+			delete(live, op.Key)
+		}
+	}
+	for key := range live {
+		if err := fn(0, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close implements stream.Writer.

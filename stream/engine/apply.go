@@ -140,7 +140,7 @@ func (d *delivery) write(ctx context.Context, batch []parcel, all effects) error
 			}
 		}
 		if refused == nil {
-			refused = map[string]bool{}
+			refused = refusedKeys{}
 		}
 		n := len(rejected)
 		if rejected, err = d.reject(rejected, all, refused, key, reject); err != nil {
@@ -153,7 +153,7 @@ func (d *delivery) write(ctx context.Context, batch []parcel, all effects) error
 }
 
 // reject finds the row that the target has refused and leaves it out.
-func (d *delivery) reject(rejected []sinkRejection, all effects, refused map[string]bool, key cdc.Key, why *stream.RejectError) ([]sinkRejection, error) {
+func (d *delivery) reject(rejected []sinkRejection, all effects, refused refusedKeys, key cdc.Key, why *stream.RejectError) ([]sinkRejection, error) {
 	code := why.Code
 	if code == "" {
 		code = "sink_rejected"
@@ -162,17 +162,29 @@ func (d *delivery) reject(rejected []sinkRejection, all effects, refused map[str
 		if err != nil {
 			return rejected, err
 		}
-		if k := effectKey(p); bytes.Equal(p.key, key) && !refused[k] {
-			refused[k] = true
+		if bytes.Equal(p.key, key) && !refused.skips(p) {
+			refused[effectKey(p)] = p.epoch
 			rejected = append(rejected, sinkRejection{input: p.input, owner: bytes.Clone(p.owner), child: bytes.Clone(p.child),
-				code: code, message: why.Error()})
+				row: bytes.Clone(p.row), code: code, message: why.Error()})
 		}
 	}
 	return rejected, nil
 }
 
+// refusedKeys are the keys whose effects a target has refused, with the epoch of the effect: one of a
+// later epoch, above all the removal of the row's old state (I6), is for the target to take.
+type refusedKeys map[string]uint64
+
+func (r refusedKeys) skips(p *placed) bool {
+	if len(r) == 0 {
+		return false
+	}
+	epoch, ok := r[effectKey(p)]
+	return ok && p.epoch <= epoch
+}
+
 // refuse hands rejections to the loop; nothing more is sent until they are durable.
-func (d *delivery) refuse(rejected []sinkRejection, refused map[string]bool) {
+func (d *delivery) refuse(rejected []sinkRejection, refused refusedKeys) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.rejected = append(d.rejected, rejected...)
@@ -181,13 +193,13 @@ func (d *delivery) refuse(rejected []sinkRejection, refused map[string]bool) {
 }
 
 // bisect finds one row that the target refuses, for targets that do not say which.
-func (d *delivery) bisect(ctx context.Context, all effects, refused map[string]bool) (cdc.Key, error) {
+func (d *delivery) bisect(ctx context.Context, all effects, refused refusedKeys) (cdc.Key, error) {
 	var live []*placed
 	for p, err := range all {
 		if err != nil {
 			return nil, err
 		}
-		if !refused[effectKey(p)] {
+		if !refused.skips(p) {
 			live = append(live, p)
 		}
 	}
@@ -221,7 +233,7 @@ func (d *delivery) bisect(ctx context.Context, all effects, refused map[string]b
 
 // txn presents effects to a writer, with results in place of references. A range without parcels does
 // not move the target's progress.
-func (d *delivery) txn(batch []parcel, all effects, refused map[string]bool) (*stream.Txn, error) {
+func (d *delivery) txn(batch []parcel, all effects, refused refusedKeys) (*stream.Txn, error) {
 	t := &stream.Txn{Generation: d.generation}
 	if len(batch) > 0 {
 		t.First, t.Last = batch[0].epoch, batch[len(batch)-1].epoch
@@ -238,7 +250,7 @@ func (d *delivery) txn(batch []parcel, all effects, refused map[string]bool) (*s
 }
 
 // present turns effects into what a writer sees.
-func (d *delivery) present(all effects, refused map[string]bool) iter.Seq2[stream.Effect, error] {
+func (d *delivery) present(all effects, refused refusedKeys) iter.Seq2[stream.Effect, error] {
 	return func(yield func(stream.Effect, error) bool) {
 		var resolved, value []byte
 		var origin cdc.Position
@@ -249,7 +261,7 @@ func (d *delivery) present(all effects, refused map[string]bool) iter.Seq2[strea
 				yield(stream.Effect{}, err)
 				return
 			}
-			if len(refused) > 0 && refused[effectKey(p)] {
+			if refused.skips(p) {
 				continue
 			}
 			e := stream.Effect{Delete: p.remove, Collection: p.input, Key: p.key, Row: p.row,
@@ -302,13 +314,13 @@ func (d *delivery) resolve(b *cdc.RowBuilder, dst, value []byte, row cdc.Row) ([
 }
 
 // count books what was applied and how long it took from the source's commit.
-func (d *delivery) count(all effects, refused map[string]bool) error {
+func (d *delivery) count(all effects, refused refusedKeys) error {
 	now := time.Now().UnixMicro()
 	for p, err := range all {
 		if err != nil {
 			return err
 		}
-		if len(refused) > 0 && refused[effectKey(p)] {
+		if refused.skips(p) {
 			continue
 		}
 		if p.remove {

@@ -42,7 +42,7 @@ type delivery struct {
 	since    time.Time
 	rejected []sinkRejection
 	awaiting bool               // rejections are on their way into the state; nothing is sent until they are there
-	skip     map[string]bool    // rows of the first parcels that the target has refused
+	skip     refusedKeys        // rows of the first parcels that the target has refused
 	more     chan struct{}      // one place: that there is more, not how much
 	stop     context.CancelFunc // ends the goroutines of this target alone
 
@@ -67,6 +67,7 @@ type sinkRejection struct {
 	input   int
 	owner   cdc.Key
 	child   []byte
+	row     cdc.Row
 	code    string
 	message string
 }

@@ -75,7 +75,7 @@ func (w *worker) refusedBySink(t *target, child []byte, row cdc.Row) bool {
 	what := stream.FingerprintOf(hash[:])
 	for i := range w.t.refused {
 		r := &w.t.refused[i]
-		if r.instance == t.instance && r.call.IsZero() && bytes.Equal(r.child, child) {
+		if r.instance == t.instance && r.call.IsZero() && bytes.Equal(r.child, child) && bytes.Equal(r.row, row) { // not of a row that has changed since
 			w.reject(t.instance, child, what, r.code, r.message, w.describeSink(t, row), r.attempts)
 			return true
 		}
@@ -131,7 +131,7 @@ func (w *worker) diff(t *target, rowChanged bool) {
 			if !bytes.Equal(was.to, r.to) {
 				w.remove(t, was)
 			} else {
-				w.out.grow(t, -1)
+				w.out.grow(t, was, -1)
 			}
 		}
 		w.upsert(t, r, before)
@@ -217,8 +217,8 @@ func (w *worker) alive(e *sinkEntry) bool {
 
 func (w *worker) upsert(t *target, r *sinkRow, before [8]byte) {
 	w.out.upserts[t.index]++
-	w.out.grow(t, 1)
-	if t.shared {
+	w.out.grow(t, &r.sinkEntry, 1)
+	if len(r.to) > 0 {
 		w.contribute(t, &r.sinkEntry, r.row)
 		return
 	}
@@ -227,8 +227,8 @@ func (w *worker) upsert(t *target, r *sinkRow, before [8]byte) {
 
 func (w *worker) remove(t *target, was *sinkEntry) {
 	w.out.deletes[t.index]++
-	w.out.grow(t, -1)
-	if t.shared {
+	w.out.grow(t, was, -1)
+	if len(was.to) > 0 {
 		w.contribute(t, was, nil)
 		return
 	}

@@ -82,10 +82,10 @@ func (o *output) paid(h *hold, calls int) {
 	}
 }
 
-// grow books a change in the number of rows of a target. Where owners share keys, only the resolution of
-// a key knows it.
-func (o *output) grow(t *target, n int64) {
-	if !t.shared {
+// grow books a change in the number of rows of a target. Where owners share a key, only the resolution
+// of the key knows it.
+func (o *output) grow(t *target, e *sinkEntry, n int64) {
+	if len(e.to) == 0 {
 		o.added[t.index] += n
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,18 +51,20 @@ type Engine struct {
 	o    Options
 	log  *slog.Logger
 
-	state  string // identity of the state directory
-	graph  *graph
-	memo   *answers
-	budget budget
-	inlets []*inlet
-	models []*modelRun
+	state    string // identity of the state directory
+	graph    *graph
+	memo     *answers
+	budget   budget
+	inlets   []*inlet
+	confirms []*confirmation // by source; nil where it wants to know nothing
+	models   []*modelRun
 
 	// The loop's own; nobody else touches them while Run runs.
 	table     *rowTable
 	scheduler *scheduler
 	epoch     uint64
 	cursors   []cdc.Position
+	accepts   map[string]bool // sources whose guarded deletes a person has accepted
 	totals    totals
 	began     totals // as they were at the start of the run
 	diskAt    time.Time
@@ -72,6 +75,7 @@ type Engine struct {
 	lastStage storedStage // as the start found it
 	stage     *stageRun   // a large transaction that is evaluated in slices
 	again     []*task
+	orphans   []orphan
 	feeders   []feeder
 	planDirty bool
 	workers   []*worker
@@ -84,6 +88,7 @@ type Engine struct {
 	view   view
 	ready  atomic.Bool
 	events *broadcaster
+	taps   taps
 }
 
 // budget divides limits.memory among the parts of the engine, in bytes (I9).
@@ -120,7 +125,7 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 		o.SweepGrace = sweepGrace
 	}
 	e := &Engine{plan: plan, db: db, o: o, log: o.Logger, budget: budgetOf(plan.Limits.MemoryBytes), scheduler: newScheduler(),
-		wakeup: make(chan struct{}, 1), epoch: db.DurableEpoch(), events: newBroadcaster()}
+		wakeup: make(chan struct{}, 1), epoch: db.DurableEpoch(), events: newBroadcaster(), taps: taps{all: map[*tap]struct{}{}}}
 	if o.OutboxBytes > 0 {
 		e.budget.outbox = o.OutboxBytes
 	}
@@ -145,6 +150,10 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	if err := e.restore(); err != nil {
 		return nil, errors.Join(err, e.closeTargets())
 	}
+	for range plan.Sources {
+		e.inlets = append(e.inlets, newInlet(max(e.budget.inlets/int64(len(plan.Sources)), 64<<10), e.wake))
+	}
+	e.view = view{epoch: e.epoch, totals: e.totals.clone(), cursors: slices.Clone(e.cursors), pending: make([]int, len(e.graph.calls))}
 	return e, nil
 }
 
@@ -195,12 +204,18 @@ func (e *Engine) build(ctx context.Context, next *storedPlan) error {
 		if err != nil {
 			return err
 		}
+		if t.delivery.writer.Progress().Foreign && !t.retiring {
+			s := next.Sinks[t.name]
+			s.Reconcile = true
+			next.Sinks[t.name] = s
+			e.planDirty = true
+		}
 		if lost {
 			wiped = true
 			e.log.Warn("sink has lost rows: all are written again", "sink", t.name)
 			s := next.Sinks[t.name]
 			next.drop(t.name, s.Instance)
-			s.Instance = next.instance()
+			s.Instance, s.Reconcile = next.instance(), true
 			next.Sinks[t.name] = s
 			for _, from := range t.sink.From {
 				name := e.plan.Collections[e.plan.Collections[from].Root].Name
@@ -329,12 +344,16 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, run := errgroup.WithContext(ctx)
 	stopping, stop := context.WithCancel(run)
 	defer stop()
+	e.confirms = make([]*confirmation, len(e.plan.Sources))
 	for i, s := range e.plan.Sources {
-		in := newInlet(max(e.budget.inlets/int64(len(e.plan.Sources)), 64<<10), e.wake)
-		e.inlets = append(e.inlets, in)
+		in := e.inlets[i]
 		e.open = append(e.open, openTxn{})
 		start := e.start(i)
 		g.Go(func() error { return e.runSource(stopping, s, start, in) })
+		if to, ok := s.Source.(stream.Confirmer); ok {
+			e.confirms[i] = &confirmation{position: e.cursors[i], more: make(chan struct{}, 1)}
+			g.Go(func() error { return e.confirms[i].run(stopping, s.Name, to) })
+		}
 	}
 	models, endModels := context.WithCancel(context.WithoutCancel(ctx))
 	defer endModels()
@@ -386,6 +405,7 @@ func (e *Engine) start(source int) cdc.Start {
 	node := e.plan.Sources[source]
 	start := cdc.Start{Resume: e.cursors[source], Once: e.o.Once, Columns: node.Columns,
 		Ledger: &ledger{db: e.db, roots: e.graph.byPlace[source]}}
+	start.AcceptDeletes = e.accepts[node.Name]
 	for _, r := range e.graph.byPlace[source] {
 		start.Rescan = start.Rescan || e.graph.stored.Roots[r.name].Backfill == backfillRescan
 	}

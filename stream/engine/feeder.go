@@ -160,8 +160,13 @@ func (m *feederMove) put(e *Engine, b *statestore.Batch) {
 
 // restore brings back what the loop keeps in memory.
 func (e *Engine) restore() error {
-	e.cursors = make([]cdc.Position, len(e.plan.Sources))
+	e.cursors, e.accepts = make([]cdc.Position, len(e.plan.Sources)), map[string]bool{}
 	for i, s := range e.plan.Sources {
+		accepted, err := e.db.State.Has(acceptKey(s.Name))
+		if err != nil {
+			return err
+		}
+		e.accepts[s.Name] = accepted
 		value, _, err := e.db.State.Get(metaKey("cursor/" + s.Name))
 		if err != nil {
 			return err

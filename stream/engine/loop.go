@@ -128,7 +128,9 @@ func (e *Engine) gather() (*gathered, error) {
 	}
 	e.again = nil
 	e.gatherAnswers(g)
-	e.gatherRejections(g)
+	if err := e.gatherRejections(g); err != nil {
+		return nil, err
+	}
 	g.requests = e.requests.take()
 	for _, r := range g.requests {
 		r.gather(e, g)
@@ -390,10 +392,10 @@ func (e *Engine) evaluate(g *gathered) error {
 		n = runtime.GOMAXPROCS(0)
 	}
 	e.workers = e.workers[:0]
-	listening := e.events.listening()
+	listening, taps := e.events.listening(), e.taps.wanted(len(e.plan.Collections))
 	for range n {
 		w := newWorker(e.graph, e.memo)
-		w.listening = listening
+		w.listening, w.taps = listening, taps
 		w.epoch, w.now = e.epoch+1, time.Now().UnixMicro()
 		e.workers = append(e.workers, w)
 	}
@@ -443,11 +445,18 @@ func (e *Engine) commit(g *gathered) error {
 			return err
 		}
 	}
+	e.removeOrphans()
 	if err := e.resolveShared(b); err != nil {
 		return err
 	}
 	e.putDirty(b, g)
 	e.putOutbox(b, epoch)
+	for name := range e.accepts {
+		if e.accepts[name] && e.caughtUp(name) {
+			b.Delete(acceptKey(name)) // once
+			e.accepts[name] = false
+		}
+	}
 	for source, position := range g.cursors {
 		b.Put(metaKey("cursor/"+e.plan.Sources[source].Name), []byte(position))
 	}
@@ -577,6 +586,9 @@ func (e *Engine) handOver(g *gathered, took time.Duration) error {
 	e.handOverEffects()
 	for source, position := range g.cursors {
 		e.cursors[source] = position
+		if c := e.confirms[source]; c != nil {
+			c.set(position)
+		}
 	}
 	e.memo.endEpoch()
 	for _, t := range g.batches {
@@ -652,6 +664,16 @@ func (e *Engine) forsake() {
 	for m, calls := range e.scheduler.abandoned() {
 		e.scheduler.dropped(m.remote.Queue().Withdraw(calls))
 	}
+}
+
+func (e *Engine) caughtUp(source string) bool {
+	for i, s := range e.plan.Sources {
+		if s.Name == source {
+			caught, _ := e.inlets[i].caught()
+			return caught
+		}
+	}
+	return false
 }
 
 // releaseEvents passes on the changes that every sink holds.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (e *Engine) gatherAnswers(g *gathered) {
 }
 
 // gatherRejections takes from the deliveries what is done and what their targets refused for good.
-func (e *Engine) gatherRejections(g *gathered) {
+func (e *Engine) gatherRejections(g *gathered) error {
 	for i, t := range e.graph.targets {
 		if t.delivery == nil {
 			continue
@@ -90,15 +91,34 @@ func (e *Engine) gatherRejections(g *gathered) {
 		g.delivery[i] = append(g.delivery[i], done...)
 		g.refused[i] = len(rejected) > 0
 		for _, r := range rejected {
-			c := e.plan.Collections[t.sink.From[r.input]]
-			for _, root := range e.graph.roots {
-				if root.collection == c.Root {
-					e.merge(g, &task{root: root, key: bytes.Clone(r.owner), force: true,
-						refused: []refusal{{instance: t.instance, child: r.child, code: r.code, message: r.message, attempts: 1}}})
-				}
+			if err := e.gatherRejection(g, t, r); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// gatherRejection turns a target's no into a task of the owner whose row it was.
+func (e *Engine) gatherRejection(g *gathered, t *target, r sinkRejection) error {
+	c := e.plan.Collections[t.sink.From[r.input]]
+	for _, root := range e.graph.roots {
+		if root.collection != c.Root {
+			continue
+		}
+		if t.sink.Key[r.input] != nil {
+			var err error
+			if r.owner, r.child, err = e.shownBy(t, r.owner, len(root.keyTypes)); err != nil {
+				return fmt.Errorf("find who is shown in sink %s: %w", t.name, err)
+			}
+			if r.owner == nil {
+				continue // it has gone meanwhile
+			}
+		}
+		e.merge(g, &task{root: root, key: bytes.Clone(r.owner), force: true,
+			refused: []refusal{{instance: t.instance, child: r.child, row: r.row, code: r.code, message: r.message, attempts: 1}}})
+	}
+	return nil
 }
 
 // timeText writes microseconds since 1970 as RFC 3339 in UTC.

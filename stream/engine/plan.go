@@ -31,6 +31,7 @@ type storedRoot struct {
 	Instance uint32 `json:"instance"`
 	Layout   uint64 `json:"layout"`
 	Retained bool   `json:"retained"`
+	Rescan   bool   `json:"rescan,omitempty"`   // a person wants its rows read again
 	Backfill string `json:"backfill,omitempty"` // "scan" or "rescan" while rows wait to be evaluated under this plan
 }
 
@@ -50,9 +51,11 @@ type storedSink struct {
 	Logic      string `json:"logic"`
 	Storage    string `json:"storage"`
 	Generation uint64 `json:"generation"`
-	Swap       bool   `json:"swap,omitempty"`     // it is complete only when a swap has made it serve
-	Text       string `json:"text,omitempty"`     // of a retiring target: the flow file that describes it
-	Building   bool   `json:"building,omitempty"` // it does not serve yet
+	Swap       bool   `json:"swap,omitempty"`      // it is complete only when a swap has made it serve
+	Text       string `json:"text,omitempty"`      // of a retiring target: the flow file that describes it
+	Reset      bool   `json:"reset,omitempty"`     // a person wants what lies before it evaluated again
+	Reconcile  bool   `json:"reconcile,omitempty"` // it may hold rows that this state does not know
+	Building   bool   `json:"building,omitempty"`  // it does not serve yet
 }
 
 // Backfill kinds.
@@ -158,13 +161,13 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 			next.Instance = n.instance()
 		case was.Logic == next.Logic && was.Storage == next.Storage:
 			next = was
-			next.Swap = s.Swap && s.Binding.Beside
+			next.Swap, next.Reset = s.Swap && s.Binding.Beside, false
 		case next.Swap || was.Storage != next.Storage:
 			n.replace(s.Name, was, &next, old.Text)
 		default:
-			next.Instance, next.Generation, next.Building = was.Instance, was.Generation, was.Building
+			next.Instance, next.Generation, next.Building, next.Reconcile = was.Instance, was.Generation, was.Building, was.Reconcile
 		}
-		if !ok || was.Logic != next.Logic || was.Instance != next.Instance {
+		if !ok || was.Reset || was.Logic != next.Logic || was.Instance != next.Instance {
 			for _, from := range s.From {
 				dirty[plan.Collections[from].Root] = true
 			}
@@ -234,7 +237,7 @@ func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[
 		}
 		if dirty[i] {
 			next.Backfill = backfillScan
-			if missing || !was.Retained {
+			if missing || !was.Retained || was.Rescan {
 				next.Backfill = backfillRescan
 			}
 		} else if ok && next.Retained && !was.Retained {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
@@ -129,6 +130,65 @@ func (w *worker) settleRejects() {
 			w.out.cleared = append(w.out.cleared, key)
 		}
 	}
+}
+
+// settleUnseen settles what sinks have refused of an owner whose row is not retained: the record tells
+// which rows they were, and everything else of it stays.
+func (w *worker) settleUnseen() error {
+	if !slices.ContainsFunc(w.t.refused, func(r refusal) bool { return r.call.IsZero() }) {
+		return nil
+	}
+	n, o := &w.next, &w.old
+	n.exists, n.hasRow, n.plan, n.layout, n.origin, n.time = o.exists, o.hasRow, o.plan, o.layout, o.origin, o.time
+	n.hash, n.row, n.note, n.noted = o.hash, o.row, o.note, o.noted
+	n.calls = append(n.calls, o.calls...)
+	w.clear()
+	for i := range o.rejects {
+		w.oldReject[i] = true
+		if r := &o.rejects[i]; w.refusal(r.instance, r.child) == nil {
+			n.rejects = append(n.rejects, *r)
+		}
+	}
+	before := w.effectCounts()
+	for i := range o.sinks {
+		section := sinkSection{instance: o.sinks[i].instance}
+		for k := range o.sinks[i].entries {
+			e := &o.sinks[i].entries[k]
+			r := w.refusal(section.instance, e.key)
+			if r == nil || hashBytes(r.row) != e.hash {
+				section.entries = append(section.entries, *e)
+				continue
+			}
+			t := w.targetOf(section.instance)
+			w.reject(t.instance, e.key, stream.FingerprintOf(e.hash[:]), r.code, r.message, w.describeSink(t, r.row), r.attempts)
+			w.remove(t, e)
+		}
+		if len(section.entries) > 0 {
+			n.sinks = append(n.sinks, section)
+		}
+	}
+	w.write()
+	w.tell(before)
+	return nil
+}
+
+// refusal is a sink's no to a row that has just come.
+func (w *worker) refusal(instance uint32, child []byte) *refusal {
+	for i := range w.t.refused {
+		if r := &w.t.refused[i]; r.instance == instance && r.call.IsZero() && bytes.Equal(r.child, child) {
+			return r
+		}
+	}
+	return nil
+}
+
+func (w *worker) targetOf(instance uint32) *target {
+	for _, t := range w.g.targets {
+		if t.instance == instance {
+			return t
+		}
+	}
+	return nil
 }
 
 // asked reports whether a person wants a rejected row to be tried again, or its dead letter dropped.

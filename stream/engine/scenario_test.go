@@ -51,7 +51,6 @@ func TestScenario_02_NewStateOverAnOldTarget(t *testing.T) {
 
 // What an old state has written and a new one does not know leaves the target (I6).
 func TestScenario_02_NewStateRemovesWhatItDoesNotKnow(t *testing.T) {
-	skipUntil(t, "a reconciliation of rows that another state has written")
 	scene(t, func(t *testing.T, w *world, m *machine) {
 		w.random(60)
 		m.start()
@@ -72,7 +71,6 @@ func TestScenario_02_RestoredStateMeetsItsFuture(t *testing.T) {
 	for _, gone := range []bool{false, true} {
 		t.Run(fmt.Sprintf("rows of the future are gone %v", gone), func(t *testing.T) {
 			if gone {
-				skipUntil(t, "a reconciliation of rows that another state has written")
 			}
 			scene(t, func(t *testing.T, w *world, m *machine) {
 				w.random(40)
@@ -102,7 +100,9 @@ func TestScenario_02_TwoCopiesCannotBothWrite(t *testing.T) {
 		w.random(40)
 		m.start()
 		m.stop()
-		copied := newMachine(t, w.flow)
+		other := *w
+		other.model = streamtest.NewModel("m", 2) // a model has the queue of one engine
+		copied := newMachine(t, other.flow)
 		copied.fs = m.fs.CrashClone(vfs.CrashCloneCfg{})
 		m.start()
 		copied.start()

@@ -91,7 +91,7 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 		b.Put(contributorKey(t, to, []byte(child)), c.row)
 		show(c.from, c.row)
 	}
-	out := &e.workers[0].out
+	out := &e.workers[len(e.workers)-1].out // behind all that the workers themselves have decided
 	last := &news[len(news)-1]
 	var before [8]byte
 	if wasFrom != nil {
@@ -108,4 +108,20 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 		}
 	}
 	return nil
+}
+
+// shownBy finds the row that is shown under a chosen key: its owner, and its key behind the owner's.
+func (e *Engine) shownBy(t *target, to []byte, columns int) (owner cdc.Key, child []byte, err error) {
+	from, end := statestore.SpanOfOwner(statestore.Key{VNode: vnode, Space: statestore.SpaceContributors, Instance: t.instance, Owner: to})
+	err = e.db.State.Scan(from, end, func(key, _ []byte) error {
+		k, err := statestore.ParseKey(key)
+		if err != nil {
+			return err
+		}
+		if owner, child, err = splitOwner(bytes.Clone(k.Child[1:]), columns); err != nil {
+			return err
+		}
+		return statestore.ErrStop
+	})
+	return owner, child, err
 }

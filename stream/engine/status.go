@@ -87,11 +87,6 @@ func (e *Engine) Status() Status {
 	e.mu.RLock()
 	v := e.view
 	e.mu.RUnlock()
-	if v.totals.Sources == nil {
-		v.totals = e.totals.clone() // before the first epoch
-		v.cursors = e.cursors
-		v.epoch = e.epoch
-	}
 	s := newStatus(e.plan, "running", v.epoch)
 	for i, n := range e.plan.Sources {
 		t := v.totals.Sources[n.Name]
@@ -99,9 +94,7 @@ func (e *Engine) Status() Status {
 		if t != nil {
 			src.ChangesTotal = t.Changes
 		}
-		if i < len(e.inlets) {
-			e.sourceStatus(&src, e.inlets[i], t)
-		}
+		e.sourceStatus(&src, e.inlets[i], t)
 		s.Sources[n.Name] = src
 	}
 	fillSteps(&s, e.plan, &v.totals)

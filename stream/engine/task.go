@@ -41,6 +41,7 @@ type refusal struct {
 	call     stream.Fingerprint // of a model's; zero: a sink's
 	instance uint32             // of the sink
 	child    []byte             // of the sink's row: behind the owner's key
+	row      cdc.Row            // of the sink
 	code     string
 	message  string
 	attempts int

@@ -52,6 +52,7 @@ func (e *Engine) publish(g *gathered, took time.Duration) {
 	e.mu.Unlock()
 	for _, w := range e.workers {
 		e.events.add(e.epoch, w.out.changes)
+		e.taps.publish(e.epoch, w.out.tapped)
 	}
 	e.o.Metrics.epoch(took.Seconds())
 }
@@ -130,7 +131,14 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 		quiet = quiet && (t.gone || t.delivery.idle() && !t.building && !t.overflow)
 	}
 	if quiet {
-		e.ready.Store(true)
+		if err := e.reconcile(ctx); err != nil {
+			return false, err
+		}
+		if quiet = !e.planDirty; quiet {
+			e.ready.Store(true)
+		} else {
+			e.wake() // what has to go is committed first
+		}
 	}
 	if err := e.sweep(ctx, quiet); err != nil {
 		return false, err

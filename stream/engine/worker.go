@@ -32,6 +32,7 @@ type worker struct {
 	err       error
 	paid      int64   // calls that an inline model answered for this owner
 	counts    []int64 // of effects before the diff
+	taps      []bool  // collections that somebody looks at; nil: none
 	listening bool    // somebody wants to hear of changes
 
 	out output
@@ -61,6 +62,7 @@ type output struct {
 	shared    []contribution
 	dirty     []dirty
 	changes   []ChangeEvent
+	tapped    []tapped
 	memo      []memoWrite
 	stats     []stepStats // by expensive step
 	rows      []int64     // rows in, by step
@@ -136,7 +138,7 @@ func (w *worker) evaluate(t *task) error {
 	w.next.reset()
 	rowChanged, err := w.settleRow()
 	if errors.Is(err, errLacksColumn) && !t.changed {
-		return nil // the rescan that is under way brings the row
+		return w.settleUnseen() // the rescan that is under way brings the row
 	}
 	if err != nil {
 		return err
@@ -312,6 +314,9 @@ func (w *worker) frame(depth int) *frame {
 // what is held of the owner behind it goes.
 func (w *worker) walk(collection int, rows []rowRef, depth int) {
 	c := w.g.plan.Collections[collection]
+	if w.taps != nil && w.taps[collection] {
+		w.tap(collection, rows)
+	}
 	for _, s := range c.Sinks {
 		for _, target := range w.g.bySink[s.Sink] {
 			w.sink(target, s.Input, rows)

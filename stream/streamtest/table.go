@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/freshet/freshet/cdc"
@@ -58,6 +59,13 @@ func (t *Table) Script(faults ...Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.faults = append(t.faults, faults...)
+}
+
+// Forgive forgets the faults that are still to come.
+func (t *Table) Forgive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = nil
 }
 
 // Reject has rows refused for good for which fn reports true; nil refuses none.
@@ -134,6 +142,7 @@ func (s *TableSink) Open(_ context.Context, target stream.Target) (stream.Writer
 	if same {
 		p.Epoch = t.epoch
 	}
+	p.Foreign = !same && len(t.rows) > 0
 	p.Wiped = target.Epoch > 0 && (!same || t.epoch < target.Epoch)
 	t.generation, t.state, t.instance = p.Generation, target.State, target.Instance
 	if !same {
@@ -157,6 +166,33 @@ func (w *tableWriter) Rows() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return int64(len(t.rows))
+}
+
+// Keys implements stream.Lister.
+func (w *tableWriter) Keys(_ context.Context, fn func(collection int, key string) error) error {
+	t := w.sink.table
+	t.mu.Lock()
+	keys := make([]string, 0, len(t.rows))
+	for k := range t.rows {
+		keys = append(keys, k)
+	}
+	t.mu.Unlock()
+	for _, key := range keys {
+		collection := 0
+		if len(w.target.Collections) > 1 {
+			name, rest, _ := strings.Cut(key, "/")
+			key = rest
+			for i := range w.target.Collections {
+				if w.target.Collections[i].Name == name {
+					collection = i
+				}
+			}
+		}
+		if err := fn(collection, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Apply implements stream.Writer in one step, unless a fault is scripted.

@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// Reset is what a person asks of a stopped flow after a guard has stopped it, or out of doubt: that
+// something is derived anew and diffed against what is held. Nothing is wiped.
+type Reset struct {
+	Source        string // every row of it is read again
+	Step          string // everything behind it is evaluated again; known results cost no call
+	AcceptDeletes bool   // what the source's guard holds back is deleted
+}
+
+func acceptKey(source string) []byte { return metaKey("accept_deletes/" + source) }
+
+// ResetStopped writes the request into the state of a stopped flow; its next run carries it out.
+func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
+	stored, err := loadPlan(db)
+	if err != nil {
+		return err
+	}
+	if stored == nil {
+		return &NotFoundError{What: "a state of the flow " + plan.Flow}
+	}
+	b := db.State.NewBatch()
+	found := false
+	for i, c := range plan.Collections {
+		if c.Source >= 0 && plan.Sources[c.Source].Name == r.Source {
+			found = true
+			root := stored.Roots[c.Name]
+			root.Rescan = plan.Sources[c.Source].Rescans
+			stored.Roots[c.Name] = root
+			stored.forget(plan, i)
+		}
+		if c.Step >= 0 && plan.Steps[c.Step].Name == r.Step {
+			found = true
+			stored.forget(plan, i)
+		}
+	}
+	if !found {
+		return &NotFoundError{What: fmt.Sprintf("a source or step named %q", r.Source+r.Step)}
+	}
+	if r.Source != "" && r.AcceptDeletes {
+		b.Put(acceptKey(r.Source), []byte{1})
+	}
+	if err := stored.put(b); err != nil {
+		return err
+	}
+	if err := db.State.Commit(b, true); err != nil {
+		return fmt.Errorf("write the reset: %w", err)
+	}
+	return nil
+}
+
+// forget makes the next start find other logic behind a collection than it has stored.
+func (p *storedPlan) forget(plan *stream.Plan, collection int) {
+	c := plan.Collections[collection]
+	for _, in := range c.Sinks {
+		name := plan.Sinks[in.Sink].Name
+		s := p.Sinks[name]
+		s.Reset = true
+		p.Sinks[name] = s
+	}
+	for _, s := range c.Steps {
+		p.forget(plan, plan.Steps[s].Out)
+	}
+}
