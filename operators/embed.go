@@ -82,15 +82,16 @@ func (e embed) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error
 func (e *boundEmbed) Schema() *cdc.Schema { return e.schema }
 func (e *boundEmbed) Reads() []string     { return e.text.Reads() }
 func (e *boundEmbed) Model() stream.Model { return e.model }
-func (e *boundEmbed) ByReference() bool   { return true }
 
 func (e *boundEmbed) Logic() []byte {
 	return logic("embed", embedVersion, e.model.Identity(), e.text.Logic(), []byte(e.as))
 }
 
-// CallLogic implements stream.Caller. I7: neither the expression nor the column's name is part of it, so
+// Calls implements stream.Caller. I7: neither the expression nor the column's name is part of the logic, so
 // that steps which send the same text to the same model share the result.
-func (e *boundEmbed) CallLogic() []byte { return logic("embed", embedVersion, e.model.Identity()) }
+func (e *boundEmbed) Calls() stream.Calls {
+	return stream.Calls{Logic: logic("embed", embedVersion, e.model.Identity()), ByReference: true}
+}
 
 // Input implements stream.Caller.
 func (e *boundEmbed) Input(dst []byte, in cdc.Row) ([]byte, bool, error) {

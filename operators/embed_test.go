@@ -92,7 +92,7 @@ func TestEmbedPassesReferencesOnAndRefusesOtherLengths(t *testing.T) {
 	in := row(t, files(), `{"path": "a", "text": "x", "size": 1}`)
 	var out cdc.RowBuilder
 	reference := cdc.Value{State: cdc.Reference, Raw: []byte("0123456789abcdef")}
-	if err := c.Output(&out, in, reference); err != nil || !c.ByReference() {
+	if err := c.Output(&out, in, reference); err != nil || !c.Calls().ByReference {
 		t.Fatal(err)
 	}
 	got := out.Build()
@@ -110,7 +110,7 @@ func TestEmbedPassesReferencesOnAndRefusesOtherLengths(t *testing.T) {
 func TestCallLogicCoversTheModelAlone(t *testing.T) {
 	of := func(c operators.EmbedConfig, dims int, keep ...string) (call, logic []byte) {
 		b := caller(t, c, builtin(t, dims), keep...)
-		return b.CallLogic(), b.Logic()
+		return b.Calls().Logic, b.Logic()
 	}
 	call, logic := of(operators.EmbedConfig{Text: "row.text"}, 16)
 	for _, same := range []operators.EmbedConfig{{Text: "row.path"}, {Text: "row.text", As: "v"}, {Text: `row.path + "x"`}} {

@@ -43,19 +43,25 @@ type Caller interface {
 	Bound
 	// Model answers the calls.
 	Model() Model
+	// Calls says what all calls of the step have in common.
+	Calls() Calls
 	// Input appends what the call sends. ok is false where there is nothing to ask (a null text):
 	// then the result is null, at no call.
 	Input(dst []byte, in cdc.Row) (input []byte, ok bool, err error)
-	// CallLogic is what a call's fingerprint covers besides its input: kind, version, model identity,
-	// parameters. Two steps that would ask the same share their results.
-	CallLogic() []byte
 	// Output builds the output row from the input row and the result, which is null where Input said
-	// that there is nothing to ask. With ByReference the result is a cdc.Reference to be passed on as
-	// it is.
+	// that there is nothing to ask. With Calls.ByReference the result is a cdc.Reference to be passed on
+	// as it is.
 	Output(b *cdc.RowBuilder, in cdc.Row, result cdc.Value) error
+}
+
+// Calls is what all calls of a [Caller] have in common.
+type Calls struct {
+	// Logic is what a call's fingerprint covers besides its input: kind, version, model identity,
+	// parameters. Two steps that would ask the same share their results (I7).
+	Logic []byte
 	// ByReference reports whether Output passes the result on as one column without looking into it,
 	// so that rows need not carry it.
-	ByReference() bool
+	ByReference bool
 }
 
 // Rows collects the output of a [Mapper] in one arena. It belongs to one goroutine.

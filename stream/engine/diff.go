@@ -88,7 +88,8 @@ func (w *worker) describeSink(t *target, row cdc.Row) []byte {
 }
 
 // diff turns the difference between what a target shall hold of the owner and what it holds into
-// effects, and settles its section of the record.
+// effects, and settles its section of the record. I5: what is retracted is what the record says the
+// target holds; nothing is computed again to find it.
 func (w *worker) diff(t *target, rowChanged bool) {
 	var old []sinkEntry
 	if s := w.old.sink(t.instance); s != nil {

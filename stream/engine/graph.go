@@ -96,8 +96,8 @@ func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
 			g.mappers[i] = instance
 			continue
 		}
-		n := &callNode{index: len(g.calls), step: s, instance: instance, caller: s.Caller, logic: s.Caller.CallLogic()}
-		n.byRef = s.Caller.ByReference() && !readsResult(plan, s)
+		n := &callNode{index: len(g.calls), step: s, instance: instance, caller: s.Caller, logic: s.Caller.Calls().Logic}
+		n.byRef = s.Caller.Calls().ByReference && !readsResult(plan, s)
 		n.inline, _ = s.Caller.Model().(stream.InlineModel)
 		n.targets = g.targetsBehind(s.Out)
 		for _, t := range n.targets {

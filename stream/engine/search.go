@@ -63,7 +63,7 @@ func (e *Engine) hasRetiring(name string) bool {
 func vectorModel(t *target) stream.Model {
 	for at := t.sink.From[0]; t.plan.Collections[at].Step >= 0; {
 		step := t.plan.Steps[t.plan.Collections[at].Step]
-		if step.Caller != nil && step.Caller.ByReference() {
+		if step.Caller != nil && step.Caller.Calls().ByReference {
 			return step.Caller.Model()
 		}
 		at = step.From

@@ -101,10 +101,13 @@ type boundAsk struct {
 
 func (b *boundAsk) Schema() *cdc.Schema { return b.schema }
 func (b *boundAsk) Reads() []string     { return []string{b.ask.Column} }
-func (b *boundAsk) Logic() []byte       { return append([]byte("ask 1 "), b.CallLogic()...) }
+func (b *boundAsk) Logic() []byte       { return append([]byte("ask 1 "), b.ask.Model.Identity()...) }
 func (b *boundAsk) Model() stream.Model { return b.ask.Model }
-func (b *boundAsk) CallLogic() []byte   { return b.ask.Model.Identity() }
-func (b *boundAsk) ByReference() bool   { return b.ask.Ref }
+
+// Calls implements stream.Caller.
+func (b *boundAsk) Calls() stream.Calls {
+	return stream.Calls{Logic: b.ask.Model.Identity(), ByReference: b.ask.Ref}
+}
 
 // Input implements stream.Caller.
 func (b *boundAsk) Input(dst []byte, in cdc.Row) ([]byte, bool, error) {
