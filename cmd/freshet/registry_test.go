@@ -58,9 +58,9 @@ func TestHelp(t *testing.T) {
 
 func TestEnvelopeIsOneLineAndItsTextIsUntouched(t *testing.T) {
 	var out, errs bytes.Buffer
-	code := execute([]string{"--json", "<&>"}, &out, &errs)
-	want := `{"ok":false,"data":null,"error":{"code":"usage","message":"\"<&>\" is no verb of freshet","hint":"` +
-		`the verbs are completion, demo, dlq, init, lineage, query, run, status, test, validate, version"}}` + "\n"
+	code := execute([]string{"run", "--json", "flow.yaml", "<&>"}, &out, &errs)
+	want := `{"ok":false,"data":null,"error":{"code":"usage","message":"freshet run: \"<&>\" is one argument too many",` +
+		`"hint":"write ` + "`freshet run FLOW [flags]`" + `"}}` + "\n"
 	if code != exitUsage || errs.Len() > 0 {
 		t.Errorf("exit %d, stderr %q; want exit 2 and silence", code, errs.String())
 	}

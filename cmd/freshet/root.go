@@ -47,7 +47,7 @@ Begin with "freshet demo": it needs nothing installed.`,
 		return err
 	}
 	root.AddCommand(c.demoVerb(), c.initVerb(), c.validateVerb(), c.testVerb(), c.runVerb(), c.statusVerb(), c.queryVerb(),
-		c.lineageVerb(), c.letterVerbs(), c.versionVerb())
+		c.lineageVerb(), c.tapVerb(), c.letterVerbs(), c.resetVerb(), c.versionVerb())
 	return root
 }
 

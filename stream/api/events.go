@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -43,9 +46,8 @@ func (e *eventStream) send(format string, args ...any) error {
 	return nil
 }
 
-// events streams changes as the sinks come to hold them: `event: change`, and `event: lost` with a count
-// where the reader did not keep up.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+// stream answers with server-sent events until its reader has gone or the server stops. follow sends them.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, follow func(ctx context.Context, out *eventStream) error) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -71,22 +73,50 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	})
-	g.Go(func() error { return follow(ctx, s.flow.Changes, out) })
+	g.Go(func() error { return follow(ctx, out) })
 	// Whatever ended the stream, its reader is gone or the server stops: nobody is left to tell.
 	_ = g.Wait()
 }
 
-func follow(ctx context.Context, changes Follower, out *eventStream) error {
-	return changes.Changes(ctx, func(change engine.ChangeEvent, lost int) error {
-		if lost > 0 {
-			if err := out.send("event: lost\ndata: {\"event\":\"lost\",\"count\":%d}\n\n", lost); err != nil {
-				return err
-			}
+// tell sends one event, and before it how many the reader was too slow for.
+func (e *eventStream) tell(name string, event any, lost int) error {
+	if lost > 0 {
+		if err := e.send("event: lost\ndata: {\"event\":\"lost\",\"count\":%d}\n\n", lost); err != nil {
+			return err
 		}
-		data, err := json.Marshal(change)
-		if err != nil {
-			return fmt.Errorf("write event: %w", err)
-		}
-		return out.send("event: change\ndata: %s\n\n", data)
+	}
+	data, err := json.Marshal(event)
+	if err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return e.send("event: %s\ndata: %s\n\n", name, data)
+}
+
+// events streams changes as the sinks come to hold them.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	s.stream(w, r, func(ctx context.Context, out *eventStream) error {
+		return s.flow.Changes.Changes(ctx, func(change engine.ChangeEvent, lost int) error { return out.tell("change", change, lost) })
+	})
+}
+
+// tap streams the rows of a source or step as they are made.
+func (s *Server) tap(w http.ResponseWriter, r *http.Request) {
+	step := r.URL.Query().Get("step")
+	if step == "" {
+		s.answer(w, nil, &Fault{Code: "usage", Message: "tap what?", Hint: "ask for ?step=<name of a source or step>"})
+		return
+	}
+	// A name that is not known is told before the stream begins.
+	status := s.flow.Health.Status()
+	_, isStep := status.Steps[step]
+	_, isSource := status.Sources[step]
+	if !isStep && !isSource {
+		names := slices.Concat(slices.Collect(maps.Keys(status.Sources)), slices.Collect(maps.Keys(status.Steps)))
+		s.answer(w, nil, &Fault{Code: "not_found", Message: fmt.Sprintf("no source or step is named %q", step),
+			Hint: stream.DidYouMean("sources and steps", step, names)})
+		return
+	}
+	s.stream(w, r, func(ctx context.Context, out *eventStream) error {
+		return s.flow.Taps.Tap(ctx, step, func(row engine.TapRow, lost int) error { return out.tell("row", row, lost) })
 	})
 }

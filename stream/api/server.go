@@ -32,6 +32,11 @@ type Follower interface {
 	Changes(ctx context.Context, fn func(change engine.ChangeEvent, lost int) error) error
 }
 
+// Tapper tells of the rows of a source or step until ctx ends; see [engine.Engine.Tap].
+type Tapper interface {
+	Tap(ctx context.Context, step string, fn func(row engine.TapRow, lost int) error) error
+}
+
 // Letters are the rows that cannot be processed. An empty id means all of them.
 type Letters interface {
 	List() ([]engine.DeadLetter, error)
@@ -45,6 +50,7 @@ type Flow struct {
 	Health  Health
 	Tracer  Tracer
 	Changes Follower
+	Taps    Tapper
 	Letters Letters
 	Search  Searcher
 }
@@ -110,6 +116,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/v1/dlq/retry", s.mutation(s.retry))
 	mux.HandleFunc("POST /api/v1/dlq/discard", s.mutation(s.discard))
 	mux.HandleFunc("GET /api/v1/events", s.events)
+	mux.HandleFunc("GET /api/v1/tap", s.tap)
 	mux.HandleFunc("/api/", s.unknown)
 	s.pages(mux)
 	return mux

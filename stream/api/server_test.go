@@ -189,11 +189,34 @@ func basic(user, password string) string {
 	return r.Header.Get("Authorization")
 }
 
-func TestChangesAreStreamedAsTheSinksHoldThem(t *testing.T) {
+func TestChangesAndRowsAreStreamed(t *testing.T) {
 	r := start(t, api.Options{})
+
+	var change engine.ChangeEvent
+	r.hear(t, "/api/v1/events", &change)
+	if change.Event != "change" || change.Source != "docs" || change.Key != "billing.txt" || change.Upserts != 1 || change.FreshMS <= 0 {
+		t.Errorf("change: %+v", change)
+	}
+	var row engine.TapRow
+	r.hear(t, "/api/v1/tap?step=vectors", &row)
+	if row.Event != "row" || row.Step != "vectors" || row.Key != "billing.txt" || !strings.Contains(string(row.Row), `"text":"again`) {
+		t.Errorf("row: %+v", row)
+	}
+	for path, code := range map[string]string{"/api/v1/tap": "usage", "/api/v1/tap?step=vektors": "not_found"} {
+		_, text := r.do(t, request{path: path})
+		if _, fault := envelope[any](t, text); fault == nil || fault.Code != code || fault.Hint == "" {
+			t.Errorf("%s: %s; want code %s and a hint", path, text, code)
+		}
+	}
+}
+
+// hear decodes the first event of a stream. A stream says that it lives before it listens, so changes are
+// made until one is heard.
+func (r *running) hear(t *testing.T, path string, event any) {
+	t.Helper()
 	ctx, cut := context.WithCancel(t.Context())
 	defer cut()
-	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, r.server.URL+"/api/v1/events", nil)
+	ask, err := http.NewRequestWithContext(ctx, http.MethodGet, r.server.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,9 +232,8 @@ func TestChangesAreStreamedAsTheSinksHoldThem(t *testing.T) {
 	if !lines.Scan() || lines.Text() != ": alive" {
 		t.Fatalf("the stream begins with %q", lines.Text())
 	}
-	// The stream says that it lives before it listens: changes are made until one of them is heard.
 	var wait sync.WaitGroup
-	heard := make(chan struct{})
+	heard := make(chan struct{}) // closed when an event has come
 	wait.Go(func() {
 		for i := 0; ; i++ {
 			select {
@@ -223,20 +245,16 @@ func TestChangesAreStreamedAsTheSinksHoldThem(t *testing.T) {
 			must[engine.Status](t, r, request{path: "/api/v1/status"})
 		}
 	})
-	var event engine.ChangeEvent
 	for lines.Scan() {
 		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-			if err := json.Unmarshal([]byte(data), &event); err != nil {
-				t.Fatal(err)
+			if err := json.Unmarshal([]byte(data), event); err != nil {
+				t.Error(err)
 			}
 			break
 		}
 	}
 	close(heard)
 	wait.Wait()
-	if event.Event != "change" || event.Source != "docs" || event.Key != "billing.txt" || event.Upserts != 1 {
-		t.Errorf("event: %+v", event)
-	}
 }
 
 func TestPageShowsTheFlowAndLoadsNothingFromOutside(t *testing.T) {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// planned is what a reset has asked of the next run.
+type planned struct {
+	Source        string `json:"source,omitempty"`
+	Step          string `json:"step,omitempty"`
+	AcceptDeletes bool   `json:"accept_deletes"`
+}
+
+func (c *console) resetVerb() *cobra.Command {
+	var r engine.Reset
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "reset FLOW {--source NAME | --step NAME}",
+		Short: "Derive something anew: after a data guard has stopped the flow, or out of doubt",
+		Long: `Reset asks the next run of a stopped flow to read a source again, or to evaluate
+what lies behind a step again, and to write just what differs from what the sinks
+hold. Nothing is wiped, and results that are known cost no call.
+
+Where a source's guard has held back deletes, --accept-deletes lets them through.`,
+		Example: "  freshet reset flow.yaml --source docs --accept-deletes --yes",
+		Args:    takes("flow file"),
+	}
+	f := cmd.Flags()
+	f.StringVar(&r.Source, "source", "", "the source to read again")
+	f.StringVar(&r.Step, "step", "", "the step behind which everything is evaluated again")
+	f.BoolVar(&r.AcceptDeletes, "accept-deletes", false, "delete what the source's guard holds back")
+	f.BoolVar(&yes, "yes", false, "do not ask")
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		if (r.Source == "") == (r.Step == "") {
+			return result{}, usage("name one of the two", "reset what: --source NAME, or --step NAME?")
+		}
+		if r.AcceptDeletes && r.Source == "" {
+			return result{}, usage("name the source with --source", "--accept-deletes is about a source")
+		}
+		fl, err := c.open(cmd.Context(), args[0])
+		if err != nil {
+			return result{}, err
+		}
+		if _, ok := findPeer(cmd.Context(), fl.state); ok {
+			return result{}, newFault("state_in_use", "stop it first; the next run carries the reset out", "the flow is running")
+		}
+		if !fl.exists() {
+			return result{}, newFault("not_found", "a flow that never ran has nothing to derive anew", "%s has no state", fl.plan.Flow)
+		}
+		if !yes {
+			if err := c.confirm(wordsOfReset(r)); err != nil {
+				return result{}, err
+			}
+		}
+		_, err = holding(fl, false, func(db *statestore.DB) (struct{}, error) {
+			return struct{}{}, engine.ResetStopped(db, fl.plan, r)
+		})
+		var unknown *engine.NotFoundError
+		if errors.As(err, &unknown) {
+			return result{}, newFault("not_found", fmt.Sprintf("`freshet validate %s` lists the sources and steps", args[0]), "%s", unknown.Error())
+		}
+		if err != nil {
+			return result{}, err
+		}
+		return result{data: planned{r.Source, r.Step, r.AcceptDeletes}, text: func(w io.Writer) {
+			fmt.Fprintf(w, "the next run %s\n", wordsOfReset(r))
+		}}, nil
+	})
+	return cmd
+}
+
+// wordsOfReset say what the next run will do.
+func wordsOfReset(r engine.Reset) string {
+	if r.Step != "" {
+		return fmt.Sprintf("evaluates everything behind the step %s again and writes what differs", r.Step)
+	}
+	words := fmt.Sprintf("reads every row of the source %s again and writes what differs", r.Source)
+	if r.AcceptDeletes {
+		words += "; rows that the source has no more are deleted, however many"
+	}
+	return words
+}
+
+// confirm asks a person; where nobody can be asked, --yes has to be given.
+func (c *console) confirm(what string) error {
+	info, err := os.Stdin.Stat()
+	if c.json || !c.terminal || err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return usage("answer with --yes", "the next run %s: this has to be confirmed", what)
+	}
+	fmt.Fprintf(c.err, "The next run %s.\nGo on? [y/N] ", what)
+	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return usage("answer y to go on", "nothing was done")
+}
