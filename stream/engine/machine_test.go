@@ -27,6 +27,7 @@ type machine struct {
 	fs      *vfs.MemFS
 	flow    func(dead func() bool) *stream.Flow
 	options engine.Options
+	dir     string
 	crash   func(point string) // called at every durable step
 
 	engine *engine.Engine
@@ -40,7 +41,7 @@ type machine struct {
 }
 
 func newMachine(t testing.TB, flow func(dead func() bool) *stream.Flow) *machine {
-	m := &machine{t: t, fs: vfs.NewCrashableMem(), flow: flow}
+	m := &machine{t: t, fs: vfs.NewCrashableMem(), flow: flow, dir: "state"}
 	t.Cleanup(m.reap)
 	return m
 }
@@ -64,7 +65,7 @@ func (m *machine) boot(o engine.Options) error {
 		cancel()
 		return err
 	}
-	m.db, err = statestore.Open("state", statestore.DBOptions{FS: m.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
+	m.db, err = statestore.Open(m.dir, statestore.DBOptions{FS: m.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
 	if err != nil {
 		cancel()
 		return err
