@@ -2,8 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"go/ast"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,67 +62,4 @@ func (h *House) citations() (code, tests map[string]bool) {
 		}
 	}
 	return code, tests
-}
-
-// NamedProofs asks that what pages name exists: tests as `room.TestName`, commands as `make target` and
-// `go run ./folder`.
-func NamedProofs(h *House) []Finding {
-	test := regexp.MustCompile("`([a-z][a-z0-9/]*)\\.((?:Test|Fuzz|Benchmark|Example)\\w*)`")
-	target := regexp.MustCompile("`make ([a-z][a-z-]*)[^`]*`|^\\s*make ([a-z][a-z-]*)\\s*(?:#.*)?$")
-	command := regexp.MustCompile(`\bgo (?:run|build|install) \./([a-z/]+)`)
-	declared, targets := h.tests(), h.targets()
-	var findings []Finding
-	for _, t := range h.pages() {
-		for n, line := range t.Lines {
-			add := func(what, fix string) {
-				findings = append(findings, Finding{Path: t.Path, Line: n + 1, What: what, Fix: fix})
-			}
-			for _, m := range test.FindAllStringSubmatch(line, -1) {
-				if !declared[m[1]+"."+m[2]] {
-					add("names the test "+m[1]+"."+m[2]+", which is not there", "name the test that proves it now")
-				}
-			}
-			for _, m := range target.FindAllStringSubmatch(line, -1) {
-				if name := m[1] + m[2]; !targets[name] {
-					add("names `make "+name+"`, which is not there", "name a target of the Makefile")
-				}
-			}
-			for _, m := range command.FindAllStringSubmatch(line, -1) {
-				if !slices.Contains(h.rooms(), m[1]) {
-					add("names the command ./"+m[1]+", which is not there", "name a folder that holds a command")
-				}
-			}
-		}
-	}
-	return findings
-}
-
-// tests holds the names of test functions as "room.TestName".
-func (h *House) tests() map[string]bool {
-	names := make(map[string]bool)
-	for _, s := range h.Sources {
-		for _, decl := range s.Syntax.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && s.Test && f.Recv == nil {
-				names[s.Room+"."+f.Name.Name] = true
-			}
-		}
-	}
-	return names
-}
-
-// targets holds the targets of the Makefile.
-func (h *House) targets() map[string]bool {
-	rule := regexp.MustCompile(`^([a-z][a-z-]*):`)
-	names := make(map[string]bool)
-	for _, t := range h.Texts {
-		if path.Base(t.Path) != "Makefile" {
-			continue
-		}
-		for _, line := range t.Lines {
-			if m := rule.FindStringSubmatch(line); m != nil {
-				names[m[1]] = true
-			}
-		}
-	}
-	return names
 }

@@ -134,7 +134,8 @@ func streams() []Room {
 			Modules: []string{
 				"github.com/prometheus/client_golang", "golang.org/x/sync",
 			},
-			Why: "HTTP over what a running flow answers",
+			Tests: []string{"accel/builtin", "cdc/files", "operators", "sinks/vector", "statestore"},
+			Why:   "HTTP over what a running flow answers",
 		},
 		{
 			Path:    "stream/streamtest",
@@ -199,7 +200,7 @@ func tops() []Room {
 			Why: "verbs and wiring",
 		},
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
-		{Path: "benchmarks", Rooms: []string{"..."}, Why: "workloads and the report"},
+		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: testModules(), Why: "real servers for tests of several rooms"},
 	}
 }
