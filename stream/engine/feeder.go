@@ -37,10 +37,11 @@ type feederMove struct {
 	done bool
 }
 
-// feederRows and feederBytes bound one epoch's slice of a feeder.
+// feederRows bounds one epoch's slice of a feeder, and feederShare the part of an epoch's bytes that it may
+// add when live work fills the epoch.
 const (
 	feederRows  = 2048
-	feederBytes = 4 << 20
+	feederShare = 8
 )
 
 func (e *Engine) gatherFeeders(g *gathered) error {
@@ -78,10 +79,11 @@ func (e *Engine) sourceCaught(r *root) bool {
 func (e *Engine) feed(g *gathered, at int) (feederMove, error) {
 	f := &e.feeders[at]
 	rows, size, done := 0, int64(0), true
+	room := max(e.budget.epoch-g.bytes, e.budget.epoch/feederShare)
 	var rec record
 	next := f.next
 	err := e.db.State.Scan(f.next, f.to, func(key, value []byte) error {
-		if rows >= feederRows || size >= feederBytes {
+		if rows >= feederRows || size >= room {
 			done = false
 			return statestore.ErrStop
 		}

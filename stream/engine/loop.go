@@ -140,7 +140,8 @@ func (e *Engine) gather() (*gathered, error) {
 			return nil, err
 		}
 	}
-	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 && g.bytes < e.budget.epoch {
+	// Live work keeps a quarter of the pool for itself, and so do backfills: neither starves the other.
+	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 || e.scheduler.rest < e.budget.calls/4 {
 		if err := e.gatherFeeders(g); err != nil {
 			return nil, err
 		}

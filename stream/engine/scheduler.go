@@ -12,12 +12,14 @@ type scheduler struct {
 	jobs    map[stream.Fingerprint]*job
 	waiting map[waitKey]*waiter
 	bytes   int64 // of inputs that wait or are in flight
+	rest    int64 // the part of them that nobody waits for: first loads, backfills
 }
 
 // job is a call that is wanted and not answered.
 type job struct {
 	node    *callNode
 	bytes   int64
+	live    bool
 	waiters map[waitKey]struct{}
 }
 
@@ -66,9 +68,8 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 		w.left[want.call] = struct{}{}
 		j := s.jobs[want.call]
 		if j == nil {
-			j = &job{node: h.node, bytes: int64(len(want.input)) + jobOverhead, waiters: map[waitKey]struct{}{}}
-			s.jobs[want.call] = j
-			s.bytes += j.bytes
+			j = &job{node: h.node, bytes: int64(len(want.input)) + jobOverhead, live: h.live, waiters: map[waitKey]struct{}{}}
+			s.add(want.call, j)
 			w.calls++
 		}
 		if len(j.waiters) == 0 { // also one that was withdrawn while in flight: it may never be answered
@@ -94,6 +95,22 @@ func (s *scheduler) callsOf(h *hold) int {
 	return 0
 }
 
+func (s *scheduler) add(call stream.Fingerprint, j *job) {
+	s.jobs[call] = j
+	s.bytes += j.bytes
+	if !j.live {
+		s.rest += j.bytes
+	}
+}
+
+func (s *scheduler) remove(call stream.Fingerprint, j *job) {
+	delete(s.jobs, call)
+	s.bytes -= j.bytes
+	if !j.live {
+		s.rest -= j.bytes
+	}
+}
+
 // leave takes an owner off the calls that it does not want any more.
 func (s *scheduler) leave(k waitKey, was *waiter, still map[stream.Fingerprint]struct{}) (drop []stream.Fingerprint) {
 	for call := range was.left {
@@ -116,8 +133,7 @@ func (s *scheduler) leave(k waitKey, was *waiter, still map[stream.Fingerprint]s
 func (s *scheduler) dropped(calls []stream.Fingerprint) {
 	for _, call := range calls {
 		if j := s.jobs[call]; j != nil && len(j.waiters) == 0 {
-			s.bytes -= j.bytes
-			delete(s.jobs, call)
+			s.remove(call, j)
 		}
 	}
 }
@@ -129,8 +145,7 @@ func (s *scheduler) answered(a *stream.Answer, ready func(k waitKey, w *waiter))
 	if j == nil {
 		return nil
 	}
-	delete(s.jobs, a.Fingerprint)
-	s.bytes -= j.bytes
+	s.remove(a.Fingerprint, j)
 	for k := range j.waiters {
 		w := s.waiting[k]
 		if w == nil {
