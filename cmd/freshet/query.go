@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/sinks/vector"
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
 )
@@ -55,6 +58,7 @@ func (c *console) find(ctx context.Context, path string, q api.Question) (*api.A
 			c.note("the flow has not run yet: its index is empty")
 			return &api.Answer{Hits: []api.Hit{}}, nil
 		}
+		f.plan = searchedOnly(f.plan)
 		s, err := f.begin(ctx, engine.Options{})
 		if err != nil {
 			return nil, err
@@ -65,6 +69,38 @@ func (c *console) find(ctx context.Context, path string, q api.Question) (*api.A
 		}
 		return found, nil
 	})
+}
+
+// searchedOnly is a plan for a search in a stopped flow: sinks that cannot be searched are left as they are.
+func searchedOnly(plan *stream.Plan) *stream.Plan {
+	p := *plan
+	p.Sinks = slices.Clone(plan.Sinks)
+	for i, n := range p.Sinks {
+		if _, ok := n.Sink.(*vector.Sink); ok {
+			continue
+		}
+		kept := *n
+		kept.Sink = untouched{n.Sink}
+		p.Sinks[i] = &kept
+	}
+	return &p
+}
+
+// untouched is a sink that is not opened. It says of itself what the state says of it, so that nothing is
+// to be done.
+type untouched struct{ stream.Sink }
+
+func (untouched) Open(_ context.Context, t stream.Target) (stream.Writer, error) {
+	return closedWriter{stream.Progress{Generation: t.Generation, Epoch: t.Epoch}}, nil
+}
+
+type closedWriter struct{ progress stream.Progress }
+
+func (w closedWriter) Progress() stream.Progress { return w.progress }
+func (closedWriter) Close() error                { return nil }
+
+func (closedWriter) Apply(context.Context, *stream.Txn) error {
+	return errors.New("write to a sink that was not opened")
 }
 
 // snippetSize is how much of a row's text a line shows, in characters.
