@@ -44,6 +44,7 @@ func (w *worker) call(n *callNode, rows []rowRef, depth int) {
 		return
 	}
 	sec := callSection{instance: n.instance, emitted: old.emitted}
+	switched := len(missing) == 0
 	if len(missing) > 0 {
 		w.hold(n, old, &sec, wanted, missing, pin)
 		if most := n.step.Options.MaxHold; most == 0 || w.now-sec.since < most.Microseconds() {
@@ -56,7 +57,11 @@ func (w *worker) call(n *callNode, rows []rowRef, depth int) {
 	} else {
 		sec.emitted = w.emit(n, old, wanted)
 		if old.held {
-			w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n})
+			w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n, again: pin != nil})
+		}
+		if pin != nil {
+			// I2: until the newest input has been looked at, the owner stays among those that wait.
+			sec.held, sec.since, sec.origin = true, old.since, old.origin
 		}
 	}
 	w.next.calls = append(w.next.calls, sec)
@@ -67,7 +72,7 @@ func (w *worker) call(n *callNode, rows []rowRef, depth int) {
 	}
 	w.refs(f, w.g.plan.Collections[n.step.Out].Schema)
 	w.walk(n.step.Out, f.refs, depth+1)
-	if pin != nil && !sec.held {
+	if pin != nil && switched {
 		w.repeat() // the newest input has waited for the pinned one
 	}
 }

@@ -204,7 +204,7 @@ func (w *worker) alive(e *sinkEntry) bool {
 	for i := range w.next.calls {
 		c := &w.next.calls[i]
 		entries := c.emitted
-		if c.held {
+		if c.held && len(c.wanted) > 0 {
 			entries = c.wanted
 		}
 		for k := range entries {

@@ -519,7 +519,7 @@ func pendingKey(r *root, key cdc.Key, instance uint32) []byte {
 
 func putPending(b *statestore.Batch, h *hold) {
 	key := pendingKey(h.root, h.key, h.node.instance)
-	if len(h.wants) == 0 {
+	if len(h.wants) == 0 && !h.again {
 		b.Delete(key)
 	} else {
 		b.Put(key, nil)

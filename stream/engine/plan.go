@@ -47,15 +47,20 @@ type storedStep struct {
 }
 
 type storedSink struct {
-	Instance   uint32 `json:"instance"`
-	Logic      string `json:"logic"`
-	Storage    string `json:"storage"`
-	Generation uint64 `json:"generation"`
-	Swap       bool   `json:"swap,omitempty"`      // it is complete only when a swap has made it serve
-	Text       string `json:"text,omitempty"`      // of a retiring target: the flow file that describes it
-	Reset      bool   `json:"reset,omitempty"`     // a person wants what lies before it evaluated again
-	Reconcile  bool   `json:"reconcile,omitempty"` // it may hold rows that this state does not know
-	Building   bool   `json:"building,omitempty"`  // it does not serve yet
+	Instance uint32 `json:"instance"`
+	Logic    string `json:"logic"`
+	Storage  string `json:"storage"`
+	// Key names the columns that the flow chose as the target's key; with another key the target is written
+	// as if it were another one, since a row's old key may be a second row's new one.
+	Key        []string   `json:"key,omitempty"`
+	KeyTypes   []string   `json:"key_types"`
+	Before     [][]string `json:"before,omitempty"` // types of earlier keys, under which rows may still stand
+	Generation uint64     `json:"generation"`
+	Swap       bool       `json:"swap,omitempty"`      // it is complete only when a swap has made it serve
+	Text       string     `json:"text,omitempty"`      // of a retiring target: the flow file that describes it
+	Reset      bool       `json:"reset,omitempty"`     // a person wants what lies before it evaluated again
+	Reconcile  bool       `json:"reconcile,omitempty"` // it may hold rows that this state does not know
+	Building   bool       `json:"building,omitempty"`  // it does not serve yet
 }
 
 // Backfill kinds.
@@ -154,15 +159,22 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 
 func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
 	for _, s := range plan.Sinks {
-		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), Swap: s.Swap && s.Binding.Beside}
+		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), KeyTypes: keyTypes(s), Swap: s.Swap && s.Binding.Beside}
+		if s.Key[0] != nil {
+			next.Key = keyNames(s)
+		}
 		was, ok := old.Sinks[s.Name]
+		next.Before = was.Before
+		if ok && !slices.Equal(was.Key, next.Key) {
+			next.Before = append(slices.Clone(was.Before), was.KeyTypes)
+		}
 		switch {
 		case !ok:
 			next.Instance = n.instance()
 		case was.Logic == next.Logic && was.Storage == next.Storage:
 			next = was
 			next.Swap, next.Reset = s.Swap && s.Binding.Beside, false
-		case next.Swap || was.Storage != next.Storage:
+		case next.Swap || was.Storage != next.Storage || !slices.Equal(was.Key, next.Key):
 			n.replace(s.Name, was, &next, old.Text)
 		default:
 			next.Instance, next.Generation, next.Building, next.Reconcile = was.Instance, was.Generation, was.Building, was.Reconcile
@@ -185,6 +197,22 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 			delete(n.Retiring, name)
 		}
 	}
+}
+
+func keyNames(s *stream.SinkNode) []string {
+	var names []string
+	for _, c := range s.Inputs[0].Key {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+func keyTypes(s *stream.SinkNode) []string {
+	var types []string
+	for _, c := range s.Inputs[0].Key {
+		types = append(types, c.Type.String())
+	}
+	return types
 }
 
 // replace gives a sink a new instance. With swap the one that serves goes on serving until the new one is

@@ -34,7 +34,7 @@ func (e *Engine) reconcile(ctx context.Context) error {
 				return fmt.Errorf("compare sink %s: %w", t.name, err)
 			}
 		}
-		s.Reconcile = false
+		s.Reconcile, s.Before = false, nil
 		e.graph.stored.Sinks[t.name] = s
 		e.planDirty = true
 	}
@@ -57,7 +57,8 @@ func (e *Engine) knows(t *target, input int, text string) (bool, cdc.Key, error)
 	}
 	key, err := cdc.ParseKeyText(types, text)
 	if err != nil {
-		return true, nil, nil
+		key, ok := e.formerKey(t, text)
+		return !ok, key, nil
 	}
 	if t.shared {
 		from, to := statestore.SpanOfOwner(statestore.Key{VNode: vnode, Space: statestore.SpaceContributors, Instance: t.instance, Owner: key})
@@ -86,6 +87,20 @@ func (e *Engine) knows(t *target, input int, text string) (bool, cdc.Key, error)
 		}), key, nil
 	}
 	return false, key, nil
+}
+
+// formerKey reads a key of a shape that the target had before the flow chose another one.
+func (e *Engine) formerKey(t *target, text string) (cdc.Key, bool) {
+	for _, names := range e.graph.stored.Sinks[t.name].Before {
+		types := make([]cdc.Type, len(names))
+		for i, name := range names {
+			types[i], _ = cdc.ParseType(name)
+		}
+		if key, err := cdc.ParseKeyText(types, text); err == nil {
+			return key, true
+		}
+	}
+	return nil, false
 }
 
 // removeOrphans adds the removals to the epoch that makes them durable.

@@ -95,6 +95,7 @@ type hold struct {
 	origin cdc.Position
 	time   int64
 	since  int64 // when the hold began, microseconds
+	again  bool  // it waits for its own next evaluation
 }
 
 // want is a call that is not answered yet.

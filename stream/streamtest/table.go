@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
@@ -25,6 +26,7 @@ type Table struct {
 	writes     int
 	idle       int // effects that changed nothing
 	faults     []Fault
+	slow       time.Duration
 	reject     func(key string, row cdc.Row) bool
 	view       func(rows map[string]Row)
 	wrong      []string
@@ -66,6 +68,13 @@ func (t *Table) Forgive() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.faults = nil
+}
+
+// Slow has every Apply take so long, while the engine goes on.
+func (t *Table) Slow(d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.slow = d
 }
 
 // Reject has rows refused for good for which fn reports true; nil refuses none.
@@ -196,7 +205,7 @@ func (w *tableWriter) Keys(_ context.Context, fn func(collection int, key string
 }
 
 // Apply implements stream.Writer in one step, unless a fault is scripted.
-func (w *tableWriter) Apply(_ context.Context, txn *stream.Txn) error {
+func (w *tableWriter) Apply(ctx context.Context, txn *stream.Txn) error {
 	var effects []stream.Effect
 	for e, err := range txn.Effects {
 		if err != nil {
@@ -207,6 +216,12 @@ func (w *tableWriter) Apply(_ context.Context, txn *stream.Txn) error {
 		effects = append(effects, e)
 	}
 	t := w.sink.table
+	t.mu.Lock()
+	slow := t.slow
+	t.mu.Unlock()
+	if slow > 0 && !await(ctx, slow) {
+		return ctx.Err()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if w.sink.gone != nil && w.sink.gone() {
