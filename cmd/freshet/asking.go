@@ -33,7 +33,7 @@ func either[T any](ctx context.Context, c *console, path string, running func(*p
 	for end := time.Now().Add(patience); ; {
 		value, err := stopped(f)
 		if !errors.As(err, &inUse) || time.Now().After(end) {
-			return value, err
+			return value, f.safe(err)
 		}
 		if p, ok := findPeer(ctx, f.state); ok {
 			return running(p)

@@ -26,6 +26,9 @@ type flow struct {
 	log   *slog.Logger
 }
 
+// headMax bounds the flow files that are looked into for their name alone, in bytes.
+const headMax = 1 << 20
+
 // place is where the state of a flow file lies. It reads no more than the flow's name, so that a verb
 // which asks a running flow needs neither its environment nor a file without faults.
 func (c *console) place(path string) (string, error) {
@@ -35,10 +38,10 @@ func (c *console) place(path string) (string, error) {
 	var head struct {
 		Flow string `yaml:"flow"`
 	}
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() {
-		text, readErr := os.ReadFile(path)
-		if readErr == nil && yaml.Unmarshal(text, &head) == nil && stream.CheckName(head.Flow) == nil {
+	// What is no regular file, or too large, is the reader's to refuse.
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() <= headMax {
+		text, err := os.ReadFile(path)
+		if err == nil && yaml.Unmarshal(text, &head) == nil && stream.CheckName(head.Flow) == nil {
 			return statePlace(path, head.Flow), nil
 		}
 	}
@@ -118,6 +121,17 @@ func (f *flow) restore(ctx context.Context, text string) (*stream.Plan, error) {
 		return nil, err
 	}
 	return file.Plan(ctx)
+}
+
+// safe makes a fault of an error, without the secrets of the flow file: what a server or a library says may
+// repeat them.
+func (f *flow) safe(err error) error {
+	if err == nil {
+		return nil
+	}
+	told := *faultOf(err)
+	told.Message, told.Hint = f.file.Redact(told.Message), f.file.Redact(told.Hint)
+	return &told
 }
 
 // exists reports whether the flow has ever run.

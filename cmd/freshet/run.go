@@ -74,7 +74,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 	}
 	s, err := f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics})
 	if err != nil {
-		return result{}, stopped(ctx, err)
+		return result{}, f.safe(stopped(ctx, err))
 	}
 	for _, more := range []prometheus.Collector{s.engine.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
@@ -85,7 +85,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 	err = c.runBeside(ctx, v, s, registry)
 	summary := s.engine.Summary()
 	if err := stopped(ctx, errors.Join(err, s.end())); err != nil {
-		return result{}, err
+		return result{}, f.safe(err)
 	}
 	return c.ended(v, summary)
 }
@@ -135,12 +135,9 @@ func (c *console) announce(flow, address string) error {
 	return nil
 }
 
-// explain makes faults of errors for the HTTP API, without secrets of the flow file.
+// explain makes faults of errors for the HTTP API.
 func explain(s *session) func(error) api.Fault {
-	return func(err error) api.Fault {
-		f := faultOf(err)
-		return api.Fault{Code: f.Code, Message: s.file.Redact(f.Message), Hint: s.file.Redact(f.Hint)}
-	}
+	return func(err error) api.Fault { return faultOf(s.safe(err)).Fault }
 }
 
 // stopped is nil where an error only says that the flow was told to stop.

@@ -222,10 +222,10 @@ func yield(step *stream.StepNode, row cdc.Row, out *stream.Rows) error {
 	if step.Mapper != nil {
 		return step.Mapper.Map(row, out)
 	}
-	inline, ok := step.Caller.Model().(stream.InlineModel)
+	inline, ok := step.Caller.Calls().Model.(stream.InlineModel)
 	if !ok {
 		return fmt.Errorf("step %s asks model %s behind a server: test the steps before it, or name the model builtin", step.Name,
-			step.Caller.Model().Name())
+			step.Caller.Calls().Model.Name())
 	}
 	input, ask, err := step.Caller.Input(nil, row)
 	if err != nil {
