@@ -81,7 +81,6 @@ func (e embed) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error
 
 func (e *boundEmbed) Schema() *cdc.Schema { return e.schema }
 func (e *boundEmbed) Reads() []string     { return e.text.Reads() }
-func (e *boundEmbed) Model() stream.Model { return e.model }
 
 func (e *boundEmbed) Logic() []byte {
 	return logic("embed", embedVersion, e.model.Identity(), e.text.Logic(), []byte(e.as))
@@ -90,7 +89,7 @@ func (e *boundEmbed) Logic() []byte {
 // Calls implements stream.Caller. I7: neither the expression nor the column's name is part of the logic, so
 // that steps which send the same text to the same model share the result.
 func (e *boundEmbed) Calls() stream.Calls {
-	return stream.Calls{Logic: logic("embed", embedVersion, e.model.Identity()), ByReference: true}
+	return stream.Calls{Model: e.model, Logic: logic("embed", embedVersion, e.model.Identity()), ByReference: true}
 }
 
 // Input implements stream.Caller.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"unsafe"
 
@@ -36,9 +37,12 @@ func (d *Decoder[T]) Columns() []string { return d.record.names() }
 // Logic is what the reading depends on besides the rows: columns and their types.
 func (d *Decoder[T]) Logic() []byte { return []byte(d.record.String()) }
 
-// Decode reads a row. What into held is overwritten, and nothing that it holds afterwards points into the
+// Decode reads a row, which is one of the schema or has passed cdc.CheckRow. What into held is overwritten, and nothing that it holds afterwards points into the
 // row. An error names the field; into then holds nothing of use.
 func (d *Decoder[T]) Decode(row cdc.Row, into *T) error {
+	if err := d.fitted.check(row); err != nil {
+		return fmt.Errorf("read row: %w", err)
+	}
 	var zero T
 	*into = zero
 	t := texts{}

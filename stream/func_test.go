@@ -3,6 +3,7 @@ package stream_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -160,4 +161,62 @@ func TestRowsThatBreakTheirSchemaAreErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestABoundStepIsRunByManyAtOnce(t *testing.T) {
+	f, all := typed()
+	stream.Into(stream.FlatMap(all, "lines", stream.Version(1), lines), "index", target{}, stream.SinkOptions{})
+	p := plan(t, f)
+	bodies := []string{"a", "b|b", "c|d|c"}
+	var want [3][]string
+	for i, body := range bodies {
+		want[i] = apply(t, p, "lines", `{"id":1,"title":"","body":"`+body+`"}`)
+	}
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			for range 50 {
+				row, err := cdc.RowFromJSON(p.Collections[0].Schema, []byte(`{"id":1,"title":"","body":"`+bodies[i%3]+`"}`))
+				var rows stream.Rows
+				if err == nil {
+					err = p.Steps[0].Mapper.Map(row, &rows)
+				}
+				if err != nil || rows.Len() != len(want[i%3]) {
+					t.Errorf("%d rows of %q: %v", rows.Len(), bodies[i%3], err)
+					return
+				}
+				for k := range rows.Len() {
+					if got := "{" + string(cdc.AppendFieldsJSON(nil, p.Collections[1].Schema.Columns, rows.At(k))) + "}"; got != want[i%3][k] {
+						t.Errorf("row %s, want %s", got, want[i%3][k])
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// FuzzDecoder: no row that is well formed, whatever its fields hold, makes a decoder panic.
+func FuzzDecoder(f *testing.F) {
+	d, err := stream.NewDecoder[everything]("all", everySchema())
+	if err != nil {
+		f.Fatal(err)
+	}
+	var b cdc.RowBuilder
+	for range everySchema().Columns {
+		b.Bytes([]byte{2, 1, 0, 0})
+	}
+	f.Add([]byte(b.Build()))
+	b.Reset()
+	b.Row([]byte{1, 1, 0, 0})
+	f.Add([]byte(b.Build()))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if cdc.CheckRow(raw) != nil {
+			return
+		}
+		var e everything
+		if err := d.Decode(raw, &e); err == nil && cdc.Row(raw).Len() < len(everySchema().Columns) {
+			t.Fatal("a row without all columns is read")
+		}
+	})
 }

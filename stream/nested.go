@@ -55,6 +55,9 @@ func (c list) fit(column cdc.Type, at place) (load, []error) {
 	inner, faults := c.elem.fit(*column.Elem, place{at.from, at.field + "[]", at.column, c.typ.Elem().String()})
 	size := c.typ.Elem().Size()
 	return func(p unsafe.Pointer, v cdc.Value, t *texts) error {
+		if err := cdc.CheckRow(v.Raw); err != nil {
+			return err
+		}
 		row := v.Row()
 		n := row.Len()
 		made := reflect.MakeSlice(c.typ, n, n)
@@ -111,7 +114,12 @@ func (c structure) fit(t cdc.Type, at place) (load, []error) {
 		return nil, []error{at.mismatch(c.column(), t)}
 	}
 	r, faults := c.record.fit(t.Fields, at.from, at.column+".")
-	return func(p unsafe.Pointer, v cdc.Value, t *texts) error { return r.load(p, v.Row(), t) }, faults
+	return func(p unsafe.Pointer, v cdc.Value, t *texts) error {
+		if err := cdc.CheckRow(v.Raw); err != nil {
+			return err
+		}
+		return r.load(p, v.Row(), t)
+	}, faults
 }
 
 func (c structure) put(b *cdc.RowBuilder, p unsafe.Pointer) error {
@@ -154,6 +162,7 @@ func fieldFault(verb, path string, err error) error {
 // fitted is a record that is read from rows of one schema.
 type fitted struct {
 	fields []fittedField
+	width  int // fields that a row has at least
 }
 
 type fittedField struct {
@@ -180,6 +189,7 @@ func (r *record) fit(columns []cdc.Column, from, prefix string) (*fitted, []erro
 		}
 		read, wrong := f.codec.fit(columns[at].Type, place{from, f.path, prefix + f.column, f.goType})
 		faults = append(faults, wrong...)
+		out.width = max(out.width, at+1)
 		out.fields = append(out.fields, fittedField{at: at, offset: f.offset, path: f.path, read: read,
 			nullable: columns[at].Type.Nullable, owned: owns(f.codec.column())})
 	}
@@ -197,11 +207,22 @@ func owns(t cdc.Type) bool {
 
 // load reads a row into the zeroed struct at p.
 func (f *fitted) load(p unsafe.Pointer, row cdc.Row, t *texts) error {
+	if err := f.check(row); err != nil {
+		return err
+	}
 	for i := range f.fields {
 		x := &f.fields[i]
 		if err := loadOne(x.read, unsafe.Add(p, x.offset), row.At(x.at), x.nullable, t); err != nil {
 			return fieldFault("read", x.path, err)
 		}
+	}
+	return nil
+}
+
+// check makes sure that the row has the fields that are read.
+func (f *fitted) check(row cdc.Row) error {
+	if n := row.Len(); n < f.width {
+		return fmt.Errorf("%d fields of a row that has %d", n, f.width)
 	}
 	return nil
 }

@@ -41,8 +41,6 @@ type Mapper interface {
 // fingerprint and kept.
 type Caller interface {
 	Bound
-	// Model answers the calls.
-	Model() Model
 	// Calls says what all calls of the step have in common.
 	Calls() Calls
 	// Input appends what the call sends. ok is false where there is nothing to ask (a null text):
@@ -56,6 +54,7 @@ type Caller interface {
 
 // Calls is what all calls of a [Caller] have in common.
 type Calls struct {
+	Model Model // answers them
 	// Logic is what a call's fingerprint covers besides its input: kind, version, model identity,
 	// parameters. Two steps that would ask the same share their results (I7).
 	Logic []byte

@@ -83,11 +83,11 @@ func (p *Plan) Models() []Model {
 	var models []Model
 	seen := map[string]bool{}
 	for _, s := range p.Steps {
-		if s.Caller == nil || seen[s.Caller.Model().Name()] {
+		if s.Caller == nil || seen[s.Caller.Calls().Model.Name()] {
 			continue
 		}
-		seen[s.Caller.Model().Name()] = true
-		models = append(models, s.Caller.Model())
+		seen[s.Caller.Calls().Model.Name()] = true
+		models = append(models, s.Caller.Calls().Model)
 	}
 	return models
 }

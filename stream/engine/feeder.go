@@ -272,7 +272,7 @@ func (e *Engine) restoreModels() error {
 		if n.inline != nil {
 			continue
 		}
-		model := n.caller.Model()
+		model := n.caller.Calls().Model
 		m := byName[model.Name()]
 		if m == nil {
 			remote, err := remoteModel(model)

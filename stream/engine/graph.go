@@ -98,7 +98,7 @@ func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
 		}
 		n := &callNode{index: len(g.calls), step: s, instance: instance, caller: s.Caller, logic: s.Caller.Calls().Logic}
 		n.byRef = s.Caller.Calls().ByReference && !readsResult(plan, s)
-		n.inline, _ = s.Caller.Model().(stream.InlineModel)
+		n.inline, _ = s.Caller.Calls().Model.(stream.InlineModel)
 		n.targets = g.targetsBehind(s.Out)
 		for _, t := range n.targets {
 			t.behindCall = true

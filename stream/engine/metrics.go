@@ -76,7 +76,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, n := range c.engine.graph.calls {
 		name := n.step.Name
 		st := s.Steps[name]
-		model := n.caller.Model().Name()
+		model := n.caller.Calls().Model.Name()
 		rejected := int64(0)
 		if f := t.Steps[name]; f != nil {
 			rejected = f.Rejected

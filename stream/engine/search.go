@@ -64,7 +64,7 @@ func vectorModel(t *target) stream.Model {
 	for at := t.sink.From[0]; t.plan.Collections[at].Step >= 0; {
 		step := t.plan.Steps[t.plan.Collections[at].Step]
 		if step.Caller != nil && step.Caller.Calls().ByReference {
-			return step.Caller.Model()
+			return step.Caller.Calls().Model
 		}
 		at = step.From
 	}

@@ -102,11 +102,10 @@ type boundAsk struct {
 func (b *boundAsk) Schema() *cdc.Schema { return b.schema }
 func (b *boundAsk) Reads() []string     { return []string{b.ask.Column} }
 func (b *boundAsk) Logic() []byte       { return append([]byte("ask 1 "), b.ask.Model.Identity()...) }
-func (b *boundAsk) Model() stream.Model { return b.ask.Model }
 
 // Calls implements stream.Caller.
 func (b *boundAsk) Calls() stream.Calls {
-	return stream.Calls{Logic: b.ask.Model.Identity(), ByReference: b.ask.Ref}
+	return stream.Calls{Model: b.ask.Model, Logic: b.ask.Model.Identity(), ByReference: b.ask.Ref}
 }
 
 // Input implements stream.Caller.
