@@ -1,0 +1,139 @@
+// Command gofunc is a flow whose logic is a Go function: it keeps the decisions in a folder of minutes in a vector
+// index and in a change log, and searches the index. It needs no network.
+//
+//	go run ./examples/gofunc "who pays for trips?"
+//
+// Run it twice, or edit a file in between: only what is new is computed.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/freshet/freshet/accel/builtin"
+	"github.com/freshet/freshet/cdc/files"
+	"github.com/freshet/freshet/operators"
+	"github.com/freshet/freshet/sinks/jsonl"
+	"github.com/freshet/freshet/sinks/vector"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	question := "who pays for trips?"
+	if len(os.Args) > 1 {
+		question = os.Args[1]
+	}
+	p := program{minutes: "examples/gofunc/minutes", work: filepath.Join(os.TempDir(), "freshet-gofunc"), out: os.Stdout}
+	if err := p.run(ctx, question); err != nil {
+		for _, fault := range stream.Problems(err) {
+			fmt.Fprintf(os.Stderr, "error: %v\nhint: %s\n", fault, fault.Hint)
+		}
+		os.Exit(1)
+	}
+}
+
+// program is the flow and where it finds and puts what.
+type program struct {
+	minutes string // the folder that is read
+	work    string // the folder for state, index and log
+	out     io.Writer
+}
+
+// flow declares minutes → decisions → vectors → index, and decisions → log.
+func (p program) flow() (*stream.Flow, error) {
+	source, err := files.New(files.Options{Path: p.minutes, Include: []string{"*.md"}})
+	if err != nil {
+		return nil, err
+	}
+	log, err := jsonl.New(jsonl.Options{Path: filepath.Join(p.work, "decisions.jsonl")})
+	if err != nil {
+		return nil, err
+	}
+	words, err := builtin.New(256)
+	if err != nil {
+		return nil, err
+	}
+	model := operators.NewInline("builtin", words)
+
+	f := stream.New("decisions")
+	f.Limits = stream.Limits{MemoryBytes: 128 << 20, DiskFree: 16 << 20}
+	minutes := stream.From[Minutes](f, "minutes", source)
+	all := stream.FlatMap(minutes, "decisions", stream.Version(1), decisions)
+	vectors := operators.Embed(all, "vectors", stream.Version(1), model, func(d Decision) string { return d.What })
+	stream.Into(vectors, "index", vector.NewSink(vector.SinkOptions{}), stream.SinkOptions{})
+	stream.Into(all, "log", log, stream.SinkOptions{})
+	return f, nil
+}
+
+// run catches up with the folder and answers a question.
+func (p program) run(ctx context.Context, question string) (err error) {
+	f, err := p.flow()
+	if err != nil {
+		return err
+	}
+	plan, err := f.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	db, err := statestore.Open(filepath.Join(p.work, "state"), statestore.DBOptions{MemoryBytes: engine.StoreBytes(plan.Limits), DiskFreeBytes: plan.Limits.DiskFree})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	e, err := engine.Open(ctx, plan, db, engine.Options{Once: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	if err := e.Run(ctx); err != nil {
+		return err
+	}
+	done := e.Summary()
+	fmt.Fprintf(p.out, "%d rows written, %d texts embedded\n", done.RowsApplied, done.Calls)
+	letters, err := engine.DeadLetters(db)
+	if err != nil {
+		return err
+	}
+	for _, l := range letters {
+		fmt.Fprintf(p.out, "rejected %s: %s\n", l.Key, l.Message)
+	}
+	return p.answer(ctx, e, question)
+}
+
+// answer prints the decisions nearest to a question.
+func (p program) answer(ctx context.Context, e *engine.Engine, question string) error {
+	index, err := e.Index("index")
+	if err != nil {
+		return err
+	}
+	asked, err := index.Embed(ctx, question)
+	if err != nil {
+		return err
+	}
+	hits, err := index.Search(ctx, stream.Query{Vector: asked, K: 2})
+	if err != nil {
+		return err
+	}
+	rows, err := stream.NewDecoder[Decision](index.Sink, index.Input.Schema)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(p.out, question)
+	for _, h := range hits {
+		var d Decision
+		if err := rows.Decode(h.Row, &d); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.out, "  %s (%s, %s in %s)\n", d.What, d.Who, d.Day.Format("2 January"), d.Path)
+	}
+	return nil
+}
