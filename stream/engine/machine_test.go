@@ -28,7 +28,8 @@ type machine struct {
 	flow    func(dead func() bool) *stream.Flow
 	options engine.Options
 	dir     string
-	crash   func(point string) // called at every durable step
+	wrap    func(fs vfs.FS) vfs.FS // what the engine sees of the disk; nil: the disk
+	crash   func(point string)     // called at every durable step
 
 	engine *engine.Engine
 	db     *statestore.DB
@@ -65,7 +66,11 @@ func (m *machine) boot(o engine.Options) error {
 		cancel()
 		return err
 	}
-	m.db, err = statestore.Open(m.dir, statestore.DBOptions{FS: m.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
+	var fs vfs.FS = m.fs
+	if m.wrap != nil {
+		fs = m.wrap(fs)
+	}
+	m.db, err = statestore.Open(m.dir, statestore.DBOptions{FS: fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
 	if err != nil {
 		cancel()
 		return err

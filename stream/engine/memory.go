@@ -86,10 +86,11 @@ func (t *rowTable) forget(r *root, key cdc.Key) {
 type answers struct {
 	memo *statestore.Memo
 
-	mu    sync.Mutex
-	fresh map[stream.Fingerprint]*freshAnswer // of this epoch, by inline models
-	known map[stream.Fingerprint]struct{}     // a bounded part of what the memo holds
-	limit int
+	mu      sync.Mutex
+	fresh   map[stream.Fingerprint]*freshAnswer      // of this epoch, by inline models
+	known   map[stream.Fingerprint]struct{}          // a bounded part of what the memo holds
+	storing map[statestore.Fingerprint]chan struct{} // on their way to the disk; closed when they are there
+	limit   int
 }
 
 type freshAnswer struct {
@@ -102,15 +103,20 @@ const knownBytes = 48 // of a map entry, roughly
 
 func newAnswers(memo *statestore.Memo, bytes int64) *answers {
 	return &answers{memo: memo, fresh: map[stream.Fingerprint]*freshAnswer{}, known: map[stream.Fingerprint]struct{}{},
-		limit: int(bytes / knownBytes)}
+		storing: map[statestore.Fingerprint]chan struct{}{},
+		limit:   int(bytes / knownBytes)}
 }
 
 func (a *answers) has(call stream.Fingerprint) (bool, error) {
 	a.mu.Lock()
 	_, known := a.known[call]
+	storing := a.storing[statestore.Fingerprint(call)]
 	a.mu.Unlock()
 	if known {
 		return true, nil
+	}
+	if storing != nil {
+		<-storing // I2: it can be read before it is synced, and an epoch may not refer to it before
 	}
 	ok, err := a.memo.Has(statestore.Fingerprint(call))
 	if ok {
@@ -147,6 +153,27 @@ func (a *answers) inline(n *callNode, call stream.Fingerprint, input []byte) ([]
 		}
 	})
 	return f.value, paid, f.err
+}
+
+// put makes results of remote models durable.
+func (a *answers) put(entries []statestore.Entry) error {
+	stored := make(chan struct{})
+	a.mu.Lock()
+	for i := range entries {
+		a.storing[entries[i].Fingerprint] = stored
+	}
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for i := range entries {
+			if a.storing[entries[i].Fingerprint] == stored {
+				delete(a.storing, entries[i].Fingerprint)
+			}
+		}
+		close(stored)
+	}()
+	return a.memo.Put(entries)
 }
 
 // learn remembers that the memo holds an answer.

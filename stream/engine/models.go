@@ -47,7 +47,7 @@ func (e *Engine) answer(answers []stream.Answer) {
 		}
 	}
 	if len(entries) > 0 {
-		if err := e.db.Memo.Put(entries); err != nil {
+		if err := e.memo.put(entries); err != nil {
 			e.log.Error("results cannot be kept", "err", err)
 			return
 		}
