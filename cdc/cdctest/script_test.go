@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/freshet/freshet/cdc"
@@ -97,8 +98,10 @@ func TestScriptTells(t *testing.T) {
 		s.Pause()
 		in := cdctest.NewInlet()
 		running, stop := context.WithCancel(ctx)
-		ended := make(chan error)
-		go func() { ended <- s.Run(running, in.Start(), in) }()
+		ended := make(chan error, 1)
+		var sources sync.WaitGroup
+		sources.Go(func() { ended <- s.Run(running, in.Start(), in) })
+		t.Cleanup(sources.Wait)
 		wait := func(what string, done func() bool) {
 			t.Helper()
 			if err := in.Wait(ctx, what, done); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,7 +110,9 @@ func (c *corpus) follow() {
 	source, start := c.source(), c.in.Start()
 	ctx, stop := context.WithCancel(c.t.Context())
 	c.stop, c.ended = stop, make(chan error, 1)
-	go func() { c.ended <- source.Run(ctx, start, c.in) }()
+	var running sync.WaitGroup
+	running.Go(func() { c.ended <- source.Run(ctx, start, c.in) })
+	c.t.Cleanup(running.Wait)
 	c.t.Cleanup(c.halt)
 	c.wait("caught up", func() bool { return c.in.Caught() > 0 })
 }

@@ -90,6 +90,20 @@ func TestTheGuardOfAServiceIsAProblem(t *testing.T) {
 	f.reaches(want)
 }
 
+// A folder that is moved away is still open, and its files can go without being deleted from the folder.
+func TestAFolderThatVanishesWhileItIsPolled(t *testing.T) {
+	f := many(t, 6)
+	f.options.Poll = 5 * time.Millisecond
+	f.follow()
+	want := f.disk()
+	f.must(os.Rename(f.dir, f.dir+".away"))
+	f.must(os.RemoveAll(f.dir + ".away/dir"))
+	f.wait("the problem", func() bool { return fault(f.in.Hindrance()).Code == "path_unreadable" })
+	f.holds(want)
+	f.must(os.Rename(f.dir+".away", f.dir))
+	f.reaches(map[string]string{})
+}
+
 // Deletes that are seen to happen are meant.
 func TestTheGuardLetsLiveDeletesPass(t *testing.T) {
 	f := many(t, 60)

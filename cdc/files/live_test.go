@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,9 +100,9 @@ func TestConstantWritingHidesNothing(t *testing.T) {
 	w, err := os.OpenFile(f.path("log.txt"), os.O_APPEND|os.O_WRONLY, 0)
 	f.must(err)
 	defer w.Close()
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		for {
@@ -112,12 +113,12 @@ func TestConstantWritingHidesNothing(t *testing.T) {
 				_, _ = w.WriteString("line\n")
 			}
 		}
-	}()
+	})
 	f.wait("lines of the log", func() bool { return strings.Count(f.texts()["log.txt"], "line") > 20 })
 	f.write("a.md", "edited")
 	f.wait("the edit of another file", func() bool { return f.texts()["a.md"] == "edited" })
 	close(stop)
-	<-done
+	writing.Wait()
 	f.reaches(f.disk())
 }
 

@@ -87,3 +87,17 @@ func TestAnUnreadableDirectoryKeepsItsRows(t *testing.T) {
 		})
 	}
 }
+
+// What cannot be seen is not gone: it does not count for the guard either.
+func TestAnUnreadableDirectoryIsNoMassDelete(t *testing.T) {
+	f := many(t, 40)
+	f.write("a.md", "a")
+	f.write("b.md", "b")
+	f.load()
+	want := f.disk()
+	f.must(os.Chmod(f.path("dir"), 0))
+	f.remove("a.md")
+	delete(want, "a.md")
+	withoutRights(t, f, f.load)
+	f.holds(want)
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -120,7 +121,9 @@ func serve(t *testing.T, o Options, prepare func(*run)) *service {
 	}
 	ctx := t.Context()
 	ended := make(chan error, 1)
-	go func() { ended <- s.r.loop(ctx) }()
+	var running sync.WaitGroup
+	running.Go(func() { ended <- s.r.loop(ctx) })
+	t.Cleanup(running.Wait)
 	t.Cleanup(func() {
 		if err := <-ended; err != nil && ctx.Err() == nil {
 			t.Error(err)
