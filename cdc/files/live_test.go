@@ -87,8 +87,9 @@ func TestRapidEditsAreTakenTogether(t *testing.T) {
 	}
 	took := time.Since(began)
 	f.reaches(map[string]string{"a.md": fmt.Sprint("edit ", edits-1)})
-	// At most one reading per patience while the writing lasts, and some around its ends.
-	if puts, most := len(f.in.Puts()), 4+2*int(took/(100*time.Millisecond)); puts > most {
+	// One reading per patience while the writing lasts; on a busy machine the writer rests long enough for a
+	// reading now and then, but by far not after each edit.
+	if puts, most := len(f.in.Puts()), edits/5; puts > most {
 		t.Errorf("%d edits in %v are put as %d changes, more than %d", edits, took, puts, most)
 	}
 }
