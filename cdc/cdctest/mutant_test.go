@@ -2,6 +2,7 @@ package cdctest_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +74,8 @@ func filtered(drop func(cdc.Change) bool) putFunc {
 
 // Each fault is found by the check that is about it; otherwise the suite would prove nothing.
 func TestChecksFindFaults(t *testing.T) {
+	var late sync.WaitGroup // runs that a check has given up
+	t.Cleanup(late.Wait)
 	for name, c := range map[string]struct {
 		bent  bent
 		found string
@@ -144,6 +147,8 @@ func TestChecksFindFaults(t *testing.T) {
 		"the end of the context is ignored": {
 			bent: bent{end: func(ctx context.Context) {
 				if ctx.Err() != nil {
+					late.Add(1)
+					defer late.Done()
 					<-time.After(3500 * time.Millisecond)
 				}
 			}},
