@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -17,8 +18,9 @@ const (
 	mostMemTable = 64 << 20
 )
 
-// pebbleOptions turns ours into Pebble's. Half of the memory goes to four memtables, up to their
-// limit, the rest to the block cache. Options that Pebble would default to something tiny or old are all set here.
+// pebbleOptions turns ours into Pebble's. A quarter of the memory goes to four memtables, up to their
+// limit, the rest to the block cache: a batch larger than half a memtable, as an epoch under load is,
+// passes the memtables by, while every owner that it touches is read through the cache. Options that Pebble would default to something tiny or old are all set here.
 func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.Lock) *pebble.Options {
 	memory := o.MemoryBytes
 	if memory == 0 {
@@ -39,12 +41,13 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		FormatMajorVersion:          pebble.FormatNewest,
 		Comparer:                    tupleComparer(),
 		Merger:                      pebble.DefaultMerger, // no key is ever merged; the name is on disk
-		CacheSize:                   max(memory/2, memory-4*mostMemTable),
-		MemTableSize:                uint64(min(memory/8, mostMemTable)),
+		CacheSize:                   max(memory/4*3, memory-4*mostMemTable),
+		MemTableSize:                uint64(min(memory/16, mostMemTable)),
 		MemTableStopWritesThreshold: 4,
-		// Two sublevels are compacted as soon as they exist, for reads; writes are held back only
-		// when compaction is an order of magnitude behind.
-		L0CompactionThreshold:      2,
+		// Every large epoch is a sublevel, and compacting one rewrites much of the level below: four wait
+		// for each other, which the bloom filters keep cheap to read. Writes are held back only when
+		// compaction is far behind.
+		L0CompactionThreshold:      4,
 		L0StopWritesThreshold:      24,
 		LBaseMaxBytes:              max(memory, 16<<20),
 		CompactionConcurrencyRange: func() (int, int) { return 1, compactions },
@@ -67,6 +70,10 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		}
 		level.FilterPolicy = bloom.FilterPolicy(10)
 		level.FilterType = sstable.TableFilter
+		if i == 0 {
+			// What is written here is soon written again, and much of it, such as a delivered outbox, never.
+			level.Compression = func() *block.CompressionProfile { return block.NoCompression }
+		}
 	}
 	return p
 }
