@@ -74,8 +74,11 @@ func filtered(drop func(cdc.Change) bool) putFunc {
 
 // Each fault is found by the check that is about it; otherwise the suite would prove nothing.
 func TestChecksFindFaults(t *testing.T) {
-	var late sync.WaitGroup // runs that a check has given up
-	t.Cleanup(late.Wait)
+	var late sync.Mutex // held by a run that a check has given up
+	t.Cleanup(func() {
+		late.Lock()
+		defer late.Unlock()
+	})
 	for name, c := range map[string]struct {
 		bent  bent
 		found string
@@ -147,8 +150,8 @@ func TestChecksFindFaults(t *testing.T) {
 		"the end of the context is ignored": {
 			bent: bent{end: func(ctx context.Context) {
 				if ctx.Err() != nil {
-					late.Add(1)
-					defer late.Done()
+					late.Lock()
+					defer late.Unlock()
 					<-time.After(3500 * time.Millisecond)
 				}
 			}},

@@ -66,6 +66,14 @@ func TestTheGuardRefusesAMassDelete(t *testing.T) {
 	}
 }
 
+func TestARunMayAcceptDeletes(t *testing.T) {
+	f := many(t, 30)
+	f.load()
+	f.remove("dir")
+	f.must(f.once(func(s *cdc.Start) { s.AcceptDeletes = true }))
+	f.holds(map[string]string{})
+}
+
 func TestARenamedFolderIsNoMassDelete(t *testing.T) {
 	f := many(t, 50)
 	f.load()
