@@ -477,6 +477,7 @@ func (e *Engine) commit(g *gathered) error {
 	}
 	b.Put(metaKey("totals"), value)
 	if e.planDirty {
+		e.graph.stored.forgetPositions(e.plan, b)
 		if err := e.graph.stored.put(b); err != nil {
 			return err
 		}

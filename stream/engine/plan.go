@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -50,9 +51,12 @@ type storedSink struct {
 	Instance uint32 `json:"instance"`
 	Logic    string `json:"logic"`
 	Storage  string `json:"storage"`
-	// Key names the columns that the flow chose as the target's key; with another key the target is written
-	// as if it were another one, since a row's old key may be a second row's new one.
+	// Key names the columns that the flow chose as the target's key, and Roots the source collections that it
+	// is fed from. With another key, or when one of these feeds it no more, the target is written as if it
+	// were another one: a row's old key may be a second row's new one, and what an owner leaves must not
+	// remove what another one has put in its place.
 	Key        []string   `json:"key,omitempty"`
+	Roots      []string   `json:"roots,omitempty"`
 	KeyTypes   []string   `json:"key_types"`
 	Before     [][]string `json:"before,omitempty"` // types of earlier keys, under which rows may still stand
 	Generation uint64     `json:"generation"`
@@ -163,7 +167,11 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 		if s.Key[0] != nil {
 			next.Key = keyNames(s)
 		}
+		for _, from := range s.From {
+			next.Roots = append(next.Roots, plan.Collections[plan.Collections[from].Root].Name)
+		}
 		was, ok := old.Sinks[s.Name]
+		forsaken := slices.ContainsFunc(was.Roots, func(name string) bool { return !slices.Contains(next.Roots, name) })
 		next.Before = was.Before
 		if ok && !slices.Equal(was.Key, next.Key) {
 			next.Before = append(slices.Clone(was.Before), was.KeyTypes)
@@ -171,10 +179,11 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 		switch {
 		case !ok:
 			next.Instance = n.instance()
-		case was.Logic == next.Logic && was.Storage == next.Storage:
+		case was.Logic == next.Logic && was.Storage == next.Storage && !forsaken:
+			roots := next.Roots
 			next = was
-			next.Swap, next.Reset = s.Swap && s.Binding.Beside, false
-		case next.Swap || was.Storage != next.Storage || !slices.Equal(was.Key, next.Key):
+			next.Roots, next.Swap, next.Reset = roots, s.Swap && s.Binding.Beside, false
+		case next.Swap || forsaken || was.Storage != next.Storage || !slices.Equal(was.Key, next.Key):
 			n.replace(s.Name, was, &next, old.Text)
 		default:
 			next.Instance, next.Generation, next.Building, next.Reconcile = was.Instance, was.Generation, was.Building, was.Reconcile
@@ -248,7 +257,10 @@ func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[
 		was, ok := old.Roots[c.Name]
 		if !ok {
 			was = storedRoot{Instance: n.instance()}
-			delete(dirty, i) // nothing is held of it yet
+			dirty[i] = true // read from the start, also where its source has a position already
+			if old.Number == 0 {
+				delete(dirty, i) // as everything is in a new state
+			}
 		}
 		next := storedRoot{Instance: was.Instance, Layout: was.Layout, Retained: retains(plan, i), Backfill: was.Backfill}
 		columns := layoutOf(c)
@@ -278,6 +290,18 @@ func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[
 		if _, ok := n.Roots[name]; !ok {
 			n.Vanished[fmt.Sprintf("%s/%d", name, was.Instance)] = was
 			dirty[-1] = true
+		}
+	}
+}
+
+// forgetPositions removes the positions of sources that have left the flow: what comes back under an old name
+// begins anew, since nothing is held of it.
+func (p *storedPlan) forgetPositions(plan *stream.Plan, b *statestore.Batch) {
+	for name := range p.Vanished {
+		collection, _, _ := strings.Cut(name, "/")
+		source, _, _ := strings.Cut(collection, ".")
+		if !slices.ContainsFunc(plan.Sources, func(s *stream.SourceNode) bool { return s.Name == source }) {
+			b.Delete(metaKey("cursor/" + source))
 		}
 	}
 }
