@@ -9,5 +9,6 @@
 // generation, up to which epoch and to what length. It fences older generations (I3) and tells a file
 // that was removed or shortened from one that is merely new (I10).
 //
-// Replaying an epoch repeats its lines, which changes no key's state.
+// An epoch that comes again is left out (I3). Only a crash between the lines and the progress makes
+// lines come twice, which changes no key's state.
 package jsonl

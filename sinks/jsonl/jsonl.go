@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -63,35 +62,11 @@ func (s *Sink) Open(_ context.Context, t stream.Target) (stream.Writer, error) {
 	if t.Epoch > 0 && (!same || size < had.Size) {
 		w.progress.Wiped = true
 	}
-	w.mark = mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Size: size}
-	if err := w.writeMark(); err != nil {
+	w.beside, err = take(w.markPath(), mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Size: size})
+	if err != nil {
 		return nil, errors.Join(err, w.file.Close())
 	}
 	return w, nil
-}
-
-// mark is what the progress file holds.
-type mark struct {
-	State      string `json:"state"`
-	Instance   uint32 `json:"instance"`
-	Generation uint64 `json:"generation"`
-	Epoch      uint64 `json:"epoch"`
-	Size       int64  `json:"size"` // of the log at that epoch, in bytes
-}
-
-func readMark(path string) (mark, error) {
-	var m mark
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(data, &m)
-	}
-	if err != nil {
-		return m, fmt.Errorf("read progress of a jsonl sink: %w", err)
-	}
-	return m, nil
 }
 
 // writer is an opened log.
@@ -99,10 +74,10 @@ type writer struct {
 	path     string
 	target   stream.Target
 	file     *os.File
-	mark     mark
-	marked   os.FileInfo // the progress file as this writer left it
+	beside   *progress
 	progress stream.Progress
 	line     []byte
+	torn     bool // there may be lines of a range that is not whole
 }
 
 func (w *writer) markPath() string { return w.path + ".progress" }
@@ -152,17 +127,29 @@ func (w *writer) Progress() stream.Progress { return w.progress }
 
 // Apply implements stream.Writer: the lines, then a sync, then the progress.
 func (w *writer) Apply(_ context.Context, txn *stream.Txn) error {
-	if err := w.fenced(); err != nil {
+	if err := w.beside.fenced(); err != nil {
 		return err
+	}
+	m := w.beside.mark
+	if txn.Generation < m.Generation {
+		return fmt.Errorf("write %s: generation %d, the log has %d: %w", w.path, txn.Generation, m.Generation, stream.ErrFenced)
 	}
 	if err := w.present(); err != nil {
 		return err
 	}
-	w.line = w.line[:0]
-	size := w.mark.Size
+	if w.torn {
+		if err := w.file.Truncate(m.Size); err != nil {
+			return fmt.Errorf("cut off %s: %w", w.path, err)
+		}
+	}
+	w.line, w.torn = w.line[:0], true
+	size := m.Size
 	for e, err := range txn.Effects {
 		if err != nil {
 			return err
+		}
+		if e.Version&epochMask <= m.Epoch {
+			continue // I3: it is in the log, and lines behind it may be newer
 		}
 		w.line = w.appendLine(w.line, &e)
 		if len(w.line) >= flushBytes {
@@ -177,20 +164,22 @@ func (w *writer) Apply(_ context.Context, txn *stream.Txn) error {
 	if err := w.file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", w.path, err)
 	}
-	w.mark.Size = size
-	w.mark.Epoch = max(w.mark.Epoch, txn.Last)
-	return w.writeMark()
+	m.Size, m.Epoch = size, max(m.Epoch, txn.Last)
+	w.torn = false
+	return w.beside.write(m)
 }
+
+// epochMask cuts the epoch out of a version.
+const epochMask = 1<<40 - 1
 
 // flushBytes bounds what is collected before it is written.
 const flushBytes = 256 << 10
 
-// write appends the collected lines. After a failed write the file is cut back to whole epochs, so that
-// the next try begins at a line's start.
+// write puts the collected lines behind the others.
 func (w *writer) write(size *int64) error {
 	n, err := w.file.WriteAt(w.line, *size)
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", w.path, err), w.file.Truncate(w.mark.Size))
+		return fmt.Errorf("write %s: %w", w.path, err)
 	}
 	*size += int64(n)
 	w.line = w.line[:0]
@@ -234,43 +223,6 @@ func (w *writer) appendLine(b []byte, e *stream.Effect) []byte {
 	return append(b, '}', '\n')
 }
 
-// fenced reports whether a newer generation has taken the log over since this writer last looked.
-func (w *writer) fenced() error {
-	info, err := os.Stat(w.markPath())
-	if err != nil {
-		return fmt.Errorf("look at the progress of %s: %w", w.path, err)
-	}
-	if w.marked != nil && os.SameFile(info, w.marked) && info.ModTime().Equal(w.marked.ModTime()) {
-		return nil
-	}
-	now, err := readMark(w.markPath())
-	if err != nil {
-		return err
-	}
-	if now.Generation > w.mark.Generation || now.State != w.mark.State {
-		return fmt.Errorf("write %s: generation %d, this state has %d: %w", w.path, now.Generation, w.mark.Generation, stream.ErrFenced)
-	}
-	return nil
-}
-
-// writeMark replaces the progress file. It need not be synced: an older one makes lines come twice,
-// which changes nothing.
-func (w *writer) writeMark() error {
-	data, err := json.Marshal(&w.mark)
-	if err != nil {
-		return fmt.Errorf("write progress of %s: %w", w.path, err)
-	}
-	beside := w.markPath() + ".new"
-	if err := os.WriteFile(beside, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write progress of %s: %w", w.path, err)
-	}
-	if err := os.Rename(beside, w.markPath()); err != nil {
-		return fmt.Errorf("write progress of %s: %w", w.path, err)
-	}
-	w.marked, err = os.Stat(w.markPath())
-	return err
-}
-
 // Keys implements stream.Lister: the keys whose last line is an upsert.
 func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) error) error {
 	f, err := os.Open(w.path)
@@ -279,7 +231,7 @@ func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) e
 	}
 	defer f.Close()
 	live := map[string]struct{}{}
-	lines := bufio.NewReaderSize(io.LimitReader(f, w.mark.Size), 1<<20)
+	lines := bufio.NewReaderSize(io.LimitReader(f, w.beside.mark.Size), 1<<20)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -314,7 +266,7 @@ func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) e
 
 // Close implements stream.Writer.
 func (w *writer) Close() error {
-	if err := w.file.Close(); err != nil {
+	if err := errors.Join(w.file.Close(), w.beside.file.Close()); err != nil {
 		return fmt.Errorf("close %s: %w", w.path, err)
 	}
 	return nil
