@@ -35,7 +35,7 @@ func (c *console) verb(work func(cmd *cobra.Command, args []string) (result, err
 	return func(cmd *cobra.Command, args []string) error {
 		r, err := work(cmd, args)
 		if err != nil {
-			return err
+			return addressed(err, cmd, args)
 		}
 		if c.json {
 			return c.line(api.Envelope{OK: true, Data: r.data})

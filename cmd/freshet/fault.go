@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/cdc"
@@ -82,6 +86,7 @@ func faultOf(err error) *fault {
 		stalled     *statestore.StalledError
 		other       *engine.OtherFlowError
 		unknown     *engine.NotFoundError
+		reading     *engine.ReadError
 		refusing    *engine.ModelError
 		step        *engine.StepError
 		model       *accel.Error
@@ -104,10 +109,15 @@ func faultOf(err error) *fault {
 		code = "state_of_other_flow"
 	case errors.As(err, &stalled), errors.Is(err, engine.ErrDiskFull):
 		code, hint = "disk_full", "free some space, or lower limits.disk_free; nothing that was confirmed is lost"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		code, hint = "disk_full", "free some space; nothing that was confirmed is lost"
 	case errors.Is(err, cdc.ErrGap):
 		code, hint = "data_guard", "`freshet reset <flow> --source NAME --yes` reads the source anew"
 		if errors.As(err, &source) {
 			hint = source.Hint
+		}
+		if errors.As(err, &reading) {
+			hint = strings.ReplaceAll(hint, "--source NAME", "--source "+reading.Source)
 		}
 	case errors.As(err, &source):
 		code, hint, exit = source.Code, source.Hint, exitEnvironment
@@ -146,6 +156,31 @@ func faultOf(err error) *fault {
 		exit = exitByCode(code)
 	}
 	return &fault{Fault: api.Fault{Code: code, Message: err.Error(), Hint: hint}, Exit: exit}
+}
+
+// addressed makes the commands in a fault's hint whole: <flow> is the flow file that the verb was given.
+func addressed(err error, cmd *cobra.Command, args []string) error {
+	if len(args) == 0 || !strings.Contains(cmd.Use, " FLOW") {
+		return err
+	}
+	f := faultOf(err)
+	if !strings.Contains(f.Hint, "<flow>") {
+		return err
+	}
+	whole := *f
+	whole.Hint = strings.ReplaceAll(f.Hint, "<flow>", quoted(args[0]))
+	return &whole
+}
+
+// quoted writes an argument as a shell takes it.
+func quoted(arg string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:@%+=,", r)
+	}
+	if arg != "" && strings.IndexFunc(arg, func(r rune) bool { return !plain(r) }) < 0 {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
 // faultOfDiagnostics shows the first, and all of them as data.

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/cdc"
@@ -31,6 +35,7 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 		{"a guard against lost data (I10)", gap, "data_guard", 10},
 		{"a gap that says no more", fmt.Errorf("read topic: %w", cdc.ErrGap), "data_guard", 10},
 		{"a full disk", engine.ErrDiskFull, "disk_full", 20},
+		{"no space left", &os.PathError{Op: "write", Path: "000012.log", Err: syscall.ENOSPC}, "disk_full", 20},
 		{"writes that wait for the disk", &statestore.StalledError{Path: "state", Err: errors.New("no space")}, "disk_full", 20},
 		{"a model that waits for a person", &engine.ModelError{Model: "m", Health: stream.ModelHealth{Reason: "auth", Message: "401"}}, "model_error", 1},
 		{"a question that the model refuses", &accel.Error{Kind: accel.Rejected, Status: 400, Message: "no"}, "model_error", 1},
@@ -78,5 +83,26 @@ func TestCodesOfTheContractHaveTheirExit(t *testing.T) {
 				t.Errorf("exitByCode(%q) = %d, want %d", code, got, exit)
 			}
 		}
+	}
+}
+
+func TestCommandsOfHintsAreWhole(t *testing.T) {
+	gap := &engine.ReadError{Source: "docs", Err: &cdc.SourceError{Code: "data_guard", Err: fmt.Errorf("files are gone: %w", cdc.ErrGap),
+		Hint: "`freshet reset <flow> --source NAME --accept-deletes --yes`"}}
+	takesFlow := &cobra.Command{Use: "run FLOW"}
+	for _, c := range []struct {
+		name, path, want string
+		cmd              *cobra.Command
+	}{
+		{"a plain path is written as it is", "dir/flow.yaml", "`freshet reset dir/flow.yaml --source docs --accept-deletes --yes`", takesFlow},
+		{"a path with blanks is quoted", "my flow.yaml", "`freshet reset 'my flow.yaml' --source docs --accept-deletes --yes`", takesFlow},
+		{"a path with quotes is quoted", "it's.yaml", "`freshet reset 'it'\\''s.yaml' --source docs --accept-deletes --yes`", takesFlow},
+		{"a verb that takes no flow file says where one goes", "docs", "`freshet reset <flow> --source docs --accept-deletes --yes`", &cobra.Command{Use: "demo"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := faultOf(addressed(gap, c.cmd, []string{c.path})); got.Hint != c.want || got.Exit != exitDataGuard {
+				t.Errorf("hint %s, exit %d; want %s, exit %d", got.Hint, got.Exit, c.want, exitDataGuard)
+			}
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -67,7 +68,11 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 		})
 		var unknown *engine.NotFoundError
 		if errors.As(err, &unknown) {
-			return result{}, newFault("not_found", fmt.Sprintf("`freshet validate %s` lists the sources and steps", args[0]), "%s", unknown.Error())
+			what, name, names := "sources", r.Source, sourceNames(fl.plan)
+			if r.Step != "" {
+				what, name, names = "steps", r.Step, stepNames(fl.plan)
+			}
+			return result{}, newFault("not_found", stream.DidYouMean(what, name, names), "%s", unknown.Error())
 		}
 		if err != nil {
 			return result{}, err
@@ -77,6 +82,24 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 		}}, nil
 	})
 	return cmd
+}
+
+func sourceNames(p *stream.Plan) []string {
+	var names []string
+	for _, s := range p.Sources {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func stepNames(p *stream.Plan) []string {
+	var names []string
+	for _, s := range p.Steps {
+		if !s.Hidden {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // wordsOfReset say what the next run will do.

@@ -31,11 +31,14 @@ func (c *console) tapVerb() *cobra.Command {
 		Long: `Tap shows the rows of a source or step from now on, until it is told to stop. The
 flow waits for nobody: rows that come faster than they can be shown are dropped and
 counted. Results that are kept apart, such as vectors, are shown as null.`,
-		Example: "  freshet tap flow.yaml chunks -n 10",
+		Example: "  freshet tap flow.yaml chunks --limit 10",
 		Args:    takes("flow file", "step"),
 	}
-	cmd.Flags().IntVarP(&most, "rows", "n", 0, "end after so many rows; 0 goes on")
+	cmd.Flags().IntVarP(&most, "limit", "n", 0, "end after so many rows; 0 goes on")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		if most < 0 {
+			return result{}, usage("ask for one row or more, or leave the flag out to go on", "--limit is %d", most)
+		}
 		state, err := c.place(args[0])
 		if err != nil {
 			return result{}, err

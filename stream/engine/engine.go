@@ -392,13 +392,24 @@ func (e *Engine) runWriter(ctx context.Context, t *target, r stream.Runner) erro
 // runSource runs one source and says when it has ended.
 func (e *Engine) runSource(ctx context.Context, s *stream.SourceNode, start cdc.Start, in *inlet) error {
 	if err := s.Source.Run(ctx, start, in); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("read source %s: %w", s.Name, err)
+		return &ReadError{Source: s.Name, Err: err}
 	}
 	if ctx.Err() == nil {
 		in.end()
 	}
 	return nil
 }
+
+// ReadError says which source cannot go on.
+type ReadError struct {
+	Source string
+	Err    error // the source's own word
+}
+
+func (e *ReadError) Error() string { return fmt.Sprintf("read source %s: %v", e.Source, e.Err) }
+
+// Unwrap is what the source has said.
+func (e *ReadError) Unwrap() error { return e.Err }
 
 // start says where a source begins.
 func (e *Engine) start(source int) cdc.Start {

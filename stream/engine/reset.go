@@ -31,9 +31,10 @@ func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 	for i, c := range plan.Collections {
 		if c.Source >= 0 && plan.Sources[c.Source].Name == r.Source {
 			found = true
-			root := stored.Roots[c.Name]
-			root.Rescan = plan.Sources[c.Source].Rescans
-			stored.Roots[c.Name] = root
+			if root, ran := stored.Roots[c.Name]; ran {
+				root.Rescan = plan.Sources[c.Source].Rescans
+				stored.Roots[c.Name] = root
+			}
 			stored.forget(plan, i)
 		}
 		if c.Step >= 0 && plan.Steps[c.Step].Name == r.Step {
@@ -61,9 +62,10 @@ func (p *storedPlan) forget(plan *stream.Plan, collection int) {
 	c := plan.Collections[collection]
 	for _, in := range c.Sinks {
 		name := plan.Sinks[in.Sink].Name
-		s := p.Sinks[name]
-		s.Reset = true
-		p.Sinks[name] = s
+		if s, ran := p.Sinks[name]; ran { // one that never ran has everything before it
+			s.Reset = true
+			p.Sinks[name] = s
+		}
 	}
 	for _, s := range c.Steps {
 		p.forget(plan, plan.Steps[s].Out)
