@@ -68,17 +68,18 @@ type Batcher struct {
 	cutOnce  sync.Once
 	identity Identity
 
-	mu       sync.Mutex
-	calls    map[[16]byte]*call // waiting or in flight
-	live     queue
-	rest     queue
-	parked   queue // calls that a probe has tried in this outage; others probe first
-	pieces   []*piece
-	turns    int // live calls taken since the last one of the rest
-	gate     gate
-	stats    Stats
-	running  bool
-	draining bool
+	mu        sync.Mutex
+	calls     map[[16]byte]*call // waiting or in flight
+	live      queue
+	rest      queue
+	parked    queue // calls that a probe has tried in this outage; others probe first
+	pieces    []*piece
+	finishing int // calls whose results Done is taking
+	turns     int // live calls taken since the last one of the rest
+	gate      gate
+	stats     Stats
+	running   bool
+	draining  bool
 }
 
 // NewBatcher returns a batcher for the embedder's model. It sends nothing before Run.

@@ -226,6 +226,31 @@ func TestABlockedDoneHoldsItsSlotOnly(t *testing.T) {
 	})
 }
 
+// I7: a call is over when Done has taken its result, not before: who asks again meanwhile pays nothing.
+func TestACallAskedAgainWhileItsResultIsTakenIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		release := make(chan struct{})
+		b := start(t, m, accel.BatcherOptions{Done: func([]accel.Result) { <-release }})
+		b.Submit(callsOf(false, "asked"))
+		synctest.Wait()
+		b.Submit(callsOf(true, "asked"))
+		if gone := b.Withdraw([][16]byte{fingerprint("asked")}); len(gone) != 0 {
+			t.Errorf("the call is called gone, and its result is being taken")
+		}
+		b.Submit(callsOf(false, "asked"))
+		synctest.Wait()
+		if s := b.Stats(); s.Queued != 0 || s.InFlightCalls != 0 {
+			t.Errorf("%d queued and %d in flight, want none", s.Queued, s.InFlightCalls)
+		}
+		close(release)
+		synctest.Wait()
+		if got := m.sizes(); len(got) != 1 {
+			t.Errorf("requests of %v calls, want one request", got)
+		}
+	})
+}
+
 func TestDrainAwaitsWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 2 * time.Second}

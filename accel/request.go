@@ -165,6 +165,7 @@ func (b *Batcher) perform(ctx context.Context, r *request) {
 		b.options.Done(results)
 	}
 	b.mu.Lock()
+	b.forgetLocked(results)
 	b.stats.InFlight--
 	b.mu.Unlock()
 	b.signal()
@@ -216,7 +217,8 @@ func (b *Batcher) answeredLocked(p pass, now time.Time) turn {
 	return turn{recovered: recovered}
 }
 
-// resultsLocked makes the results of calls, which are over with it.
+// resultsLocked makes the results of calls. Until Done has taken them the calls are still known: who
+// submits one again meanwhile gets this result and pays for no other (I7).
 func (b *Batcher) resultsLocked(calls []*call, reply Reply, err error) []Result {
 	results := make([]Result, len(calls))
 	for i, c := range calls {
@@ -224,9 +226,17 @@ func (b *Batcher) resultsLocked(calls []*call, reply Reply, err error) []Result 
 		if err == nil {
 			results[i].Vector = reply.Vectors[i]
 		}
-		delete(b.calls, c.Fingerprint)
 	}
+	b.finishing += len(calls)
 	return results
+}
+
+// forgetLocked ends the calls whose results Done has taken.
+func (b *Batcher) forgetLocked(results []Result) {
+	for i := range results {
+		delete(b.calls, results[i].Fingerprint)
+	}
+	b.finishing -= len(results)
 }
 
 // failedLocked files the calls of a request that an outage ended.

@@ -92,7 +92,7 @@ func (b *Batcher) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.stats
-	s.Queued = len(b.calls) - s.InFlightCalls
+	s.Queued = len(b.calls) - s.InFlightCalls - b.finishing
 	s.Health = b.gate.health(now, s.Queued == 0)
 	return s
 }
