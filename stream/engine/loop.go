@@ -630,7 +630,7 @@ func (e *Engine) handOverCalls() {
 		}
 	}
 	for m, calls := range submit {
-		if len(calls) > 0 {
+		if calls = e.answered.without(calls); len(calls) > 0 {
 			m.remote.Queue().Submit(calls)
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,24 @@ func (q *answerQueue) put(answers []stream.Answer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue = append(q.queue, answers...)
+}
+
+// without leaves out the calls whose answers have come since they were found missing: their owners go on
+// in the next epoch, and asking again would be paid twice (I7).
+func (q *answerQueue) without(calls []stream.Call) []stream.Call {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) == 0 {
+		return calls
+	}
+	come := make(map[stream.Fingerprint]struct{}, len(q.queue))
+	for i := range q.queue {
+		come[q.queue[i].Fingerprint] = struct{}{}
+	}
+	return slices.DeleteFunc(calls, func(c stream.Call) bool {
+		_, ok := come[c.Fingerprint]
+		return ok
+	})
 }
 
 func (q *answerQueue) take() []stream.Answer {

@@ -1,0 +1,33 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+)
+
+// The answer to a call that nobody waits for any more comes between the moment at which another owner
+// finds it missing and the moment at which its calls are handed over: it is not paid again (I7).
+func TestAnAnswerThatComesDuringACommitIsNotPaidAgain(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, m *machine) {
+		w.model.Delay(time.Second)
+		w.put("first", "asked", 0)
+		m.start()
+		w.put("first", "other", 0)
+		m.settle()
+		held := false
+		m.crash = func(point string) {
+			if point == "commit.before" && !held {
+				held = true
+				time.Sleep(time.Second + time.Millisecond)
+			}
+		}
+		w.put("second", "asked", 0)
+		m.pass(time.Minute)
+		if !held {
+			t.Fatal("no commit was held up")
+		}
+		w.verify("in the end")
+		w.paidAtMost(1)
+		m.stop()
+	})
+}
