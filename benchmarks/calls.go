@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"math/rand/v2"
 
 	"github.com/freshet/freshet/cdc"
@@ -15,13 +14,13 @@ func calls(ctx context.Context, s scale) ([]figure, error) {
 	const starts = 4
 	n := s.of(20_000)
 	f := newFlow(s, 8)
-	f.model.distinct, f.model.seed = map[uint64]struct{}{}, maphash.MakeSeed()
+	f.model.distinct = map[uint64]struct{}{}
 	rng := rand.New(rand.NewPCG(1, 2))
 	documents := make([]document, n)
 	for i := range documents {
 		documents[i] = document{key: i, text: i, size: 4000}
 	}
-	watch := startWatch()
+	watch := s.watch("all")
 	for start := range starts {
 		err := f.run(ctx, func(ctx context.Context, in *feed) error {
 			if start == 0 {

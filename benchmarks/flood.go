@@ -16,7 +16,7 @@ func flood(ctx context.Context, s scale) ([]figure, error) {
 	f.memory, f.sink.delay = limit, 20*time.Millisecond
 	rows := s.of(1_000_000)
 	f.plain = true
-	watch := startWatch()
+	watch := s.watch("sink")
 	err := f.run(ctx, func(ctx context.Context, in *feed) error {
 		return in.upserts(ctx, func(yield func(document) bool) {
 			for i := range rows {
@@ -61,7 +61,7 @@ func floodStuck(ctx context.Context, s scale, limit int64) (put int, _ lap, err 
 	}
 	within, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
-	watch := startWatch()
+	watch := s.watch("model")
 	err = f.run(within, func(ctx context.Context, in *feed) error {
 		for i := 0; ; i++ {
 			put = i * txnRows

@@ -24,7 +24,7 @@ type flow struct {
 }
 
 func newFlow(s scale, dims int) *flow {
-	return &flow{source: &source{prose: newProse()}, model: &memory{dims: dims}, sink: newNull(), dir: filepath.Join(s.dir, "state")}
+	return &flow{source: &source{prose: newProse()}, model: newMemory(dims), sink: newNull(), dir: filepath.Join(s.dir, "state")}
 }
 
 func (f *flow) declare() (*stream.Flow, error) {

@@ -12,11 +12,11 @@ import (
 // the first edit is durable and delivered.
 func keys(ctx context.Context, s scale) ([]figure, error) {
 	few, many := 10_000, s.of(1_000_000)
-	low, err := loaded(ctx, scale{dir: filepath.Join(s.dir, "few")}, few)
+	low, err := loaded(ctx, s, "few", few)
 	if err != nil {
 		return nil, err
 	}
-	high, err := loaded(ctx, scale{dir: filepath.Join(s.dir, "many")}, many)
+	high, err := loaded(ctx, s, "many", many)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +40,10 @@ type loadedCosts struct {
 	p50                  float64 // milliseconds from put to sink
 }
 
-func loaded(ctx context.Context, s scale, n int) (c loadedCosts, err error) {
+func loaded(ctx context.Context, s scale, name string, n int) (c loadedCosts, err error) {
 	const edits = 1000
-	f := newFlow(s, 8)
-	watch := startWatch()
+	f := newFlow(scale{dir: filepath.Join(s.dir, name)}, 8)
+	watch := s.watch("load-" + name)
 	var loadEnd lap
 	var waits []time.Duration
 	err = f.run(ctx, func(ctx context.Context, in *feed) error {
@@ -61,12 +61,12 @@ func loaded(ctx context.Context, s scale, n int) (c loadedCosts, err error) {
 	}
 	c.load = loadEnd
 	// The state is opened anew, so that compactions of the load are not booked on edits.
-	watch = startWatch()
+	watch = s.watch("start-" + name)
 	err = f.run(ctx, func(ctx context.Context, in *feed) error {
 		for i := range edits + 1 {
 			if i == 1 {
 				c.restart = watch.lap()
-				watch = startWatch()
+				watch = s.watch("edit-" + name)
 			}
 			began := time.Now()
 			before := f.sink.count()

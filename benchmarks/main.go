@@ -38,8 +38,10 @@ func workloads() []workload {
 
 // scale says how large a workload is to be, and where it may put its files.
 type scale struct {
-	dir   string
-	quick bool
+	dir      string
+	quick    bool
+	profiles string // folder for processor profiles; empty: none is taken
+	workload string
 }
 
 // of is n, or a tenth of it with --quick.
@@ -80,7 +82,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	f.BoolVar(&o.json, "json", false, "print figures as JSON, one a line")
 	f.IntVar(&o.repeat, "repeat", 1, "run each workload so often and show medians")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "folder for states, on the file system to be measured")
-	f.StringVar(&o.cpu, "cpuprofile", "", "folder for a processor profile of each workload")
+	f.StringVar(&o.cpu, "cpuprofile", "", "folder for a processor profile of each measured stretch")
 	f.StringVar(&o.mem, "memprofile", "", "folder for an allocation profile of each workload")
 	f.BoolVar(&o.inner, "in-process", false, "run in this process, not in one for each workload")
 	if err := f.Parse(args); err != nil {
@@ -146,18 +148,7 @@ func runHere(ctx context.Context, w workload, o options) (figures []figure, err 
 		return nil, fmt.Errorf("make folder for states: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if o.cpu != "" {
-		file, err := os.Create(filepath.Join(o.cpu, w.name+".cpu.pprof"))
-		if err != nil {
-			return nil, fmt.Errorf("make profile: %w", err)
-		}
-		defer file.Close()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return nil, fmt.Errorf("begin profile: %w", err)
-		}
-		defer pprof.StopCPUProfile()
-	}
-	figures, err = w.run(ctx, scale{dir: dir, quick: o.quick})
+	figures, err = w.run(ctx, scale{dir: dir, quick: o.quick, profiles: o.cpu, workload: w.name})
 	if err == nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}

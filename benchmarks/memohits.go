@@ -13,12 +13,12 @@ import (
 // memo has. The rows come in no order.
 func memoHits(ctx context.Context, s scale) ([]figure, error) {
 	const dims = 384
-	n := s.of(200_000)
+	n := s.of(100_000)
 	f := newFlow(s, dims)
 	var back, title, fresh stopwatch
 	var backLap, titleLap, freshLap lap
 	err := f.run(ctx, func(ctx context.Context, in *feed) error {
-		fresh = startWatch()
+		fresh = s.watch("new")
 		sent := 0
 		send := func(title, body int) error {
 			if err := in.upserts(ctx, scattered(n, title, body)); err != nil {
@@ -34,12 +34,12 @@ func memoHits(ctx context.Context, s scale) ([]figure, error) {
 		if err := send(0, 1); err != nil {
 			return err
 		}
-		back = startWatch()
+		back = s.watch("back")
 		if err := send(0, 0); err != nil {
 			return err
 		}
 		backLap = back.lap()
-		title = startWatch()
+		title = s.watch("title")
 		return in.upserts(ctx, scattered(n, 1, 0))
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func memoHits(ctx context.Context, s scale) ([]figure, error) {
 	if texts, _ := f.model.paid(); texts != 2*n {
 		return nil, fmt.Errorf("measure memo hits: the model was asked for %d texts, not %d", texts, 2*n)
 	}
-	read, err := memoHitsRead(ctx, f, n)
+	read, err := memoHitsRead(ctx, s, f, n)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +71,11 @@ func memoHits(ctx context.Context, s scale) ([]figure, error) {
 }
 
 // memoHitsRead is the way back again, into a sink that looks at every vector.
-func memoHitsRead(ctx context.Context, f *flow, n int) (lap, error) {
+func memoHitsRead(ctx context.Context, s scale, f *flow, n int) (lap, error) {
 	f.sink.read = true
 	var watch stopwatch
 	err := f.run(ctx, func(ctx context.Context, in *feed) error {
-		watch = startWatch()
+		watch = s.watch("read")
 		return in.upserts(ctx, scattered(n, 0, 1))
 	})
 	return watch.lap(), err

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,14 +20,42 @@ type lap struct {
 
 // stopwatch measures laps of this process.
 type stopwatch struct {
-	began time.Time
-	cpu   time.Duration
+	began   time.Time
+	cpu     time.Duration
+	profile *os.File // ends with the lap
+}
+
+// watch starts a stopwatch for a stretch of a workload, and its profile where profiles are asked for. One
+// such stretch is measured at a time.
+func (s scale) watch(stretch string) stopwatch {
+	w := startWatch()
+	if s.profiles == "" {
+		return w
+	}
+	file, err := os.Create(filepath.Join(s.profiles, s.workload+"-"+stretch+".cpu.pprof"))
+	if err == nil {
+		err = pprof.StartCPUProfile(file)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks: no profile:", err)
+		return w
+	}
+	w.profile = file
+	return w
 }
 
 func startWatch() stopwatch { return stopwatch{began: time.Now(), cpu: cpuTime()} }
 
+// lap ends a stretch.
 func (s stopwatch) lap() lap {
-	return lap{wall: time.Since(s.began).Seconds(), cpu: (cpuTime() - s.cpu).Seconds()}
+	l := lap{wall: time.Since(s.began).Seconds(), cpu: (cpuTime() - s.cpu).Seconds()}
+	if s.profile != nil {
+		pprof.StopCPUProfile()
+		if err := s.profile.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, "benchmarks: no profile:", err)
+		}
+	}
+	return l
 }
 
 // cpuTime is the processor time that this process has used. The call has no way to fail for the process

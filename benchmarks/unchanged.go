@@ -22,7 +22,7 @@ func unchanged(ctx context.Context, s scale) ([]figure, error) {
 		if err := f.sink.await(ctx, n); err != nil {
 			return err
 		}
-		watch = startWatch()
+		watch = s.watch("known")
 		for range rounds {
 			if err := in.upserts(ctx, ascending(n, 0, 0)); err != nil {
 				return err
@@ -34,7 +34,7 @@ func unchanged(ctx context.Context, s scale) ([]figure, error) {
 		return nil, err
 	}
 	warm = watch.lap()
-	cold, err := unchangedCold(ctx, f, n)
+	cold, err := unchangedCold(ctx, s, f, n)
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +48,10 @@ func unchanged(ctx context.Context, s scale) ([]figure, error) {
 }
 
 // unchangedCold sends the table to a state that was opened anew: every row is compared with its record.
-func unchangedCold(ctx context.Context, f *flow, n int) (lap, error) {
+func unchangedCold(ctx context.Context, s scale, f *flow, n int) (lap, error) {
 	var watch stopwatch
 	err := f.run(ctx, func(ctx context.Context, in *feed) error {
-		watch = startWatch()
+		watch = s.watch("first")
 		return in.upserts(ctx, ascending(n, 0, 0))
 	})
 	return watch.lap(), err
