@@ -38,14 +38,17 @@ func (s *swapping) flow(model string) *stream.Flow {
 type pointing struct{ streamtest.Ask }
 
 func (p pointing) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) {
-	b, err := p.Ask.Bind(in, keep)
+	b, err := p.Ask.Bind(in, func(name string) bool { return keep(name) || name == "said" && keep("vector") })
 	if err != nil {
 		return nil, err
 	}
 	schema := *b.Schema()
+	said := schema.Index("said")
+	if said < 0 {
+		return b, nil
+	}
 	schema.Columns = slices.Clone(schema.Columns)
-	last := len(schema.Columns) - 1
-	schema.Columns[last] = cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 2, Nullable: true}}
+	schema.Columns[said] = cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 2, Nullable: true}}
 	return &boundPointing{Caller: b.(stream.Caller), schema: &schema}, nil
 }
 

@@ -34,9 +34,11 @@ func (c Cut) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) 
 	if body < 0 {
 		return nil, &stream.Problem{Code: "unknown_column", Field: "text", Message: "no column body", Hint: "give one"}
 	}
-	out := &cdc.Schema{Key: []int{0, 1}, Columns: []cdc.Column{in.Columns[0], {Name: "piece_id", Type: cdc.Type{Kind: cdc.String}},
-		{Name: "piece", Type: cdc.Type{Kind: cdc.String}}}}
-	b := &boundCut{without: c.Without, schema: out, body: body, other: -1}
+	out := &cdc.Schema{Key: []int{0, 1}, Columns: []cdc.Column{in.Columns[0], {Name: "piece_id", Type: cdc.Type{Kind: cdc.String}}}}
+	b := &boundCut{without: c.Without, schema: out, body: body, other: -1, piece: keep("piece")}
+	if b.piece {
+		out.Columns = append(out.Columns, cdc.Column{Name: "piece", Type: cdc.Type{Kind: cdc.String}})
+	}
 	if at := in.Index("other"); at >= 0 && keep("other") {
 		b.other = at
 		out.Columns = append(out.Columns, in.Columns[at])
@@ -48,6 +50,7 @@ type boundCut struct {
 	without     string
 	schema      *cdc.Schema
 	body, other int
+	piece       bool // somebody reads it
 }
 
 func (b *boundCut) Schema() *cdc.Schema { return b.schema }
@@ -69,7 +72,9 @@ func (b *boundCut) Map(in cdc.Row, out *stream.Rows) error {
 		out.Builder.Reset()
 		out.Builder.Value(in.At(0))
 		out.Builder.Text(piece + "-" + strconv.Itoa(seen[piece]))
-		out.Builder.Text(piece)
+		if b.piece {
+			out.Builder.Text(piece)
+		}
 		if b.other >= 0 {
 			out.Builder.Value(in.At(b.other))
 		}
@@ -88,8 +93,11 @@ type Ask struct {
 // Bind implements stream.Operator.
 func (a Ask) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) {
 	schema, fields := in.Select(func(name string) bool { return keep(name) })
-	schema.Columns = append(schema.Columns, cdc.Column{Name: "said", Type: cdc.Type{Kind: cdc.String, Nullable: true}})
-	return &boundAsk{ask: a, schema: schema, fields: fields, at: in.Index(a.Column)}, nil
+	b := &boundAsk{ask: a, schema: schema, fields: fields, at: in.Index(a.Column), said: keep("said")}
+	if b.said {
+		schema.Columns = append(schema.Columns, cdc.Column{Name: "said", Type: cdc.Type{Kind: cdc.String, Nullable: true}})
+	}
+	return b, nil
 }
 
 type boundAsk struct {
@@ -97,6 +105,7 @@ type boundAsk struct {
 	schema *cdc.Schema
 	fields []int
 	at     int
+	said   bool // somebody reads it
 }
 
 func (b *boundAsk) Schema() *cdc.Schema { return b.schema }
@@ -119,6 +128,8 @@ func (b *boundAsk) Output(out *cdc.RowBuilder, in cdc.Row, result cdc.Value) err
 	for _, f := range b.fields {
 		out.Value(in.At(f))
 	}
-	out.Value(result)
+	if b.said {
+		out.Value(result)
+	}
 	return nil
 }
