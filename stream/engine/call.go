@@ -254,7 +254,7 @@ func (w *worker) emit(n *callNode, old *callSection, wanted []wantedRow) []callE
 		row := &wanted[i]
 		if row.rejected {
 			if n.step.Options.OnError == stream.KeepStale {
-				w.keepStale(old, row)
+				w.keepStale(old.instance, row.child)
 			}
 			continue
 		}

@@ -170,7 +170,7 @@ func (w *worker) stale(t *target, was *sinkEntry) bool {
 		if r.flags&rejectStale == 0 || !bytes.HasPrefix(was.key, r.child) {
 			continue
 		}
-		if n := w.nodeOf(r.instance); n != nil && slices.Contains(n.targets, t) {
+		if slices.Contains(w.g.targetsOf(r.instance), t) {
 			return true
 		}
 	}

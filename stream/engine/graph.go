@@ -184,6 +184,16 @@ func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
 	return reads(out)
 }
 
+// targetsOf are the targets behind the step of an instance.
+func (g *graph) targetsOf(instance uint32) []*target {
+	for s, step := range g.plan.Steps {
+		if g.mappers[s] == instance || g.byStep[s] != nil && g.byStep[s].instance == instance {
+			return g.targetsBehind(step.Out)
+		}
+	}
+	return nil
+}
+
 func (g *graph) targetsBehind(collection int) []*target {
 	c := g.plan.Collections[collection]
 	var behind []*target

@@ -162,6 +162,16 @@ func (m *machine) dieAt(point string, nth, percent int) {
 	}
 }
 
+// markStopped does something to the dead letters of a stopped flow.
+func markStopped(m *machine, do func(db *statestore.DB, id string) ([]engine.DeadLetter, error)) ([]engine.DeadLetter, error) {
+	db, err := statestore.Open(m.dir, statestore.DBOptions{FS: m.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1})
+	if err != nil {
+		return nil, err
+	}
+	letters, err := do(db, "")
+	return letters, errors.Join(err, db.Close())
+}
+
 // skipUntil names what is not there yet. A test that is skipped this way says what it will prove.
 func skipUntil(t testing.TB, what string) {
 	t.Helper()

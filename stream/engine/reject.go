@@ -237,10 +237,10 @@ func (w *worker) waits(r *reject) bool {
 }
 
 // keepStale leaves what stood of a rejected row where it is.
-func (w *worker) keepStale(old *callSection, row *wantedRow) {
+func (w *worker) keepStale(instance uint32, child []byte) {
 	for i := range w.next.rejects {
 		r := &w.next.rejects[i]
-		if r.instance == old.instance && bytes.Equal(r.child, row.child) {
+		if r.instance == instance && bytes.Equal(r.child, child) {
 			r.flags |= rejectStale
 		}
 	}

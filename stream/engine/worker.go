@@ -361,6 +361,9 @@ func (w *worker) refuse(step *stream.StepNode, instance uint32, r rowRef, code, 
 	}
 	what := stream.FingerprintOf(step.Logic[:], r.row)
 	w.reject(instance, r.child, what, code, message, w.describe(step.From, r.row), 1)
+	if step.Options.OnError == stream.KeepStale {
+		w.keepStale(instance, r.child)
+	}
 }
 
 // refs finds the child keys of the rows in a frame.

@@ -33,6 +33,7 @@ type world struct {
 	rows   map[string]row
 	logic  logic
 	seen   map[string]int // crash points met
+	hold   time.Duration  // max_hold of the expensive step
 	outbox int64          // OutboxBytes of the engine
 }
 
@@ -87,7 +88,7 @@ func (w *world) flow(dead func() bool) *stream.Flow {
 	f.Limits.MemoryBytes = 64 << 20
 	f.AddSource("rows", w.source)
 	f.AddStep("cut", "rows", streamtest.Cut{Without: w.logic.without}, stream.StepOptions{})
-	f.AddStep(w.logic.name, "cut", streamtest.Ask{Model: w.model, Column: "piece", Ref: true}, stream.StepOptions{Was: w.logic.was})
+	f.AddStep(w.logic.name, "cut", streamtest.Ask{Model: w.model, Column: "piece", Ref: true}, stream.StepOptions{Was: w.logic.was, MaxHold: w.hold})
 	f.AddSink("pieces", []string{w.logic.name}, w.pieces.Sink().Until(dead), stream.SinkOptions{Columns: w.logic.columns})
 	f.AddSink("plain", []string{"rows"}, w.plain.Sink().Until(dead), stream.SinkOptions{Columns: []string{"id", "body"}})
 	return f
