@@ -18,7 +18,7 @@ func TestAnAnswerThatComesDuringACommitIsNotPaidAgain(t *testing.T) {
 		m.crash = func(point string) {
 			if point == "commit.before" && !held {
 				held = true
-				time.Sleep(time.Second + time.Millisecond)
+				<-time.After(time.Second + time.Millisecond)
 			}
 		}
 		w.put("second", "asked", 0)
