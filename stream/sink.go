@@ -74,7 +74,7 @@ type Writer interface {
 	// Apply makes the effects of whole epochs durable in the target before it returns nil (I3, I8). Sinks
 	// with transactions apply them in one. It may be called again with the same effects. A *RejectError
 	// names an effect that the target will never take; nothing is applied then where the sink has
-	// transactions. ErrFenced ends the flow. Every other error is retried.
+	// transactions. ErrFenced ends the flow, and ErrLost has it begun anew. Every other error is retried.
 	Apply(ctx context.Context, txn *Txn) error
 	// Close releases the target.
 	Close() error
@@ -106,6 +106,10 @@ type Effect struct {
 
 // ErrFenced says that a newer generation owns the target: this state may not write it any more.
 var ErrFenced = errors.New("the target belongs to a newer generation of the state")
+
+// ErrLost says that the target has lost rows while it was open, and can be opened anew: it is found wiped
+// then, and everything is written to it again (I10).
+var ErrLost = errors.New("the target has lost what was written to it")
 
 // RejectError is a target's word that it will never take an effect.
 type RejectError struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -137,6 +138,8 @@ func faultOf(err error) *fault {
 		code, hint = "no_index", "add a vector sink that reads a step with embed"
 	case errors.As(err, &problem):
 		code, hint, exit = problem.Code, problem.Hint, problem.Exit
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		code, hint = "access_denied", "give this process the right to read and write that path, or name another one"
 	case errors.Is(err, context.DeadlineExceeded):
 		code, hint, exit = "timeout", "try again; a model that answers slowly may need more time", exitRunTime
 	case errors.Is(err, context.Canceled):

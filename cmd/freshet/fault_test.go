@@ -37,6 +37,8 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 		{"a full disk", engine.ErrDiskFull, "disk_full", 20},
 		{"no space left", &os.PathError{Op: "write", Path: "000012.log", Err: syscall.ENOSPC}, "disk_full", 20},
 		{"writes that wait for the disk", &statestore.StalledError{Path: "state", Err: errors.New("no space")}, "disk_full", 20},
+		{"a path that may not be written", fmt.Errorf("open log: %w", &os.PathError{Op: "open", Path: "out.jsonl", Err: syscall.EACCES}), "access_denied", 3},
+		{"a file system that is read-only", &os.PathError{Op: "open", Path: "out.jsonl", Err: syscall.EROFS}, "access_denied", 3},
 		{"a model that waits for a person", &engine.ModelError{Model: "m", Health: stream.ModelHealth{Reason: "auth", Message: "401"}}, "model_error", 1},
 		{"a question that the model refuses", &accel.Error{Kind: accel.Rejected, Status: 400, Message: "no"}, "model_error", 1},
 		{"a key that nobody knows", &engine.NotFoundError{What: "docs/a"}, "not_found", 1},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -113,14 +114,30 @@ func measureModels(ctx context.Context, file *flowfile.File) error {
 // restore makes a plan of the text of an earlier flow file, for an index that serves until its successor
 // is complete.
 func (f *flow) restore(ctx context.Context, text string) (*stream.Plan, error) {
-	file, err := flowfile.Parse(f.file.Path, []byte(text), flowfile.LoadOptions{Registry: registry(), Logger: f.log, Dir: f.file.Dir})
+	parsed, err := f.parse(ctx, []byte(text))
+	if err != nil {
+		return nil, err
+	}
+	return parsed.plan, nil
+}
+
+// anew is the flow for another session. What was written to its file meanwhile has no part in it.
+func (f *flow) anew(ctx context.Context) (*flow, error) { return f.parse(ctx, f.file.Text) }
+
+// parse makes a flow of a text as if it stood in the flow file.
+func (f *flow) parse(ctx context.Context, text []byte) (*flow, error) {
+	file, err := flowfile.Parse(f.file.Path, text, flowfile.LoadOptions{Registry: registry(), Logger: f.log, Dir: f.file.Dir})
 	if err != nil {
 		return nil, err
 	}
 	if err := measureModels(ctx, file); err != nil {
 		return nil, err
 	}
-	return file.Plan(ctx)
+	plan, err := file.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &flow{file: file, plan: plan, state: f.state, log: f.log}, nil
 }
 
 // safe makes a fault of an error, without the secrets of the flow file: what a server or a library says may
@@ -139,7 +156,7 @@ func (f *flow) exists() bool { return stateExists(f.state) }
 
 func stateExists(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "VERSION"))
-	return err == nil
+	return !errors.Is(err, fs.ErrNotExist) // what may not be looked at is there
 }
 
 // store opens the state.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
 )
@@ -49,6 +50,8 @@ type service struct {
 	path  string
 	once  bool
 	quiet bool // nothing is served
+	// announced: the address has been told.
+	announced bool
 	// beside runs beside the flow until ctx ends; nil: nothing does.
 	beside func(ctx context.Context, s *session, address string) error
 }
@@ -60,34 +63,52 @@ type listening struct {
 	Addr  string `json:"addr"`
 }
 
-// serve runs a flow to its end.
+// serve runs a flow to its end. A sink that loses its rows meanwhile ends one session and begins the next,
+// in which they are written again.
 func (c *console) serve(ctx context.Context, v *service) (result, error) {
 	f, err := c.open(ctx, v.path)
 	if err != nil {
 		return result{}, stopped(ctx, err)
 	}
 	keepWithin(f.plan.Limits.MemoryBytes)
+	var total engine.Summary
+	for {
+		sum, err := c.attend(ctx, v, f)
+		total.RowsApplied, total.Calls, total.DeadLetters = total.RowsApplied+sum.RowsApplied, total.Calls+sum.Calls, sum.DeadLetters
+		if err == nil {
+			return c.ended(v, total)
+		}
+		if !errors.Is(err, stream.ErrLost) || ctx.Err() != nil {
+			return result{}, f.safe(err)
+		}
+		// I10: it is said, and the rows come back without anybody having to do something.
+		f.log.Warn("the flow begins anew: a sink has lost rows, which are written again", "err", err)
+		if f, err = f.anew(ctx); err != nil {
+			return result{}, stopped(ctx, err)
+		}
+	}
+}
+
+// attend runs one session of a flow.
+func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summary, error) {
 	registry := prometheus.NewRegistry()
 	metrics, err := engine.NewMetrics(f.plan.Flow, registry)
 	if err != nil {
-		return result{}, err
+		return engine.Summary{}, err
 	}
 	s, err := f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics})
 	if err != nil {
-		return result{}, f.safe(stopped(ctx, err))
+		return engine.Summary{}, stopped(ctx, err)
 	}
 	for _, more := range []prometheus.Collector{s.engine.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := registry.Register(more); err != nil {
-			return result{}, errors.Join(err, s.end())
+			return engine.Summary{}, errors.Join(err, s.end())
 		}
 	}
 	err = c.runBeside(ctx, v, s, registry)
 	summary := s.engine.Summary()
-	if err := stopped(ctx, errors.Join(err, s.end())); err != nil {
-		return result{}, f.safe(err)
-	}
-	return c.ended(v, summary)
+	return summary, stopped(ctx, errors.Join(err, s.end()))
 }
 
 // runBeside runs the engine and what goes along with it, and waits for all of it.
@@ -110,9 +131,12 @@ func (c *console) runBeside(ctx context.Context, v *service, s *session, registr
 		g.Go(func() error {
 			return errors.Join(server.Serve(besides, out), out.control.remove(s.state))
 		})
-		if err := c.announce(s.plan.Flow, address); err != nil {
-			return err
+		if !v.announced {
+			if err := c.announce(s.plan.Flow, address); err != nil {
+				return err
+			}
 		}
+		v.addr, v.announced = address, true // a later session answers at the same place
 	}
 	if v.beside != nil {
 		g.Go(func() error { return v.beside(besides, s, address) })

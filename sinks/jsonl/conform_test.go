@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,26 +128,6 @@ func TestATornLineIsWrittenAgain(t *testing.T) {
 	rows, err := l.Rows(w)
 	if err != nil || len(rows) != 2 {
 		t.Errorf("the log has %v (%v), want a and b", rows, err)
-	}
-}
-
-// A log that was moved away while the flow runs is not written into the void (I10).
-func TestALogThatWasMovedAwayIsAnError(t *testing.T) {
-	l := &log{t: t, path: filepath.Join(t.TempDir(), "out.jsonl")}
-	w := opened(t, l, stream.Target{State: "s"})
-	defer w.Close()
-	write(t, w, 1, "a")
-	if err := os.Rename(l.path, l.path+".old"); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Apply(t.Context(), txn(w, 2, "b")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a write to a log that was moved ends with %v", err)
-	}
-	if err := os.WriteFile(l.path, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Apply(t.Context(), txn(w, 2, "b")); err == nil {
-		t.Error("another file in the log's place is written to")
 	}
 }
 

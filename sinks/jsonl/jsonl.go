@@ -58,7 +58,7 @@ func (s *Sink) Open(_ context.Context, t stream.Target) (stream.Writer, error) {
 	if same {
 		w.progress.Epoch = had.Epoch
 	}
-	w.progress.Foreign = !same && had.State != "" && size > 0
+	w.progress.Foreign = !same && size > 0
 	if t.Epoch > 0 && (!same || size < had.Size) {
 		w.progress.Wiped = true
 	}
@@ -84,11 +84,14 @@ func (w *writer) markPath() string { return w.path + ".progress" }
 
 // open opens the log, cuts off a torn last line and gives its length.
 func (w *writer) open() (int64, error) {
-	f, err := os.OpenFile(w.path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := wholeFile(w.path)
 	if err != nil {
-		return 0, fmt.Errorf("open %s: %w", w.path, err)
+		return 0, err
 	}
 	size, err := wholeLines(f)
+	if err == nil {
+		err = ours(f, w.path)
+	}
 	if err == nil {
 		err = f.Truncate(size)
 	}
@@ -186,23 +189,6 @@ func (w *writer) write(size *int64) error {
 	return nil
 }
 
-// present makes sure that the path still leads to the file that is open. A log that was moved away or
-// removed is not written into the void: it is an error until the flow starts anew, which rebuilds it.
-func (w *writer) present() error {
-	open, err := w.file.Stat()
-	if err != nil {
-		return fmt.Errorf("look at %s: %w", w.path, err)
-	}
-	there, err := os.Stat(w.path)
-	if err != nil {
-		return fmt.Errorf("look at the log: %w", err)
-	}
-	if !os.SameFile(open, there) {
-		return fmt.Errorf("write %s: another file has taken its place", w.path)
-	}
-	return nil
-}
-
 func (w *writer) appendLine(b []byte, e *stream.Effect) []byte {
 	if e.Delete {
 		b = append(b, `{"_op":"delete","_key":`...)
@@ -232,7 +218,7 @@ func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) e
 	defer f.Close()
 	live := map[string]struct{}{}
 	lines := bufio.NewReaderSize(io.LimitReader(f, w.beside.mark.Size), 1<<20)
-	for {
+	for number := 1; ; number++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			break
@@ -244,11 +230,11 @@ func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) e
 			Op  string `json:"_op"`
 			Key string `json:"_key"`
 		}
-		if err == nil {
-			err = json.Unmarshal(line, &op)
-		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", w.path, err)
+		}
+		if err := json.Unmarshal(line, &op); err != nil {
+			return unreadable(w.path, number, err)
 		}
 		if op.Op == "upsert" {
 			live[op.Key] = struct{}{}

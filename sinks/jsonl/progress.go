@@ -105,6 +105,12 @@ func (p *progress) write(m mark) error {
 // fenced reports whether a newer generation has taken the log over.
 func (p *progress) fenced() error {
 	there, err := os.Stat(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := creatable(p.path + ".new"); err != nil {
+			return fmt.Errorf("make the progress of a log anew: %w", err)
+		}
+		return fmt.Errorf("write beside %s: the file is gone: %w", p.path, stream.ErrLost)
+	}
 	if err != nil {
 		return fmt.Errorf("look at the progress of a log: %w", err)
 	}
@@ -118,5 +124,5 @@ func (p *progress) fenced() error {
 	if now.Generation > p.mark.Generation || now.State != p.mark.State {
 		return fmt.Errorf("write beside %s: generation %d, this state has %d: %w", p.path, now.Generation, p.mark.Generation, stream.ErrFenced)
 	}
-	return fmt.Errorf("write beside %s: another file has taken its place", p.path)
+	return fmt.Errorf("write beside %s: another file has taken its place: %w", p.path, stream.ErrLost)
 }

@@ -153,7 +153,7 @@ func (d *delivery) queued() (bytes int64, count int) {
 	return d.bytes, count
 }
 
-// run delivers until ctx ends or the target is lost to a newer generation.
+// run delivers until ctx ends, or the target is lost: to a newer generation, or to whoever has emptied it.
 func (d *delivery) run(ctx context.Context) error {
 	backoff := time.Duration(0)
 	for {
@@ -175,7 +175,7 @@ func (d *delivery) run(ctx context.Context) error {
 			backoff = 0 // the loop has to know of it first: next gives nothing until then
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, stream.ErrFenced), statestore.IsCorrupt(err):
+		case errors.Is(err, stream.ErrFenced), errors.Is(err, stream.ErrLost), statestore.IsCorrupt(err):
 			return fmt.Errorf("write sink %s: %w", d.target.name, err)
 		default:
 			backoff = min(max(2*backoff, 100*time.Millisecond), 5*time.Second)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -118,6 +119,39 @@ func TestScenario_08_OneOfTwoOwnersLeaves(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A target that loses its rows under the engine's eyes ends the run, and the next one writes them again, at no
+// call (I7, I10). With one run after the other nobody has to do anything.
+func TestATargetThatIsLostIsBegunAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirect()
+		d.options.Columns = []string{"id", "body"}
+		m := newMachine(t, d.asking)
+		for i := range 20 {
+			commitRow(d.source, fmt.Sprintf("k%02d", i), fmt.Sprintf("b%d", i), 1)
+		}
+		m.start()
+		d.table.Script(streamtest.Emptied)
+		commitRow(d.source, "k00", "changed", 1)
+		m.settle()
+		err := <-m.done
+		if m.close(err); !errors.Is(err, stream.ErrLost) {
+			t.Fatalf("the run ended with %v, want ErrLost", err)
+		}
+		m.start()
+		want := map[string]string{"k00": `{"id":"k00","body":"changed"}`}
+		for i := 1; i < 20; i++ {
+			want[fmt.Sprintf("k%02d", i)] = fmt.Sprintf(`{"id":"k%02d","body":"b%d"}`, i, i)
+		}
+		sameRows(t, d.table, want)
+		for text, times := range d.model.Paid() {
+			if times > 1 {
+				t.Errorf("%q was paid %d times", text, times)
+			}
+		}
+		m.stop()
+	})
 }
 
 // A target that was emptied by hand is noticed at the next start and written again, at no call (I7, I10).

@@ -147,7 +147,7 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if quiet && ended && e.answered.empty() {
-		return true, nil
+		return true, e.unread()
 	}
 	for _, m := range e.models {
 		if h := m.remote.Queue().Health(); h.Hard && !h.Available && e.onlyCallsLeft() {
@@ -155,6 +155,17 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// unread is what a source could not read although it has handed over all the rest: a run with Once does not
+// end as if that were nothing (I10).
+func (e *Engine) unread() error {
+	for i, in := range e.inlets {
+		if err := in.hindrance(); err != nil {
+			return &ReadError{Source: e.plan.Sources[i].Name, Err: err}
+		}
+	}
+	return nil
 }
 
 func (o *openTxn) empty() bool { return len(o.batches) == 0 && o.stage == nil && o.rest == nil }

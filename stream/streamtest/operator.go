@@ -83,19 +83,23 @@ func (b *boundCut) Map(in cdc.Row, out *stream.Rows) error {
 	return nil
 }
 
-// Ask is a stream.Operator that asks a model about one column; the answer is the column said.
+// Ask is a stream.Operator that asks a model about one column; the answer is a column of its own.
 type Ask struct {
 	Model  stream.Model
 	Column string
-	Ref    bool // pass the answer on by reference
+	As     string // name of the answer; default said
+	Ref    bool   // pass the answer on by reference
 }
 
 // Bind implements stream.Operator.
 func (a Ask) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) {
+	if a.As == "" {
+		a.As = "said"
+	}
 	schema, fields := in.Select(func(name string) bool { return keep(name) })
-	b := &boundAsk{ask: a, schema: schema, fields: fields, at: in.Index(a.Column), said: keep("said")}
+	b := &boundAsk{ask: a, schema: schema, fields: fields, at: in.Index(a.Column), said: keep(a.As)}
 	if b.said {
-		schema.Columns = append(schema.Columns, cdc.Column{Name: "said", Type: cdc.Type{Kind: cdc.String, Nullable: true}})
+		schema.Columns = append(schema.Columns, cdc.Column{Name: a.As, Type: cdc.Type{Kind: cdc.String, Nullable: true}})
 	}
 	return b, nil
 }

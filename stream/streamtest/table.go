@@ -46,6 +46,7 @@ const (
 	LostAck  Fault = iota + 1 // the effects are applied and the answer is lost
 	Partial                   // the first half is applied, then an error
 	Refusing                  // nothing is applied
+	Emptied                   // nothing is applied, and everything that was is lost
 )
 
 // ErrScripted is the error of a scripted fault.
@@ -95,6 +96,10 @@ func (t *Table) Watch(fn func(rows map[string]Row)) {
 func (t *Table) Wipe() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.wipe()
+}
+
+func (t *Table) wipe() {
 	t.rows, t.versions, t.epoch, t.state = map[string]Row{}, map[string]uint64{}, 0, ""
 }
 
@@ -236,6 +241,10 @@ func (w *tableWriter) Apply(ctx context.Context, txn *stream.Txn) error {
 	}
 	if fault == Refusing {
 		return ErrScripted
+	}
+	if fault == Emptied {
+		t.wipe()
+		return stream.ErrLost
 	}
 	if t.reject != nil {
 		for i := range effects {
