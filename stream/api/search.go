@@ -33,6 +33,16 @@ type Answer struct {
 	Hits []Hit `json:"hits"`
 }
 
+// length is that of the vectors which a sink holds.
+func length(in stream.SinkCollection) int {
+	for _, c := range in.Schema.Columns {
+		if c.Type.Kind == cdc.Vector {
+			return c.Type.Dims
+		}
+	}
+	return 0
+}
+
 // Hit is a row that was found: _key, the columns without the vector, _version.
 type Hit struct {
 	Score float32         `json:"score"`
@@ -63,6 +73,10 @@ func Find(ctx context.Context, indexes Searcher, q Question) (*Answer, error) {
 		return nil, err
 	}
 	vector := q.Vector
+	if dims := length(index.Input); vector != nil && len(vector) != dims {
+		return nil, &Fault{Code: "bad_value", Message: fmt.Sprintf("the vector has %d dimensions, sink %s holds %d", len(vector), index.Sink, dims),
+			Hint: "embed the question with the model of the flow, or give its text"}
+	}
 	if vector == nil {
 		if vector, err = index.Embed(ctx, q.Text); err != nil {
 			return nil, err
