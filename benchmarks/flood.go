@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 )
 
@@ -12,6 +13,7 @@ import (
 // answer at all, and looks how much memory the process takes beyond what limits.memory allows.
 func flood(ctx context.Context, s scale) ([]figure, error) {
 	const limit = 256 << 20
+	debug.SetMemoryLimit(limit / 5 * 4) // as the binary does
 	f := newFlow(s, 8)
 	f.memory, f.sink.delay = limit, 20*time.Millisecond
 	rows := s.of(1_000_000)
