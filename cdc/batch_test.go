@@ -26,12 +26,14 @@ func drawChange(t *rapid.T) cdc.Change {
 		After:      drawBytes(t, "after"),
 		Note:       drawBytes(t, "note"),
 		Time:       rapid.Int64().Draw(t, "time"),
+		Position:   cdc.Position(rapid.String().Draw(t, "its own position")),
 	}
 	if rapid.Bool().Draw(t, "an empty note") {
 		c.Note = []byte{}
 	}
 	if c.Op == cdc.Reject {
-		c.Cause = &cdc.Cause{Code: "unreadable", Message: rapid.String().Draw(t, "message")}
+		c.Cause = &cdc.Cause{Code: "unreadable", Message: rapid.String().Draw(t, "message"),
+			Input: drawBytes(t, "input"), Keyless: rapid.Bool().Draw(t, "keyless")}
 	}
 	return c
 }
@@ -56,7 +58,7 @@ func TestBatchesKeepChangesAndTransactions(t *testing.T) {
 		size := int64(0)
 		for i := range b.Len() {
 			c := b.At(i)
-			size += int64(len(c.Key) + len(c.Before) + len(c.After) + len(c.Note))
+			size += int64(len(c.Key) + len(c.Before) + len(c.After) + len(c.Note) + len(c.Position))
 			got = append(got, c)
 		}
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b cdc.Key) bool { return bytes.Equal(a, b) })); diff != "" {

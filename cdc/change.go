@@ -41,12 +41,19 @@ type Change struct {
 	Note       []byte // what the source wants to remember of the key, kept in its [Ledger]; nil leaves it, Delete drops it
 	Cause      *Cause // of Reject
 	Time       int64  // when the source committed it, in microseconds since 1970; 0 where it does not say
+	// Position is where the change itself stands, for sources whose transactions hold changes of several
+	// places; it orders before or with that of its transaction. Empty: the position of the transaction.
+	Position Position
 }
 
 // Cause tells why a row was rejected.
 type Cause struct {
 	Code    string // a stable word, such as too_large
 	Message string // what was seen, and where
+	Input   []byte // what was rejected, as JSON, for a person to look at; handed over with the change; nil: nothing to show
+	// Keyless says that what was rejected has no key of its own: the key of the change only tells it from
+	// others, and is not shown.
+	Keyless bool
 }
 
 // Batch carries changes in whole transactions. Its rows lie in one arena, so that a row costs no
@@ -70,6 +77,7 @@ type entry struct {
 	time                     int64
 	start                    uint32
 	key, before, after, note uint32 // ends, relative to start
+	position                 uint32 // end
 	cause                    uint32 // index + 1
 	collection               uint16
 	op                       Op
@@ -107,6 +115,8 @@ func (b *Batch) end(e entry, c Change) {
 	e.after = uint32(len(b.arena)) - e.start
 	b.arena = append(b.arena, c.Note...)
 	e.note = uint32(len(b.arena)) - e.start
+	b.arena = append(b.arena, c.Position...)
+	e.position = uint32(len(b.arena)) - e.start
 	if c.Cause != nil {
 		b.causes = append(b.causes, *c.Cause)
 		e.cause = uint32(len(b.causes))
@@ -133,8 +143,9 @@ func (b *Batch) Txns() []Txn { return b.txns }
 // At is the change at index i; it points into the batch.
 func (b *Batch) At(i int) Change {
 	e := &b.entries[i]
-	a := b.arena[e.start : e.start+e.note : e.start+e.note]
-	c := Change{Op: e.op, Snapshot: e.snapshot, Collection: int(e.collection), Key: Key(a[:e.key:e.key]), Time: e.time}
+	a := b.arena[e.start : e.start+e.position : e.start+e.position]
+	c := Change{Op: e.op, Snapshot: e.snapshot, Collection: int(e.collection), Key: Key(a[:e.key:e.key]), Time: e.time,
+		Position: Position(a[e.note:])}
 	if e.before > e.key {
 		c.Before = Row(a[e.key:e.before:e.before])
 	}

@@ -62,6 +62,11 @@ type Inlet interface {
 // hint; nothing is confirmed or deleted.
 var ErrGap = errors.New("the source's history has a gap")
 
+// ErrReread is wrapped by errors of sources that cannot go on from where they stand, and whose flow says
+// what to do about it: whoever runs them begins anew with Start.Rescan, so that what the source has no more
+// is removed and what differs is written.
+var ErrReread = errors.New("the source has to be read again")
+
 // SourceError is a fault of a source that a user can mend.
 type SourceError struct {
 	Code string // a stable word, such as path_unreadable
