@@ -17,8 +17,8 @@ import (
 )
 
 // AppendJSON appends a value as JSON: bytes in base64, timestamps in RFC 3339, decimals and UUIDs as
-// strings, vectors as arrays of the shortest numbers that read back the same. What is null,
-// unchanged or a reference is written as null.
+// strings, vectors as arrays of the shortest numbers that read back the same, NaN and infinities as
+// strings. What is null, unchanged or a reference is written as null.
 func AppendJSON(dst []byte, t Type, v Value) []byte {
 	if v.State != Set {
 		return append(dst, "null"...)
@@ -29,7 +29,7 @@ func AppendJSON(dst []byte, t Type, v Value) []byte {
 	case Int64:
 		return strconv.AppendInt(dst, v.Int64(), 10)
 	case Float64:
-		return appendFloatJSON(dst, v.Float64(), 64)
+		return appendFloatJSON(dst, v.Float64())
 	case String, Decimal:
 		return AppendJSONString(dst, v.TextView())
 	case Bytes:
@@ -38,11 +38,11 @@ func AppendJSON(dst []byte, t Type, v Value) []byte {
 		return append(dst, '"')
 	case Timestamp:
 		dst = append(dst, '"')
-		dst = v.Time().AppendFormat(dst, time.RFC3339Nano)
+		dst = appendTime(dst, v)
 		return append(dst, '"')
 	case Date:
 		dst = append(dst, '"')
-		dst = v.Date().AppendFormat(dst, time.DateOnly)
+		dst = appendDate(dst, v)
 		return append(dst, '"')
 	case UUID:
 		return AppendJSONString(dst, FormatUUID(v.UUID()))
@@ -66,7 +66,7 @@ func appendVectorJSON(dst, raw []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendFloatJSON(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))), 32)
+		dst = appendNumberJSON(dst, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[i:]))), 32)
 	}
 	return append(dst, ']')
 }
@@ -95,12 +95,51 @@ func AppendFieldsJSON(dst []byte, columns []Column, r Row) []byte {
 	return dst
 }
 
-// appendFloatJSON writes a number; JSON has none for NaN and infinities, which become null.
-func appendFloatJSON(dst []byte, x float64, bits int) []byte {
+// appendFloatJSON writes a number, or the word for what JSON has no number for.
+func appendFloatJSON(dst []byte, x float64) []byte {
+	switch {
+	case math.IsNaN(x):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(x, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(x, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	return strconv.AppendFloat(dst, x, 'g', -1, 64)
+}
+
+// appendNumberJSON writes a number; what JSON has none for becomes null.
+func appendNumberJSON(dst []byte, x float64, bits int) []byte {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return append(dst, "null"...)
 	}
 	return strconv.AppendFloat(dst, x, 'g', -1, bits)
+}
+
+// The words for the extremes of timestamps and dates, as Postgres writes them.
+const (
+	infinity         = "infinity"
+	negativeInfinity = "-infinity"
+)
+
+func appendTime(dst []byte, v Value) []byte {
+	switch v.Int64() {
+	case math.MaxInt64:
+		return append(dst, infinity...)
+	case math.MinInt64:
+		return append(dst, negativeInfinity...)
+	}
+	return v.Time().AppendFormat(dst, time.RFC3339Nano)
+}
+
+func appendDate(dst []byte, v Value) []byte {
+	switch v.Days() {
+	case math.MaxInt32:
+		return append(dst, infinity...)
+	case math.MinInt32:
+		return append(dst, negativeInfinity...)
+	}
+	return v.Date().AppendFormat(dst, time.DateOnly)
 }
 
 // AppendJSONString appends a string as JSON, unescaped but for quotes, backslashes and control
@@ -296,12 +335,24 @@ func parseText(kind Kind, text string) ([]byte, error) {
 		}
 		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(x)), nil
 	case Timestamp:
+		switch text {
+		case infinity:
+			return binary.LittleEndian.AppendUint64(nil, math.MaxInt64), nil
+		case negativeInfinity:
+			return binary.LittleEndian.AppendUint64(nil, 1<<63), nil
+		}
 		x, err := time.Parse(time.RFC3339Nano, text)
 		if y := x.UTC().Year(); err != nil || y < 0 || y > 9999 { // the offset may lead out of what can be written
 			return bad()
 		}
 		return binary.LittleEndian.AppendUint64(nil, uint64(x.UnixMicro())), nil
 	case Date:
+		switch text {
+		case infinity:
+			return binary.LittleEndian.AppendUint32(nil, math.MaxInt32), nil
+		case negativeInfinity:
+			return binary.LittleEndian.AppendUint32(nil, 1<<31), nil
+		}
 		x, err := time.Parse(time.DateOnly, text)
 		if err != nil {
 			return bad()

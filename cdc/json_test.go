@@ -70,7 +70,7 @@ func TestJSONForm(t *testing.T) {
 	b.Row(list.Build())
 	b.Row(fields.Build())
 	b.Unchanged()
-	want := `{"b":false,"f":1e+21,"nan":null,"d":"1.50","s \"q\"":"a\"\\\n\t\u0001é` + "\ufffd" + `z<>&` + "\u2028" +
+	want := `{"b":false,"f":1e+21,"nan":"NaN","d":"1.50","s \"q\"":"a\"\\\n\t\u0001é` + "\ufffd" + `z<>&` + "\u2028" +
 		`","raw":"//4=","ts":"2023-11-14T22:13:20.123456Z","day":"2022-01-08","id":"30313233-3435-3637-3839-616263646566",` +
 		`"j":{"k": 1},"v":[0.1,-2,1.6777216e+07],"l":[1,null],"o":{"x":2},"u":null}`
 	if diff := cmp.Diff(want, string(object(columns, b.Build()))); diff != "" {
@@ -140,4 +140,27 @@ func FuzzRowFromJSON(f *testing.F) {
 			t.Errorf("%s becomes %s: %v", text, object(s.Columns, back), err)
 		}
 	})
+}
+
+func TestInfiniteTimesAreWords(t *testing.T) {
+	for _, kind := range []cdc.Kind{cdc.Timestamp, cdc.Date} {
+		for _, word := range []string{"infinity", "-infinity"} {
+			s := &cdc.Schema{Columns: []cdc.Column{{Name: "at", Type: cdc.Type{Kind: kind}}}, Key: []int{0}}
+			object := `{"at":"` + word + `"}`
+			row, err := cdc.RowFromJSON(s, []byte(object))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(cdc.AppendFieldsJSON([]byte("{"), s.Columns, row)) + "}"; got != object {
+				t.Errorf("%s %s is written as %s", kind, word, got)
+			}
+			key, err := s.AppendKey(nil, row)
+			if err != nil || cdc.Key(key).Text() != word {
+				t.Errorf("%s %s has the key %q: %v", kind, word, cdc.Key(key).Text(), err)
+			}
+			if back, err := cdc.ParseKeyText(s.KeyTypes(), word); err != nil || string(back) != string(key) {
+				t.Errorf("%s %s is read back as %x: %v", kind, word, back, err)
+			}
+		}
+	}
 }

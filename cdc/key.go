@@ -9,7 +9,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Key is the encoded key of a row: its key columns in order, each a tag and a payload whose byte
@@ -286,9 +285,9 @@ func (p KeyPart) Text() string {
 	case Float64:
 		return strconv.FormatFloat(v.Float64(), 'g', -1, 64)
 	case Timestamp:
-		return v.Time().Format(time.RFC3339Nano)
+		return string(appendTime(nil, v))
 	case Date:
-		return v.Date().Format(time.DateOnly)
+		return string(appendDate(nil, v))
 	case Bytes:
 		return hex.EncodeToString(p.Raw)
 	case UUID:

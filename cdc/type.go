@@ -18,8 +18,8 @@ const (
 	Decimal        // its text, digits with optional sign, point and exponent
 	String         // UTF-8
 	Bytes          // as they are
-	Timestamp      // microseconds since 1970-01-01T00:00:00Z, as Int64
-	Date           // days since 1970-01-01, four bytes, little endian
+	Timestamp      // microseconds since 1970-01-01T00:00:00Z, as Int64; its extremes are the infinities
+	Date           // days since 1970-01-01, four bytes, little endian; its extremes are the infinities
 	UUID           // sixteen bytes
 	JSON           // its text
 	Vector         // float32, little endian, Dims of them
@@ -46,6 +46,9 @@ type Type struct {
 	Elem     *Type    // of a List
 	Fields   []Column // of a Struct
 	Enum     []string // of a String: the only values, where they are limited
+	// Native is how the source spells the type, such as numeric(10,2) or mood[]; a target of the same kind
+	// keeps it. It has no part in Equal and String: what may be held is said by the rest.
+	Native string
 }
 
 // Column is a named [Type].

@@ -17,7 +17,7 @@ func (g *planner) plan() *Plan {
 		p.Limits.DiskFree = DefaultDiskFree
 	}
 	for _, s := range g.flow.sources {
-		p.Sources = append(p.Sources, &SourceNode{Name: s.name, Source: s.source, Rescans: rescans(s.source)})
+		p.Sources = append(p.Sources, &SourceNode{Name: s.name, Source: s.source, Rescans: rescans(s.source), Sparse: sparse(s.source)})
 	}
 	for _, d := range g.drafts {
 		c := &CollectionNode{Collection: Collection{Name: d.name, Schema: d.schema}, Source: d.source, Step: -1, Root: d.index}

@@ -21,6 +21,7 @@ type SourceNode struct {
 	Collections []int   // indices into Plan.Collections, in the source's own order
 	Columns     [][]int // columns carried, by collection
 	Rescans     bool    // it can read its rows again at any time
+	Sparse      bool    // its changes may leave out values that did not change
 }
 
 // CollectionNode is a collection with who yields it and who reads it.

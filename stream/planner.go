@@ -325,3 +325,8 @@ func rescans(s Source) bool {
 	r, ok := s.(Rescanner)
 	return ok && r.Rescans()
 }
+
+func sparse(s Source) bool {
+	x, ok := s.(Sparse)
+	return ok && x.Sparse()
+}

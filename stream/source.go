@@ -38,3 +38,15 @@ type Describer interface {
 type Rescanner interface {
 	Rescans() bool
 }
+
+// Sparse is a Source whose changes may leave out values that did not change (cdc.Unchanged). Its rows are
+// retained to fill them in, although it can read them again.
+type Sparse interface {
+	Sparse() bool
+}
+
+// Parser is a Source that can read a position as people write it: the position that [Describer] would
+// write so. Positions at or behind it hold all that the source had committed by then.
+type Parser interface {
+	ParsePosition(text string) (cdc.Position, error)
+}
