@@ -11,6 +11,8 @@ BENCH    ?= .
 FUZZ     ?= .
 # RACE lists the rooms where goroutines meet.
 RACE     ?= ./accel ./cdc/cdctest ./operators ./sinks/jsonl ./sinks/vector ./stream/api ./stream/engine
+# FRESHET_REQUIRE_SERVERS=1 makes a test fail whose server is not installed, 0 skips it.
+export FRESHET_REQUIRE_SERVERS ?= 1
 # FUZZTIME is the time that each fuzz target gets.
 FUZZTIME ?= 60s
 
@@ -28,8 +30,12 @@ build: ## build the static binary bin/freshet
 demo: ## run the whole product on a sample corpus, with nothing installed
 	$(GO) run ./cmd/freshet demo
 
+.PHONY: servers
+servers: ## install the servers that tests run against (FRESHET_REQUIRE_SERVERS=0 leaves them out)
+	@if [ "$$FRESHET_REQUIRE_SERVERS" != 0 ]; then .ci/servers; fi
+
 .PHONY: test
-test: ## download the modules and run every test
+test: servers ## download the modules, install what is missing and run every test
 	$(GO) mod download
 	$(GO) test -timeout 10m $(PACKAGES)
 
@@ -85,7 +91,7 @@ bench: ## run the benchmarks (BENCH=regexp, PACKAGES=./room select)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
 
 .PHONY: soak
-soak: ## run the tests that take long: kills, churn and leaks over hours
+soak: servers ## run the tests that take long: kills, churn and leaks over hours
 	FRESHET_SOAK=1 $(GO) test -count=1 -timeout 4h $(PACKAGES)
 
 .PHONY: clean

@@ -202,6 +202,6 @@ func tops() []Room {
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
-		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: testModules(), Why: "real servers for tests of several rooms"},
+		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
 }
