@@ -67,11 +67,6 @@ var ErrGap = errors.New("the source's history has a gap")
 // is removed and what differs is written.
 var ErrReread = errors.New("the source has to be read again")
 
-// ErrRescan is wrapped, beside ErrGap, by errors of sources that were told to heal a gap by themselves
-// (`on_slot_lost: resnapshot` and the like). Whoever runs the source begins anew with Start.Rescan, so
-// that all that was lost is found by a diff.
-var ErrRescan = errors.New("the source has to be read anew")
-
 // ErrChanged is wrapped by errors of sources whose collections are no longer those that the flow was
 // planned with. Whoever runs the source plans anew; nothing is lost.
 var ErrChanged = errors.New("the source's collections have changed")
