@@ -36,6 +36,7 @@ type Target struct {
 	Flow        string
 	Sink        string
 	Instance    uint32           // number of the sink's instance in the state: a swap has two
+	Beside      uint32           // during a swap the other instance, which this opening must leave alone; 0: there is none
 	State       string           // identity of the state directory, made once
 	Dir         string           // the state directory, for sinks that live in it
 	Generation  uint64           // the newest generation that this state has used
