@@ -50,3 +50,12 @@ type Sparse interface {
 type Parser interface {
 	ParsePosition(text string) (cdc.Position, error)
 }
+
+// Partitioned is a Parser whose log has several orders side by side, such as the partitions of a topic, so
+// that the bytes of two positions do not tell whether one lies behind the other.
+type Partitioned interface {
+	// Reached reports whether whoever stands at a position has taken everything up to want.
+	Reached(at, want cdc.Position) bool
+	// Covers reports whether the change that stands at origin lies before want.
+	Covers(want, origin cdc.Position) bool
+}
