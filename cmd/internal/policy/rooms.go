@@ -32,7 +32,8 @@ func Rooms() []Room {
 	return slices.Concat(leaves(), sources(), streams(), operators(), sinks(), tops())
 }
 
-// leaves: no leaf knows another.
+// leaves: no leaf knows another, but that accel stands on backpressure: a batcher without a governor would
+// have to keep limits of its own.
 func leaves() []Room {
 	return []Room{
 		{Path: "cdc", Why: "the words that every room shares; the standard library only, so that everybody can import it"},
@@ -48,8 +49,9 @@ func leaves() []Room {
 		},
 		{
 			Path:  "accel",
+			Rooms: []string{"backpressure"},
 			Tests: []string{"accel/builtin"},
-			Why:   "batching of calls to models and devices; does not know rows",
+			Why:   "batching of calls to models and devices, each request asked of a governor; does not know rows",
 		},
 		{
 			Path:    "accel/builtin",
@@ -57,7 +59,7 @@ func leaves() []Room {
 			Modules: []string{"golang.org/x/text"},
 			Why:     "the embedder that needs no server",
 		},
-		{Path: "accel/openai", Rooms: []string{"accel"}, Why: "the client for servers that speak OpenAI's protocol; net/http and nothing more"},
+		{Path: "accel/openai", Rooms: []string{"accel", "backpressure"}, Why: "the client for servers that speak OpenAI's protocol; net/http and nothing more"},
 		{
 			Path:    "accel/flight",
 			Rooms:   []string{"accel", "cdc", "cdc/arrowrow"},
@@ -91,6 +93,13 @@ func sources() []Room {
 			},
 			Tests: []string{"cdc/cdctest"},
 			Why:   "the source of a folder",
+		},
+		{
+			Path:    "cdc/kafka",
+			Rooms:   []string{"cdc", "internal/broker"},
+			Modules: []string{"github.com/twmb/franz-go"},
+			Tests:   []string{"cdc/cdctest", "internal/testenv"},
+			Why:     "the source of a Kafka topic",
 		},
 	}
 }
@@ -202,6 +211,10 @@ func tops() []Room {
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
+		{
+			Path: "internal/broker", Modules: []string{"github.com/twmb/franz-go"},
+			Why: "how a Kafka cluster is reached, for the source and the sink alike",
+		},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
 }

@@ -1,0 +1,56 @@
+package kafka
+
+import (
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// shape finds the members of objects that are columns, wherever they stand. Of a name that comes twice
+// the last one counts; names that are no column are passed over.
+type shape struct {
+	columns []cdc.Column
+	index   map[string]int
+}
+
+func newShape(columns []cdc.Column) *shape {
+	s := &shape{columns: columns, index: make(map[string]int, len(columns))}
+	for i := range columns {
+		s.index[columns[i].Name] = i
+	}
+	return s
+}
+
+// find scans an object and says where the value of each column stands.
+func (s *shape) find(sc *scanner, into []token) error {
+	clear(into)
+	if err := sc.enter(); err != nil {
+		return err
+	}
+	// Writers keep to one order of names: the column behind the last one found is tried first.
+	next := 0
+	for first := true; ; first = false {
+		name, value, more, err := sc.member(first, 1)
+		if err != nil || !more {
+			return err
+		}
+		i, ok := next, next < len(s.columns) && s.columns[next].Name == string(name)
+		if !ok {
+			i, ok = s.index[string(name)]
+		}
+		if ok {
+			into[i], next = value, i+1
+		}
+	}
+}
+
+// build adds the fields of the carried columns to a row.
+func (s *shape) build(b *cdc.RowBuilder, x *values, carried []int, doc []byte, tokens []token) error {
+	for _, i := range carried {
+		c := &s.columns[i]
+		if err := x.add(b, c.Type, doc, tokens[i]); err != nil {
+			return fmt.Errorf("field %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
