@@ -95,6 +95,13 @@ func sources() []Room {
 			Why:   "the source of a folder",
 		},
 		{
+			Path:    "cdc/postgres",
+			Rooms:   []string{"cdc"},
+			Modules: []string{"github.com/jackc/pgx/v5"},
+			Tests:   []string{"cdc/cdctest", "internal/testenv"},
+			Why:     "the source of tables of PostgreSQL, by logical replication",
+		},
+		{
 			Path:    "cdc/kafka",
 			Rooms:   []string{"cdc", "internal/broker"},
 			Modules: []string{"github.com/twmb/franz-go"},

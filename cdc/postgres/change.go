@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// bound finds the binding of a table; nil where the flow does not read it.
+func (r *run) bound(c *cursor) (*binding, error) {
+	oid := c.u32()
+	x, ok := r.bindings[oid]
+	if !ok && !c.bad {
+		return nil, fmt.Errorf("%w: table %d was not described", errMessage, oid)
+	}
+	return x, nil
+}
+
+func (r *run) insert(c *cursor) error {
+	x, err := r.bound(c)
+	if err != nil || x == nil {
+		return err
+	}
+	if c.u8() != 'N' {
+		c.bad = true
+	}
+	t := &r.decoder.after
+	t.read(c)
+	if err := c.fault(msgInsert); err != nil {
+		return err
+	}
+	if r.pending[x.table.oid] {
+		return nil // it is read at the moment of the table
+	}
+	if r.decoder.key, err = r.decoder.appendKey(r.decoder.key[:0], x, t, nil); err != nil {
+		return err
+	}
+	return r.upsert(cdc.Insert, x, t, nil)
+}
+
+// upsert adds the new row under r.decoder.key.
+func (r *run) upsert(op cdc.Op, x *binding, t, old *tuple) error {
+	d := &r.decoder
+	change := cdc.Change{Op: op, Collection: x.collection, Key: d.key, Time: r.txn.time}
+	err := d.buildRow(x, t, old)
+	if errors.Is(err, errValue) {
+		change.Op, change.Cause = cdc.Reject, &cdc.Cause{Code: "unreadable_value", Message: err.Error()}
+		r.batch.Add(change)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.batch.AddBuilt(change, &d.row)
+	return nil
+}
+
+// oldTuple reads the old row of an update or delete. Of a key alone the other columns count as not sent.
+func (r *run) oldTuple(c *cursor, x *binding, form byte) *tuple {
+	old := &r.decoder.before
+	old.read(c)
+	if form == 'K' && x != nil {
+		for i := range old.forms {
+			if i < len(x.identity) && !x.identity[i] {
+				old.forms[i] = formUnchanged
+			}
+		}
+	}
+	return old
+}
+
+func (r *run) update(ctx context.Context, c *cursor) error {
+	x, err := r.bound(c)
+	if err != nil || x == nil {
+		return err
+	}
+	d := &r.decoder
+	var old *tuple
+	form := c.u8()
+	if form == 'K' || form == 'O' {
+		old = r.oldTuple(c, x, form)
+		form = c.u8()
+	}
+	if form != 'N' {
+		c.bad = true
+	}
+	t := &d.after
+	t.read(c)
+	if err := c.fault(msgUpdate); err != nil {
+		return err
+	}
+	if d.key, err = d.appendKey(d.key[:0], x, t, old); err != nil {
+		return err
+	}
+	moved := false
+	if old != nil {
+		if d.oldKey, err = d.appendKey(d.oldKey[:0], x, old, nil); err != nil {
+			return err
+		}
+		moved = !bytes.Equal(d.key, d.oldKey)
+	}
+	if moved {
+		return r.move(ctx, x, t, old)
+	}
+	if r.pending[x.table.oid] {
+		return nil
+	}
+	return r.upsert(cdc.Update, x, t, old)
+}
+
+// move takes an update that changes the key: a delete of the old and an insert of the new one.
+func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
+	if err := r.remove(x, r.decoder.oldKey, old); err != nil {
+		return err
+	}
+	if r.pending[x.table.oid] {
+		return nil
+	}
+	if left := x.unchangedFields(t, old); len(left) > 0 {
+		found, err := r.reselect(ctx, x, t, old, left)
+		if err != nil || !found {
+			return err
+		}
+	}
+	return r.upsert(cdc.Insert, x, t, old)
+}
+
+func (r *run) delete(c *cursor) error {
+	x, err := r.bound(c)
+	if err != nil || x == nil {
+		return err
+	}
+	form := c.u8()
+	if form != 'K' && form != 'O' {
+		c.bad = true
+	}
+	old := r.oldTuple(c, x, form)
+	if err := c.fault(msgDelete); err != nil {
+		return err
+	}
+	d := &r.decoder
+	if d.oldKey, err = d.appendKey(d.oldKey[:0], x, old, nil); err != nil {
+		return err
+	}
+	return r.remove(x, d.oldKey, old)
+}
+
+// remove adds the delete of a key.
+func (r *run) remove(x *binding, key []byte, _ *tuple) error {
+	r.batch.Add(cdc.Change{Op: cdc.Delete, Collection: x.collection, Key: key, Time: r.txn.time})
+	return nil
+}
+
+func (r *run) truncate(c *cursor) error {
+	n := int(c.u32())
+	c.u8()
+	for range n {
+		if c.bad {
+			break
+		}
+		oid := c.u32()
+		x, ok := r.bindings[oid]
+		if !ok && !c.bad {
+			return fmt.Errorf("%w: table %d was not described", errMessage, oid)
+		}
+		if x == nil {
+			continue
+		}
+		if oid != x.table.oid {
+			return r.again("a partition of table %s was truncated", x.table.plain())
+		}
+		r.batch.Add(cdc.Change{Op: cdc.Truncate, Collection: x.collection, Time: r.txn.time})
+	}
+	return c.fault(msgTruncate)
+}

@@ -1,0 +1,186 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// appName is what the server shows of connections of this source.
+const appName = "freshet"
+
+// connectTime bounds one attempt to connect.
+const connectTime = 15 * time.Second
+
+var sslWord = regexp.MustCompile(`(^|\s)ssl(mode|rootcert)?\s*=`)
+
+// config reads the connection string. It is read at each connect, so that a password that stands in a
+// file or a service may change.
+func (o *Options) config(replication bool) (*pgconn.Config, error) {
+	c, err := pgconn.ParseConfig(withTLS(o.DSN))
+	if err != nil {
+		return nil, err
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTime
+	}
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}}
+	c.DialFunc = dialer.DialContext
+	// What values look like as text must not depend on how a server, a database or a role is set.
+	for name, value := range map[string]string{
+		"client_encoding": "UTF8", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3",
+		"bytea_output": "hex", "xmloption": "content", "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+	} {
+		c.RuntimeParams[name] = value
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = appName
+	}
+	if replication {
+		c.RuntimeParams["replication"] = "database"
+		c.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+			return newWire(conn), nil
+		}
+	}
+	return c, nil
+}
+
+// withTLS asks for a verified certificate where the connection string says nothing of TLS and the server is
+// another machine.
+func withTLS(dsn string) string {
+	if os.Getenv("PGSSLMODE") != "" {
+		return dsn
+	}
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		if sslWord.MatchString(dsn) || strings.Contains(dsn, "://") {
+			return dsn
+		}
+		c, err := pgconn.ParseConfig(dsn)
+		if err != nil || near(c.Host) {
+			return dsn
+		}
+		return dsn + " sslmode=verify-full"
+	}
+	query := u.Query()
+	host := u.Hostname()
+	if host == "" {
+		host = query.Get("host")
+	}
+	if query.Has("sslmode") || query.Has("ssl") || near(host) {
+		return dsn
+	}
+	query.Set("sslmode", "verify-full")
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// near reports whether a host is this machine.
+func near(host string) bool {
+	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// connect opens a connection for SQL.
+func (o *Options) connect(ctx context.Context) (*pgx.Conn, error) {
+	plain, err := o.config(false)
+	if err != nil {
+		return nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
+	}
+	c, err := pgx.ParseConfig(withTLS(o.DSN))
+	if err != nil {
+		return nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
+	}
+	c.Config = *plain
+	// Behind a pooler a prepared statement may be another session's.
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, o.refused(err)
+	}
+	return conn, nil
+}
+
+// connectReplication opens a connection that takes replication commands.
+func (o *Options) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
+	c, err := o.config(true)
+	if err != nil {
+		return nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
+	}
+	conn, err := pgconn.ConnectConfig(ctx, c)
+	if err != nil {
+		return nil, o.refused(err)
+	}
+	return conn, nil
+}
+
+// SQLSTATE codes that decide what is done.
+const (
+	stateNoPrivilege   = "42501"
+	stateUndefined     = "42704" // object
+	stateInUse         = "55006"
+	stateNotReady      = "55000" // object not in prerequisite state
+	stateBadPassword   = "28P01"
+	stateBadAuth       = "28000"
+	stateNoDatabase    = "3D000"
+	stateLimit         = "53400" // configuration limit exceeded
+	stateMissingFile   = "58P01" // a WAL segment that was removed
+	stateUnsupported   = "0A000"
+	stateTooMany       = "53300" // connections
+	stateObjectMissing = "42P01" // table
+)
+
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// refused explains why no connection could be had. What only a person can mend is a *cdc.SourceError; the
+// rest may pass.
+func (o *Options) refused(err error) error {
+	where := "the server"
+	if c, e := o.config(false); e == nil {
+		where = fmt.Sprintf("%s:%d, database %s, user %s", c.Host, c.Port, c.Database, c.User)
+	}
+	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok && e.Unwrap() != nil {
+		err = e.Unwrap()
+	}
+	told := fmt.Errorf("connect to %s: %w", where, err)
+	switch sqlState(err) {
+	case stateBadPassword, stateBadAuth:
+		if strings.Contains(err.Error(), "replication") || strings.Contains(err.Error(), "walsender") {
+			return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantReplication()}
+		}
+		return &cdc.SourceError{Code: "rights", Err: told, Hint: "check user and password of the dsn, and the server's pg_hba.conf"}
+	case stateNoDatabase:
+		return &cdc.SourceError{Code: "server_unreachable", Err: told, Hint: "check the database of the dsn"}
+	case stateNoPrivilege:
+		return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantReplication()}
+	}
+	return told
+}
+
+// grantReplication is the SQL that lets the role of the connection string replicate.
+func (o *Options) grantReplication() string {
+	user := "the_role"
+	if c, err := o.config(false); err == nil {
+		user = pgx.Identifier{c.User}.Sanitize()
+	}
+	return "as a superuser: ALTER ROLE " + user + " REPLICATION"
+}

@@ -1,0 +1,150 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// relation takes a table's description: it holds for what follows.
+func (r *run) relation(ctx context.Context, rel *relation) error {
+	at, ok := r.byOID[rel.oid]
+	if !ok {
+		if at, ok = r.rootOf(ctx, rel); !ok {
+			r.bindings[rel.oid] = nil
+			return nil
+		}
+	}
+	t := r.tables[at]
+	x, err := bind(t, at, r.carried[at], rel, func(c column, from int) (int, codec, error) {
+		return r.settleColumn(ctx, t, at, rel, c, from)
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range rel.columns {
+		x.identity = append(x.identity, c.key)
+	}
+	r.bindings[rel.oid] = x
+	return nil
+}
+
+// rootOf finds the table of the flow that a partition belongs to, where the publication does not tell
+// changes under the name of the root.
+func (r *run) rootOf(ctx context.Context, rel *relation) (int, bool) {
+	if r.facts.publication == nil || r.facts.publication.viaRoot {
+		return 0, false
+	}
+	var root uint32
+	err := r.sql.QueryRow(ctx, "SELECT coalesce(pg_catalog.pg_partition_root($1::pg_catalog.oid::pg_catalog.regclass), 0)::pg_catalog.oid", rel.oid).Scan(&root)
+	if err != nil {
+		return 0, false
+	}
+	at, ok := r.byOID[root]
+	return at, ok
+}
+
+// settleColumn finds a carried column in a description that lacks it or has it with another type. from is
+// its place there, or -1. Either the table has changed since the flow was planned, which ends the run, or
+// the description is of an earlier time.
+func (r *run) settleColumn(ctx context.Context, t *table, at int, rel *relation, c column, from int) (int, codec, error) {
+	now, err := readTable(ctx, r.sql, t.option)
+	switch {
+	case errors.Is(err, errNoTable):
+		return 0, 0, changed("table %s is gone, and with it column %s", t.plain(), c.name)
+	case err != nil:
+		return 0, 0, err
+	}
+	if err := t.same(now, r.carried[at]); err != nil {
+		return 0, 0, err
+	}
+	if from < 0 {
+		// The same number of columns under other names: it was renamed since.
+		if i := slices.IndexFunc(now.columns, func(x column) bool { return x.name == c.name }); i >= 0 && len(now.columns) == len(rel.columns) &&
+			!slices.ContainsFunc(now.columns, func(x column) bool { return x.name == rel.columns[i].name }) {
+			from = i
+		}
+	}
+	if from < 0 {
+		return -1, c.codec, nil // it was added since: not sent
+	}
+	wire, err := r.codecOf(ctx, rel.columns[from].declared)
+	return from, wire, err
+}
+
+// codecOf looks up how values of a type are read. A type that is gone is read as text.
+func (r *run) codecOf(ctx context.Context, declared uint32) (codec, error) {
+	var x sqlType
+	var class string
+	err := r.sql.QueryRow(ctx, `WITH RECURSIVE d AS (
+		SELECT oid, typtype, typbasetype, typname FROM pg_catalog.pg_type WHERE oid = $1
+		UNION ALL SELECT t.oid, t.typtype, t.typbasetype, t.typname FROM d JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype WHERE d.typtype = 'd')
+		SELECT oid, typname, typtype::text FROM d WHERE typtype <> 'd'`, declared).Scan(&x.oid, &x.name, &class)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return codecText, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look up type %d: %w", declared, err)
+	}
+	x.class = class[0]
+	return codecOf(x), nil
+}
+
+// reselect asks the table for values that a change of key has left out: those that stand there now. What
+// has happened to them since comes later in the stream. A row that is not there any more is left out: its
+// delete is yet to come.
+func (r *run) reselect(ctx context.Context, x *binding, t, old *tuple, left []int) (found bool, err error) {
+	query := "SELECT "
+	formats := make([]int16, len(left))
+	for i, f := range left {
+		c := x.table.columns[r.carried[x.collection][f]]
+		if i > 0 {
+			query += ", "
+		}
+		query += quoted(c.name)
+		if x.fields[f].wire.binary() {
+			formats[i] = 1
+		}
+	}
+	query += " FROM " + x.table.String() + " WHERE "
+	var values [][]byte
+	var types []uint32
+	var forms []int16
+	for i, f := range x.keys {
+		if i > 0 {
+			query += " AND "
+		}
+		query += fmt.Sprintf("%s = $%d", quoted(x.table.columns[x.table.key[i]].name), i+1)
+		form, value := t.forms[f.from], t.values[f.from]
+		if form == formUnchanged && old != nil {
+			form, value = old.forms[f.from], old.values[f.from]
+		}
+		format := int16(0)
+		if form == formBinary {
+			format = 1
+		}
+		values, types, forms = append(values, value), append(types, x.table.columns[x.table.key[i]].declared), append(forms, format)
+	}
+	result := r.sql.PgConn().ExecParams(ctx, query, values, types, forms, formats).Read()
+	if result.Err != nil {
+		return false, fmt.Errorf("read unchanged values of %s: %w", x.table.plain(), result.Err)
+	}
+	if len(result.Rows) != 1 {
+		return false, nil
+	}
+	for i, f := range left {
+		from := x.fields[f].from
+		switch value := result.Rows[0][i]; {
+		case value == nil:
+			t.forms[from] = formNull
+		case formats[i] == 1:
+			t.forms[from], t.values[from] = formBinary, value
+		default:
+			t.forms[from], t.values[from] = formText, value
+		}
+	}
+	return true, nil
+}

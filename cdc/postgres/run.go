@@ -1,0 +1,340 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// run is one call of Source.Run. It belongs to the goroutine of that call.
+type run struct {
+	source *Source
+	start  cdc.Start
+	out    cdc.Inlet
+	told   chan struct{}
+
+	place   place // what has been put; system 0: nothing is held yet
+	putAt   LSN   // of the last transaction that was put
+	putTime time.Time
+	batch   *cdc.Batch
+	target  LSN // what stood in the log at the start
+	caught  bool
+	reread  bool // what Start.Rescan asks for is done
+	text    bool // the stream is asked for text: some type has no binary form that is known
+
+	// Of the present session.
+	sql      *pgx.Conn
+	facts    *facts
+	tables   []*table
+	carried  [][]int
+	byOID    map[uint32]int // index into tables, of the tables that the flow names
+	bindings map[uint32]*binding
+	moment   *moment         // at which the pending tables are read; nil: none are
+	pending  map[uint32]bool // tables whose rows are still to be read: until then just deletes count
+	feedback *feedback
+	decoder  decoder
+	txn      openTxn
+}
+
+// openTxn is the transaction that the stream is in.
+type openTxn struct {
+	open  bool
+	time  int64 // of its commit
+	first int   // index into the batch of its first change; changes that were put before are not counted
+	dirty bool  // it has put changes
+}
+
+func (s *Source) newRun(start cdc.Start, out cdc.Inlet) (*run, error) {
+	p, err := readPlace(start.Resume)
+	if err != nil {
+		return nil, err
+	}
+	return &run{source: s, start: start, out: out, told: make(chan struct{}, 1), place: p, putAt: p.lsn, reread: !start.Rescan, batch: out.Batch()}, nil
+}
+
+// Pauses before another session.
+const (
+	leastPause = 200 * time.Millisecond
+	mostPause  = 5 * time.Second
+)
+
+// errDone ends a run that was asked for what stands in the source.
+var errDone = errors.New("done")
+
+// errAgain begins another session at once.
+var errAgain = errors.New("begin another session")
+
+// loop runs sessions until ctx ends, the source is exhausted, or a fault is a person's to mend.
+func (r *run) loop(ctx context.Context) error {
+	pause := leastPause
+	for {
+		begun := time.Now()
+		err := r.session(ctx)
+		r.drop()
+		fault, mends := errors.AsType[*cdc.SourceError](err)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, errDone):
+			return nil
+		case errors.Is(err, errAgain):
+			continue
+		case errors.Is(err, errFormUnknown):
+			r.text = true
+			continue
+		case mends && fault.Code != "server_unreachable", errors.Is(err, errMessage), errors.Is(err, errRefused):
+			return err
+		}
+		if time.Since(begun) > mostPause {
+			pause = leastPause
+		}
+		r.source.options.Logger.Warn("read the database again from where it stands", "position", r.place.lsn, "cause", err, "pause", pause)
+		r.out.Problem(err)
+		if rest(ctx, pause) != nil {
+			return nil
+		}
+		pause = min(2*pause, mostPause)
+	}
+}
+
+// errRefused is wrapped by what the inlet says: what was in the batch is lost to this run.
+var errRefused = errors.New("hand over changes")
+
+// drop forgets a transaction that the session broke off in; the server sends it again from its beginning.
+func (r *run) drop() {
+	if r.batch.Len() > 0 || len(r.batch.Txns()) > 0 {
+		r.batch = r.out.Batch()
+	}
+	r.txn = openTxn{}
+	if r.moment != nil {
+		r.moment.close(context.Background())
+		r.moment = nil
+	}
+}
+
+// session connects, makes sure that slot and state fit, and streams until something breaks.
+func (r *run) session(ctx context.Context) error {
+	c, err := r.source.options.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
+	r.sql = c
+	if r.facts, err = r.source.preflight(ctx, c); err != nil {
+		return err
+	}
+	if err := r.adopt(r.facts.tables); err != nil {
+		return err
+	}
+	if r.target == 0 {
+		if r.target, err = r.now(ctx); err != nil {
+			return err
+		}
+	}
+	conn, err := r.source.options.connectReplication(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Conn().Close() }()
+	system, err := identify(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := r.source.ensurePublication(ctx, c, r.facts); err != nil {
+		return err
+	}
+	if err := r.prepare(ctx, system); err != nil {
+		return err
+	}
+	if r.moment != nil && r.moment.at <= r.place.lsn {
+		if err := r.readTables(ctx); err != nil {
+			return err
+		}
+	}
+	return r.stream(ctx, conn)
+}
+
+// now is the place where the log stands.
+func (r *run) now(ctx context.Context) (LSN, error) {
+	query := "SELECT pg_catalog.pg_current_wal_lsn()::text"
+	if r.facts.standby {
+		query = "SELECT pg_catalog.pg_last_wal_replay_lsn()::text"
+	}
+	var text string
+	if err := r.sql.QueryRow(ctx, query).Scan(&text); err != nil {
+		return 0, fmt.Errorf("ask where the log stands: %w", err)
+	}
+	return ParseLSN(text)
+}
+
+// adopt takes the tables as the flow was planned with them, and makes sure that they are still so.
+func (r *run) adopt(found []*table) error {
+	planned := r.source.planned()
+	if planned == nil {
+		planned = found
+	}
+	r.tables, r.carried, r.byOID, r.bindings = planned, nil, map[uint32]int{}, map[uint32]*binding{}
+	for i, t := range planned {
+		carried := make([]int, len(t.columns))
+		for c := range carried {
+			carried[c] = c
+		}
+		if r.start.Columns != nil && i < len(r.start.Columns) && r.start.Columns[i] != nil {
+			carried = r.start.Columns[i]
+		}
+		r.carried = append(r.carried, carried)
+		r.byOID[t.oid] = i
+		if err := t.same(found[i], carried); err != nil {
+			return err
+		}
+		t.where = found[i].where
+	}
+	return nil
+}
+
+// changed is the fault of a table that is not what the flow was planned with.
+func changed(format string, args ...any) error {
+	return &cdc.SourceError{Code: "schema_changed", Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cdc.ErrChanged),
+		Hint: "start the flow again: it is checked against the tables as they are now; nothing is lost"}
+}
+
+// same makes sure that the columns that are carried, and the key, are still what they were.
+func (t *table) same(now *table, carried []int) error {
+	if t.oid != now.oid {
+		return changed("table %s was made anew", t.plain())
+	}
+	keys := func(x *table) []string { return x.names(x.key) }
+	if !slices.Equal(keys(t), keys(now)) {
+		return changed("the key of table %s is no longer (%s)", t.plain(), t.names(t.key))
+	}
+	for _, at := range append(slices.Clone(carried), t.key...) {
+		c := t.columns[at]
+		i := slices.IndexFunc(now.columns, func(x column) bool { return x.name == c.name })
+		if i < 0 {
+			return changed("column %s of table %s is gone", c.name, t.plain())
+		}
+		if n := now.columns[i]; n.declared != c.declared || n.modifier != c.modifier {
+			return changed("column %s of table %s is now %s, and was %s", c.name, t.plain(), n.native, c.native)
+		}
+	}
+	return nil
+}
+
+// prepare decides where the stream begins and what is read at which moment. Whatever it makes on the server
+// is made by the order publication, slot: the server decodes by the catalog as it stood then.
+func (r *run) prepare(ctx context.Context, system systemFacts) error {
+	o := &r.source.options
+	x, err := readSlot(ctx, r.sql, o.Slot)
+	if err != nil {
+		return err
+	}
+	fresh := r.place.system == 0
+	if !fresh {
+		if err := r.guard(x, system); err != nil {
+			if r.reread {
+				return err
+			}
+			r.source.options.Logger.Warn("the tables are read again", "cause", err)
+			fresh = true
+		}
+	}
+	if fresh {
+		if x, err = r.usable(ctx, x); err != nil {
+			return err
+		}
+	}
+	if err := r.choose(fresh); err != nil {
+		return err
+	}
+	switch {
+	case fresh && x == nil:
+		if r.moment, err = r.createSlot(ctx, slotSpec{name: o.Slot, failover: !r.facts.standby, version: r.facts.version}); err != nil {
+			return err
+		}
+		r.place = place{lsn: r.moment.at, tables: r.place.tables}
+	case fresh:
+		r.place = place{lsn: x.confirmed, tables: r.place.tables}
+	}
+	r.place.system, r.place.timeline = systemSum(system.identifier), system.timeline
+	if len(r.pending) > 0 && r.moment == nil {
+		r.moment, err = r.createSlot(ctx, slotSpec{name: temporaryName(o.Slot), temporary: true, version: r.facts.version})
+		return err
+	}
+	if len(r.pending) == 0 && r.moment != nil {
+		r.moment.close(ctx)
+		r.moment = nil
+	}
+	return nil
+}
+
+// usable makes room for a slot where the one that is there cannot serve.
+func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
+	o := &r.source.options
+	switch {
+	case x == nil:
+		return nil, nil
+	case x.plugin != "pgoutput" || x.database != r.facts.database:
+		return nil, wrong("slot_taken", "give the source another `slot:`", "slot %s exists and is of plugin %q and database %q", o.Slot, x.plugin, x.database)
+	case x.lost():
+		return nil, dropSlot(ctx, r.sql, o.Slot)
+	}
+	return x, nil
+}
+
+// choose says which tables are to be read: all of them at first and for a rescan, else those that the flow
+// has gained.
+func (r *run) choose(fresh bool) error {
+	r.pending = map[uint32]bool{}
+	if fresh || !r.reread {
+		r.place.tables = nil
+	}
+	held := len(r.place.tables)
+	r.place.keep(func(oid uint32) bool { _, ok := r.byOID[oid]; return ok })
+	left := held - len(r.place.tables)
+	first := fresh && r.reread
+	for _, t := range r.tables {
+		h, ok := r.place.held(t.oid)
+		switch {
+		case ok && h.where == whereSum(t.where):
+		case ok:
+			return r.again("the condition of table %s has changed", t.plain())
+		case left > 0:
+			return r.again("table %s was made anew, or is another one than before", t.plain())
+		case first && r.source.options.Snapshot == SnapshotNever:
+			r.place.tables = append(r.place.tables, heldTable{oid: t.oid, where: whereSum(t.where)})
+		default:
+			r.pending[t.oid] = true
+		}
+	}
+	slices.SortFunc(r.place.tables, func(a, b heldTable) int { return compareHeld(a, b.oid) })
+	return nil
+}
+
+// again asks for a rescan: rows that are held may have to go.
+func (r *run) again(format string, args ...any) error {
+	return &cdc.SourceError{Code: "data_guard", Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cdc.ErrReread),
+		Hint: "`freshet reset <flow> --source NAME --yes` has the tables read again at the next run, and writes just what differs"}
+}
+
+// flush hands over what the batch holds.
+func (r *run) flush(ctx context.Context) error {
+	if r.batch.Len() == 0 && len(r.batch.Txns()) == 0 {
+		return nil
+	}
+	if err := r.put(ctx, r.batch); err != nil {
+		return err
+	}
+	r.batch = r.out.Batch()
+	return nil
+}
+
+func (r *run) put(ctx context.Context, b *cdc.Batch) error {
+	if err := r.out.Put(ctx, b); err != nil {
+		return fmt.Errorf("%w: %w", errRefused, err)
+	}
+	return nil
+}

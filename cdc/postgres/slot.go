@@ -1,0 +1,246 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// slot is what the catalog says of a replication slot.
+type slot struct {
+	plugin    string
+	database  string
+	activePID int32 // 0: nobody uses it
+	temporary bool
+	confirmed LSN
+	walStatus string
+	safeBytes *int64 // until it may be lost; nil: without bound
+	kept      int64  // bytes of log that it holds back
+}
+
+const slotQuery = `SELECT coalesce(plugin, ''), coalesce(database, ''), coalesce(active_pid, 0), temporary, coalesce(confirmed_flush_lsn, '0/0')::text,
+	coalesce(wal_status, ''), safe_wal_size, CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0
+	ELSE coalesce(pg_catalog.pg_current_wal_lsn() - restart_lsn, 0)::int8 END
+FROM pg_catalog.pg_replication_slots WHERE slot_name = $1`
+
+// readSlot looks a slot up; nil where there is none.
+func readSlot(ctx context.Context, c *pgx.Conn, name string) (*slot, error) {
+	x := &slot{}
+	var confirmed string
+	err := c.QueryRow(ctx, slotQuery, name).Scan(&x.plugin, &x.database, &x.activePID, &x.temporary, &confirmed, &x.walStatus, &x.safeBytes, &x.kept)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil {
+		x.confirmed, err = ParseLSN(confirmed)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look up slot %s: %w", name, err)
+	}
+	return x, nil
+}
+
+func (x *slot) lost() bool { return x.walStatus == "lost" }
+
+// dropSlot drops a slot that nobody uses. One that the server still holds for a client that is gone is
+// waited for.
+func dropSlot(ctx context.Context, c *pgx.Conn, name string) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		_, err := c.Exec(ctx, "SELECT pg_catalog.pg_drop_replication_slot($1)", name)
+		switch {
+		case err == nil, sqlState(err) == stateUndefined:
+			return nil
+		case sqlState(err) != stateInUse || pause > time.Second/2:
+			return fmt.Errorf("drop slot %s: %w", name, err)
+		}
+		if err := rest(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// rest waits, or returns the error of ctx.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// moment is a snapshot of the database together with its place in the log: it shows just what committed
+// before at. It lasts as long as its connection does nothing else.
+type moment struct {
+	conn *pgconn.PgConn
+	name string
+	at   LSN
+}
+
+func (m *moment) close(ctx context.Context) {
+	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer stop()
+	_ = m.conn.Close(closing)
+}
+
+// slotSpec says which slot is made.
+type slotSpec struct {
+	name      string
+	temporary bool
+	failover  bool // it goes along with a failover, where the server can
+	version   int
+}
+
+func (s slotSpec) statement() string {
+	kind, options := "", "EXPORT_SNAPSHOT"
+	if s.temporary {
+		kind = " TEMPORARY"
+	}
+	if s.version >= 150000 {
+		options = "(SNAPSHOT 'export')"
+		if s.failover && s.version >= 170000 {
+			options = "(SNAPSHOT 'export', FAILOVER true)"
+		}
+	}
+	return fmt.Sprintf("CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", quoted(s.name), kind, options)
+}
+
+// createSlot makes a slot and the moment at which it begins. The server waits for every transaction that is
+// under way; what it waits for is told as a problem.
+func (r *run) createSlot(ctx context.Context, spec slotSpec) (*moment, error) {
+	conn, err := r.source.options.connectReplication(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &moment{conn: conn}
+	waiting, answered := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { r.watchCreation(waiting, spec.name) })
+	results, err := conn.Exec(ctx, spec.statement()).ReadAll()
+	answered()
+	watcher.Wait()
+	if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3) {
+		err = errors.New("the server's answer has another shape")
+	}
+	if err == nil {
+		row := results[0].Rows[0]
+		m.name = string(row[2])
+		m.at, err = ParseLSN(string(row[1]))
+	}
+	if err != nil {
+		m.close(ctx)
+		return nil, r.slotFault(spec.name, err)
+	}
+	return m, nil
+}
+
+func (r *run) slotFault(name string, err error) error {
+	told := fmt.Errorf("make slot %s: %w", name, err)
+	switch sqlState(err) {
+	case stateNoPrivilege:
+		return &cdc.SourceError{Code: "rights", Err: told, Hint: r.source.options.grantReplication()}
+	case stateLimit:
+		return &cdc.SourceError{Code: "no_slots", Err: told,
+			Hint: "drop a slot that nobody uses (SELECT * FROM pg_replication_slots), or ALTER SYSTEM SET max_replication_slots = … and restart the server"}
+	}
+	return told
+}
+
+// watchCreation tells which transactions the making of a slot waits for.
+func (r *run) watchCreation(ctx context.Context, name string) {
+	if rest(ctx, 3*time.Second) != nil {
+		return
+	}
+	c, err := r.source.options.connect(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
+	for ctx.Err() == nil {
+		rows, err := c.Query(ctx, `SELECT pid::text || ' (' || coalesce(usename::text, '?') || ', since ' || to_char(now() - xact_start, 'HH24:MI:SS') || ')'
+			FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() ORDER BY xact_start LIMIT 5`)
+		if err != nil {
+			return
+		}
+		pids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return
+		}
+		if len(pids) > 0 {
+			r.out.Problem(fmt.Errorf("make slot %s: the server waits for the transactions of pid %s to end", name, strings.Join(pids, ", ")))
+		}
+		if rest(ctx, 2*time.Second) != nil {
+			return
+		}
+	}
+}
+
+// gap is a break in what the slot can give.
+func (r *run) gap(format string, args ...any) error {
+	o := &r.source.options
+	err := fmt.Errorf("slot %s of publication %s: %s: %w", o.Slot, o.Publication, fmt.Sprintf(format, args...), cdc.ErrGap)
+	if o.OnSlotLost == SlotLostResnapshot {
+		err = fmt.Errorf("%w; %w", err, cdc.ErrReread)
+	}
+	return &cdc.SourceError{Code: "data_guard", Err: err,
+		Hint: "changes may have been missed. `freshet reset <flow> --source NAME --yes` has the tables read again at the next run, and writes just what differs; " +
+			"on_slot_lost: resnapshot does so without asking"}
+}
+
+// guard makes sure that the slot continues what is held (I10). A nil slot has to be made.
+func (r *run) guard(x *slot, system systemFacts) error {
+	p := &r.place
+	switch {
+	case p.system != systemSum(system.identifier):
+		return r.gap("the server is another one than the one that was read")
+	case p.timeline != system.timeline && r.facts.version < 170000, p.timeline > system.timeline:
+		return r.gap("the server is on timeline %d, and timeline %d was read", system.timeline, p.timeline)
+	case p.lsn > system.flushed:
+		return r.gap("the server's log ends at %s, and what is held was read up to %s: it may be an older copy", system.flushed, p.lsn)
+	case x == nil:
+		return r.gap("it is gone")
+	case x.plugin != "pgoutput" || x.database != r.facts.database:
+		return r.gap("it is of plugin %q and database %q", x.plugin, x.database)
+	case x.lost():
+		return r.gap("the server has removed the log that it needs (max_slot_wal_keep_size)")
+	case x.confirmed > p.lsn:
+		return r.gap("it is at %s, ahead of what is held, %s: it was moved, or made anew", x.confirmed, p.lsn)
+	}
+	return nil
+}
+
+// systemFacts identify a server.
+type systemFacts struct {
+	identifier string
+	timeline   uint32
+	flushed    LSN
+}
+
+// identify asks a replication connection which server it is.
+func identify(ctx context.Context, c *pgconn.PgConn) (systemFacts, error) {
+	results, err := c.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
+	if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3) {
+		err = errors.New("the server's answer has another shape")
+	}
+	if err != nil {
+		return systemFacts{}, fmt.Errorf("identify the server: %w", err)
+	}
+	row := results[0].Rows[0]
+	timeline, err := strconv.ParseUint(string(row[1]), 10, 32)
+	if err != nil {
+		return systemFacts{}, fmt.Errorf("identify the server: %w", err)
+	}
+	flushed, err := ParseLSN(string(row[2]))
+	return systemFacts{identifier: string(row[0]), timeline: uint32(timeline), flushed: flushed}, err
+}
