@@ -5,24 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/freshet/freshet/backpressure"
 )
 
 // BatcherOptions bounds the requests to one model. A zero field has the default named with it.
 type BatcherOptions struct {
-	// Rows is the most texts in one request; 64.
+	// Governor decides when a request may leave, and how many at once; one with the defaults of its own when
+	// nil. It may be shared with others who ask the same model.
+	Governor *backpressure.Governor
+
+	// Rows is the most calls in one request; 64.
 	Rows int
 
-	// Tokens is the most tokens in one request, by [EstimateTokens]; 16384. A text that is longer
-	// goes alone.
+	// Tokens is the most tokens in one request, by the answerer's estimate; 16384. A longer call goes alone.
 	Tokens int
 
-	// Concurrency is the most requests in flight; 8.
-	Concurrency int
+	// Padded says that the model pads every text of a request to the longest one. A request is then counted
+	// as its rows times its longest text, and made of texts of like length.
+	Padded bool
+
+	// Weights are the shares of the stages that ask this model; 1 for those not named.
+	Weights map[string]int
 
 	// Timeout is how long one request may take until its reply is complete; 30 s.
 	Timeout time.Duration
+
+	// Canary asks for a fixed text now and then; the zero Canary never does.
+	Canary Canary
 
 	// Done takes the results of a reply as soon as it is complete, also while Drain waits and after
 	// the context of Run has ended. It is required, called by several goroutines at once, and may
@@ -41,11 +54,11 @@ func (o BatcherOptions) withDefaults() BatcherOptions {
 	if o.Tokens <= 0 {
 		o.Tokens = 16384
 	}
-	if o.Concurrency <= 0 {
-		o.Concurrency = 8
-	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
+	}
+	if o.Governor == nil {
+		o.Governor = backpressure.New(backpressure.Options{Deadline: o.Timeout})
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -53,13 +66,14 @@ func (o BatcherOptions) withDefaults() BatcherOptions {
 	return o
 }
 
-// Batcher coalesces calls into requests for one model, keeps the model's limits, waits out its
-// outages, and separates a rejected text from its siblings.
+// Batcher coalesces calls into requests for one model, asks its governor when they may leave, lets calls
+// wait while the model is out, and separates a rejected text from its siblings.
 //
 // A free slot sends what there is at once; while all slots are busy the next requests fill. So there
 // is no timer on the way of a lone call, and no half-empty request under load.
 type Batcher struct {
-	embedder Embedder
+	answerer Answerer
+	governor *backpressure.Governor
 	options  BatcherOptions
 
 	wake     chan struct{} // holds one: a change that Run has not seen yet
@@ -70,31 +84,49 @@ type Batcher struct {
 
 	mu        sync.Mutex
 	calls     map[[16]byte]*call // waiting or in flight
-	live      queue
-	rest      queue
-	parked    queue // calls that a probe has tried in this outage; others probe first
+	live      class
+	rest      class
+	tried     []*call // that a probe has carried in this outage; others probe first
 	pieces    []*piece
+	suspects  []*call // rejected alone, while nothing shows yet that it is not the model
+	doubted   bool    // it rejects every text: its word does not count
+	trusted   bool    // a person says that it does all the same
+	memory    memory
+	canary    canary
+	rejected  quarantine
+	credits   map[string]*backpressure.Credits
 	finishing int // calls whose results Done is taking
 	turns     int // live calls taken since the last one of the rest
-	gate      gate
 	stats     Stats
 	running   bool
 	draining  bool
 }
 
-// NewBatcher returns a batcher for the embedder's model. It sends nothing before Run.
-func NewBatcher(e Embedder, o BatcherOptions) *Batcher {
+// NewBatcher returns a batcher for the answerer's model. It sends nothing before Run.
+func NewBatcher(a Answerer, o BatcherOptions) *Batcher {
 	o = o.withDefaults()
-	return &Batcher{
-		embedder: e,
+	b := &Batcher{
+		answerer: a,
+		governor: o.Governor,
 		options:  o,
-		identity: e.Identity(),
+		identity: a.Identity(),
 		wake:     make(chan struct{}, 1),
 		cut:      make(chan struct{}),
 		ended:    make(chan struct{}),
 		calls:    make(map[[16]byte]*call),
-		gate:     newGate(o.Concurrency, time.Now()),
+		credits:  make(map[string]*backpressure.Credits),
+		memory:   memory{budget: o.Tokens, most: o.Tokens},
 	}
+	b.live, b.rest = newClass(&b.options), newClass(&b.options)
+	b.canary.due = o.Canary.Every > 0
+	return b
+}
+
+// Use has the calls of a stage counted on its credits. It is called before the first of them is submitted.
+func (b *Batcher) Use(stage string, c *backpressure.Credits) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.credits[stage] = c
 }
 
 // Submit adds calls. It never blocks; the caller bounds what it submits. A fingerprint that waits or
@@ -112,7 +144,11 @@ func (b *Batcher) Submit(calls []Call) {
 func (b *Batcher) submitLocked(c Call) {
 	known := b.calls[c.Fingerprint]
 	if known == nil {
-		known = &call{Call: c, tokens: EstimateTokens(c.Text)}
+		known = &call{Call: c, credits: b.credits[c.Stage], alone: b.rejected.has(c.Fingerprint)}
+		known.cost = b.answerer.Cost(known.asked())
+		if known.credits != nil {
+			known.credits.Take(known.amount())
+		}
 		b.calls[c.Fingerprint] = known
 		b.homeLocked(known).pushBack(known)
 		return
@@ -120,20 +156,23 @@ func (b *Batcher) submitLocked(c Call) {
 	// I7: one fingerprint, one call.
 	known.withdrawn = false
 	if c.Live && !known.Live {
+		waits := known.place == inLine
+		if waits {
+			known.line.remove(known)
+		}
 		known.Live = true
-		if known.queue == &b.rest {
-			b.rest.remove(known)
-			b.live.pushBack(known)
+		if waits {
+			b.homeLocked(known).pushBack(known)
 		}
 	}
 }
 
-// homeLocked returns the queue in which the call waits for its first attempt.
-func (b *Batcher) homeLocked(c *call) *queue {
+// homeLocked returns the line in which the call waits for its first attempt.
+func (b *Batcher) homeLocked(c *call) *line {
 	if c.Live {
-		return &b.live
+		return b.live.of(c.Stage)
 	}
-	return &b.rest
+	return b.rest.of(c.Stage)
 }
 
 // Withdraw drops the calls that are not in flight. A call in flight is awaited and its result handed
@@ -144,22 +183,43 @@ func (b *Batcher) Withdraw(fingerprints [][16]byte) (gone [][16]byte) {
 	defer b.mu.Unlock()
 	for _, fp := range fingerprints {
 		c := b.calls[fp]
-		switch {
-		case c == nil:
-			gone = append(gone, fp)
-			continue
-		case c.queue != nil:
-			c.queue.remove(c)
-		case c.piece != nil:
-			b.leavePieceLocked(c)
-		default:
+		if c != nil && !b.pullLocked(c) {
 			c.withdrawn = true
 			continue
 		}
-		delete(b.calls, fp)
+		if c != nil {
+			b.dropLocked(c)
+		}
 		gone = append(gone, fp)
 	}
 	return gone
+}
+
+// pullLocked takes a call from where it waits; false says that it is in flight.
+func (b *Batcher) pullLocked(c *call) bool {
+	switch c.place {
+	case inLine:
+		c.line.remove(c)
+	case inPiece:
+		b.leavePieceLocked(c)
+	case parked:
+		b.tried = remove(b.tried, c)
+	case suspected:
+		b.suspects = remove(b.suspects, c)
+	default:
+		return false
+	}
+	return true
+}
+
+func remove(calls []*call, c *call) []*call {
+	return slices.DeleteFunc(calls, func(x *call) bool { return x == c })
+}
+
+// dropLocked forgets a call that nobody wants any more.
+func (b *Batcher) dropLocked(c *call) {
+	c.release()
+	delete(b.calls, c.Fingerprint)
 }
 
 // Run sends what is submitted until ctx ends or Drain is called, and returns when every goroutine and
@@ -172,6 +232,7 @@ func (b *Batcher) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var requests sync.WaitGroup
+	defer b.governor.Watch(b.signal)()
 	defer func() {
 		cancel()
 		requests.Wait()
@@ -217,8 +278,9 @@ func (b *Batcher) launch(ctx context.Context, requests *sync.WaitGroup) (wait ti
 		return never, b.stats.InFlight == 0
 	}
 	for {
-		r, wait := b.nextLocked(time.Now())
+		r, wait := b.nextLocked()
 		if r == nil {
+			b.sentenceLocked(requests)
 			return wait, false
 		}
 		requests.Go(func() { b.perform(ctx, r) })
@@ -244,15 +306,6 @@ func (b *Batcher) Drain(ctx context.Context) error {
 		b.cutOnce.Do(func() { close(b.cut) })
 		return fmt.Errorf("await requests in flight: %w", context.Cause(ctx))
 	}
-}
-
-// Resume sends the next probe of an unavailable model at once: a person has dealt with its cause. A
-// Retry-After is waited for nevertheless.
-func (b *Batcher) Resume() {
-	b.mu.Lock()
-	b.gate.resume(time.Now())
-	b.mu.Unlock()
-	b.signal()
 }
 
 // signal makes Run look again. The channel holds one signal, which is enough: Run looks at everything.

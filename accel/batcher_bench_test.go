@@ -21,7 +21,7 @@ func (i instant) Embed(_ context.Context, texts []string) (accel.Reply, error) {
 // BenchmarkCall is what one call costs between Submit and Done, without the model.
 func BenchmarkCall(b *testing.B) {
 	var answered sync.WaitGroup
-	batcher := accel.NewBatcher(instant{make([][]float32, 64)}, accel.BatcherOptions{Done: func(rs []accel.Result) {
+	batcher := accel.NewBatcher(accel.Embeddings(instant{make([][]float32, 64)}), accel.BatcherOptions{Done: func(rs []accel.Result) {
 		answered.Add(-len(rs))
 	}})
 	ctx, cancel := context.WithCancel(b.Context())

@@ -14,7 +14,7 @@ import (
 // scenario is a load with faults, drawn at random. After healAfter the model answers every text but
 // those that it rejects.
 type scenario struct {
-	options  accel.BatcherOptions
+	options  setup
 	steps    []step
 	latency  time.Duration
 	faults   []int
@@ -34,7 +34,7 @@ const healAfter = 30 * time.Second
 func drawScenario(t *rapid.T) scenario {
 	text := rapid.Custom(func(t *rapid.T) string { return fmt.Sprint("t", rapid.IntRange(0, 60).Draw(t, "text")) })
 	s := scenario{
-		options: accel.BatcherOptions{
+		options: setup{
 			Rows:        rapid.IntRange(1, 16).Draw(t, "rows"),
 			Tokens:      rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "tokens"),
 			Concurrency: rapid.IntRange(1, 5).Draw(t, "concurrency"),

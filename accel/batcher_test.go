@@ -18,7 +18,7 @@ import (
 func TestALoneCallGoesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{})
+		b := start(t, m, setup{})
 		begun := time.Now()
 		b.Submit(callsOf(true, "alone"))
 		synctest.Wait()
@@ -37,7 +37,7 @@ func TestALoneCallGoesAtOnce(t *testing.T) {
 func TestRequestsFillWhileSlotsAreBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 10, Concurrency: 2})
+		b := start(t, m, setup{Rows: 10, Concurrency: 2})
 		b.warm()
 		before := len(m.requests())
 		var texts []string
@@ -61,7 +61,7 @@ func TestRequestsFillWhileSlotsAreBusy(t *testing.T) {
 func TestConcurrencyStartsWithOneRequestAndDoubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 1, Concurrency: 8})
+		b := start(t, m, setup{Rows: 1, Concurrency: 8})
 		b.Submit(callsOf(false, numbered("t", 100)...))
 		time.Sleep(time.Minute)
 		begun := m.requests()[0].at
@@ -83,7 +83,7 @@ func TestConcurrencyStartsWithOneRequestAndDoubles(t *testing.T) {
 func TestTokensBoundARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 100, Tokens: 100, Concurrency: 1})
+		b := start(t, m, setup{Rows: 100, Tokens: 100, Concurrency: 1})
 		b.Submit(callsOf(false, "plug"))
 		synctest.Wait()
 		long := strings.Repeat("x", 1000)
@@ -105,7 +105,7 @@ func TestTokensBoundARequest(t *testing.T) {
 func TestLiveCallsGoFirstAndTheRestKeepsAShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 8, Concurrency: 1})
+		b := start(t, m, setup{Rows: 8, Concurrency: 1})
 		b.Submit(callsOf(false, "plug"))
 		synctest.Wait()
 		b.Submit(callsOf(false, numbered("rest ", 40)...))
@@ -132,7 +132,7 @@ func TestLiveCallsGoFirstAndTheRestKeepsAShare(t *testing.T) {
 func TestACallThatBecomesLiveOvertakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 1, Concurrency: 1})
+		b := start(t, m, setup{Rows: 1, Concurrency: 1})
 		b.Submit(callsOf(false, "plug"))
 		synctest.Wait()
 		b.Submit(callsOf(false, "a", "b", "c"))
@@ -153,7 +153,7 @@ func TestACallThatBecomesLiveOvertakes(t *testing.T) {
 func TestEqualFingerprintsAreOneCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 2})
+		b := start(t, m, setup{Rows: 2})
 		for range 100 {
 			b.Submit(callsOf(false, "a", "b", "a", "c"))
 			synctest.Wait()
@@ -175,7 +175,7 @@ func TestWithdrawnCallsAreNotSent(t *testing.T) {
 			}
 			return nil
 		}}
-		b := start(t, m, accel.BatcherOptions{Rows: 3, Concurrency: 1})
+		b := start(t, m, setup{Rows: 3, Concurrency: 1})
 		b.Submit(callsOf(false, "in flight"))
 		synctest.Wait()
 		b.Submit(callsOf(false, "kept", "fails", "back", "waits"))
@@ -200,7 +200,7 @@ func TestABlockedDoneHoldsItsSlotOnly(t *testing.T) {
 		m := &model{}
 		release := make(chan struct{})
 		var taken sync.Map
-		b := start(t, m, accel.BatcherOptions{Rows: 1, Concurrency: 2, Done: func(results []accel.Result) {
+		b := start(t, m, setup{Rows: 1, Concurrency: 2, Done: func(results []accel.Result) {
 			for _, r := range results {
 				if r.Fingerprint == fingerprint("slow") {
 					<-release
@@ -231,7 +231,7 @@ func TestACallAskedAgainWhileItsResultIsTakenIsNotSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{}
 		release := make(chan struct{})
-		b := start(t, m, accel.BatcherOptions{Done: func([]accel.Result) { <-release }})
+		b := start(t, m, setup{Done: func([]accel.Result) { <-release }})
 		b.Submit(callsOf(false, "asked"))
 		synctest.Wait()
 		b.Submit(callsOf(true, "asked"))
@@ -254,7 +254,7 @@ func TestACallAskedAgainWhileItsResultIsTakenIsNotSentAgain(t *testing.T) {
 func TestDrainAwaitsWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 2 * time.Second}
-		b := start(t, m, accel.BatcherOptions{Rows: 1, Concurrency: 1})
+		b := start(t, m, setup{Rows: 1, Concurrency: 1})
 		b.Submit(callsOf(false, "sent", "not sent"))
 		synctest.Wait()
 		begun := time.Now()
@@ -277,7 +277,7 @@ func TestDrainAwaitsWhatIsInFlight(t *testing.T) {
 func TestDrainCancelsWhatOutlastsItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{fault: holding("", errHang)}
-		b := start(t, m, accel.BatcherOptions{Timeout: time.Hour})
+		b := start(t, m, setup{Timeout: time.Hour})
 		b.Submit(callsOf(false, "hangs"))
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -297,7 +297,7 @@ func TestDrainCancelsWhatOutlastsItsContext(t *testing.T) {
 func TestRunEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Hour}
-		b := start(t, m, accel.BatcherOptions{Timeout: 2 * time.Hour})
+		b := start(t, m, setup{Timeout: 2 * time.Hour})
 		b.Submit(callsOf(false, "a"))
 		synctest.Wait()
 		b.cancel()
@@ -311,7 +311,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 }
 
 func TestDrainOfABatcherThatNeverRan(t *testing.T) {
-	b := accel.NewBatcher(&model{}, accel.BatcherOptions{Done: func([]accel.Result) {}})
+	b := accel.NewBatcher(accel.Embeddings(&model{}), accel.BatcherOptions{Done: func([]accel.Result) {}})
 	if err := b.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/backpressure"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -149,14 +150,36 @@ type bench struct {
 	at      map[[16]byte]time.Time
 }
 
+// setup is what a test wants of batcher and governor.
+type setup struct {
+	Rows, Tokens, Concurrency int
+	Timeout                   time.Duration
+	Padded                    bool
+	Weights                   map[string]int
+	Limits                    backpressure.Limits
+	Price                     backpressure.Price
+	Daily                     *backpressure.Money
+	Canary                    accel.Canary
+	Done                      func([]accel.Result)
+}
+
+func (s setup) governor() *backpressure.Governor {
+	return backpressure.New(backpressure.Options{Concurrency: s.Concurrency, Limits: s.Limits, Price: s.Price, Daily: s.Daily, Deadline: s.Timeout})
+}
+
+func (s setup) options() accel.BatcherOptions {
+	return accel.BatcherOptions{Governor: s.governor(), Rows: s.Rows, Tokens: s.Tokens, Timeout: s.Timeout, Padded: s.Padded,
+		Weights: s.Weights, Canary: s.Canary, Done: s.Done}
+}
+
 // start runs a batcher inside the test's bubble. The test ends it with stop or by Drain.
-func start(t *testing.T, m accel.Embedder, o accel.BatcherOptions) *bench {
+func start(t *testing.T, m accel.Embedder, s setup) *bench {
 	t.Helper()
 	b := &bench{run: make(chan error, 1), results: map[[16]byte][]accel.Result{}, at: map[[16]byte]time.Time{}}
-	if o.Done == nil {
-		o.Done = b.done
+	if s.Done == nil {
+		s.Done = b.done
 	}
-	b.Batcher = accel.NewBatcher(m, o)
+	b.Batcher = accel.NewBatcher(accel.Embeddings(m), s.options())
 	ctx, cancel := context.WithCancel(t.Context())
 	b.cancel = cancel
 	var running sync.WaitGroup

@@ -1,6 +1,8 @@
 package accel
 
-import "time"
+import (
+	"github.com/freshet/freshet/backpressure"
+)
 
 // Call is one text for the model.
 type Call struct {
@@ -12,84 +14,86 @@ type Call struct {
 
 	// Live calls go before the others, which keep a share of every request.
 	Live bool
+
+	// Stage is who asks. Calls of different stages get equal shares of the model's tokens, or shares by
+	// [BatcherOptions.Weights].
+	Stage string
 }
 
-// Result is the end of one call: a vector or a rejection.
+// Result is the end of one call: a vector, a text, or a rejection.
 type Result struct {
 	Fingerprint [16]byte
 
-	// Vector belongs to the receiver; vectors of one reply may share one array. Nil with an Err.
+	// Vector and Text belong to the receiver; vectors of one reply may share one array. Nil with an Err.
 	Vector []float32
+	Text   []byte
 
 	// Model is the name that the server gave itself in the reply; see [Reply].
 	Model string
 
-	// Err is nil or an [*Error] of kind Rejected. Outages are never results.
+	// Err is nil or an [*Error] that is final for this call. Outages are never results.
 	Err error
 
 	// Attempts is the number of requests that carried the call.
 	Attempts int
 }
 
-// call is a Call on its way. It is in a queue, or in a piece, or in flight: then it is in neither.
+// callOverhead is what a call that waits costs in memory besides its text, in bytes.
+const callOverhead = 256
+
+// call is a Call on its way. It waits in a line, or in a piece, or is parked, or is a suspect, or is in
+// flight: then it is in none of them.
 type call struct {
 	Call
-	tokens    int
+	turn      Turn
+	cost      backpressure.Cost
 	attempts  int
+	alone     bool // it was rejected before: it goes without siblings
 	withdrawn bool // in flight, and not wanted any more: a failure ends it
 
-	queue      *queue
-	prev, next *call
+	credits *backpressure.Credits // nil: nobody counts
+	holding backpressure.Holding
+
+	place      place
+	line       *line
+	prev, next *call // in the line
+	sorted     bool  // it is in the window of its line
 	piece      *piece
+	verdict    *Error // of a suspect
 }
 
-// queue is an intrusive list, so that a call is withdrawn from its midst at once and leaves nothing behind.
-type queue struct {
-	head, tail *call
+// place is where a call is.
+type place uint8
+
+const (
+	inFlight place = iota
+	inLine
+	inPiece
+	parked
+	suspected
+)
+
+// tokens are what the call counts in a request.
+func (c *call) tokens() int { return int(c.cost.Input + c.cost.Output) }
+
+func (c *call) asked() Asked { return Asked{Text: c.Text, Turn: c.turn} }
+
+func (c *call) amount() backpressure.Amount {
+	return backpressure.Amount{Rows: 1, Bytes: int64(len(c.Text)) + callOverhead, Tokens: int64(EstimateTokens(c.Text))}
 }
 
-func (q *queue) empty() bool { return q.head == nil }
-
-func (q *queue) pushBack(c *call) {
-	c.queue, c.prev, c.next = q, q.tail, nil
-	if q.tail == nil {
-		q.head = c
-	} else {
-		q.tail.next = c
+// hold tells the credits where the call is now.
+func (c *call) hold(to backpressure.Holding) {
+	if c.credits != nil && c.holding != to {
+		c.credits.Move(c.amount(), c.holding, to)
 	}
-	q.tail = c
+	c.holding = to
 }
 
-func (q *queue) pushFront(c *call) {
-	c.queue, c.prev, c.next = q, nil, q.head
-	if q.head == nil {
-		q.tail = c
-	} else {
-		q.head.prev = c
+// release gives the call's credits back.
+func (c *call) release() {
+	if c.credits != nil {
+		c.credits.Return(c.amount(), c.holding)
+		c.credits = nil
 	}
-	q.head = c
-}
-
-func (q *queue) remove(c *call) {
-	if c.prev == nil {
-		q.head = c.next
-	} else {
-		c.prev.next = c.next
-	}
-	if c.next == nil {
-		q.tail = c.prev
-	} else {
-		c.next.prev = c.prev
-	}
-	c.queue, c.prev, c.next = nil, nil, nil
-}
-
-// piece is what remains of a request that was not answered: calls that go out again together, at most
-// limit at a time. Halving the limit is how a rejected text, or one that breaks the server, is
-// separated from its siblings.
-type piece struct {
-	calls []*call
-	limit int
-	due   time.Time
-	delay time.Duration // the back-off that led to due; the next one grows from it
 }

@@ -1,6 +1,10 @@
 package accel
 
-import "context"
+import (
+	"context"
+
+	"github.com/freshet/freshet/backpressure"
+)
 
 // Embedder answers texts with vectors. Implementations are safe for concurrent use.
 type Embedder interface {
@@ -34,6 +38,9 @@ type Reply struct {
 
 	// Usage is what the model charged.
 	Usage Usage
+
+	// Announced are the limits that the server told of beside the reply.
+	Announced []backpressure.Announcement
 }
 
 // Usage counts the tokens that a model charged for.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"github.com/freshet/freshet/backpressure"
 )
 
 // Kind says what an [Error] means for the calls of its request and for the next requests.
@@ -26,6 +28,18 @@ const (
 	Quota
 	// UnknownModel: the server does not have that model (404). A person has to act.
 	UnknownModel
+	// OutOfMemory: the request was too much for the server's memory. Less of it may be answered; a text that
+	// is too much alone is rejected.
+	OutOfMemory
+	// Changed: another model answers under the same name. Nothing of its reply is kept, and nothing more is
+	// asked of it.
+	Changed
+	// Refused: the model declines to answer this input. Its final answer, not asked again.
+	Refused
+	// Truncated: the answer does not fit into the room for it, nor into twice as much.
+	Truncated
+	// Invalid: what the model answers is not what was asked for, nor when it is told so.
+	Invalid
 )
 
 // String returns the kind as the status reports it.
@@ -43,12 +57,33 @@ func (k Kind) String() string {
 		return "quota"
 	case UnknownModel:
 		return "unknown_model"
+	case OutOfMemory:
+		return "out_of_memory"
+	case Changed:
+		return "model_changed"
+	case Refused:
+		return "refused"
+	case Truncated:
+		return "truncated"
+	case Invalid:
+		return "invalid_output"
 	}
 	return "kind " + strconv.Itoa(int(k))
 }
 
-// needsPerson reports that time alone does not heal the error.
-func (k Kind) needsPerson() bool { return k == Auth || k == Quota || k == UnknownModel }
+// reason is the hindrance that an error of this kind puts up; empty when it puts up none that a person has
+// to end.
+func (k Kind) reason() backpressure.Reason {
+	switch k {
+	case Auth:
+		return backpressure.ReasonAuth
+	case Quota:
+		return backpressure.ReasonQuota
+	case UnknownModel:
+		return backpressure.ReasonUnknownModel
+	}
+	return ""
+}
 
 // Error is a request that a model did not answer. It never holds a credential and no more of a
 // server's reply than its short message.
@@ -61,6 +96,15 @@ type Error struct {
 	// RetryAfter is how long the server asked to be left alone, counted from the reply. Zero means
 	// that it did not ask.
 	RetryAfter time.Duration
+
+	// Announced are the limits that the server told of beside its refusal.
+	Announced []backpressure.Announcement
+
+	// Rows are the places in the request of the texts that were rejected, where the server names them.
+	Rows []int
+
+	// Reply is what a model answered that was refused, truncated or invalid, as it came.
+	Reply string
 
 	// Message says in one line what the server said or what was wrong with its reply.
 	Message string
@@ -88,7 +132,9 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports that the same call may succeed later without anyone acting.
-func (e *Error) Retryable() bool { return e.Kind == Unavailable || e.Kind == Malformed }
+func (e *Error) Retryable() bool {
+	return e.Kind == Unavailable || e.Kind == Malformed || e.Kind == OutOfMemory
+}
 
 // Hint says what a user can do about the error; empty when waiting is all there is to do.
 func (e *Error) Hint() string {
@@ -97,6 +143,8 @@ func (e *Error) Hint() string {
 		return "check the model's api_key and what it is allowed to do, then resume the flow"
 	case Quota:
 		return "raise the account's quota with the provider, then resume the flow"
+	case Changed:
+		return "embed everything anew with the model as it is now, or bring the old one back"
 	case UnknownModel:
 		return "check the model's name and base_url; the server lists its models under /models"
 	}

@@ -16,7 +16,7 @@ func ExampleBatcher() {
 		return
 	}
 	results := make(chan accel.Result, 3)
-	b := accel.NewBatcher(model, accel.BatcherOptions{Done: func(rs []accel.Result) {
+	b := accel.NewBatcher(accel.Embeddings(model), accel.BatcherOptions{Done: func(rs []accel.Result) {
 		for _, r := range rs {
 			results <- r
 		}

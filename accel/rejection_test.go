@@ -18,7 +18,7 @@ func TestARejectedTextIsFoundInFewRequestsAndItsSiblingsAreAnswered(t *testing.T
 				synctest.Test(t, func(t *testing.T) {
 					rejection := &accel.Error{Kind: accel.Rejected, Status: 400, Message: "no"}
 					m := &model{latency: time.Millisecond, fault: holding("poison", rejection)}
-					b := start(t, m, accel.BatcherOptions{Rows: 100, Concurrency: 2})
+					b := start(t, m, setup{Rows: 100, Concurrency: 2})
 					texts := numbered("t", n)
 					texts[at] = "poison"
 					b.Submit(callsOf(false, texts...))
@@ -49,7 +49,7 @@ func TestARejectedTextIsFoundInFewRequestsAndItsSiblingsAreAnswered(t *testing.T
 func TestSeveralRejectedTextsAreAllFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: time.Millisecond, fault: holding("poison", &accel.Error{Kind: accel.Rejected})}
-		b := start(t, m, accel.BatcherOptions{Concurrency: 4})
+		b := start(t, m, setup{Concurrency: 4})
 		var texts []string
 		for i := range 64 {
 			if i%16 == 3 {

@@ -2,165 +2,237 @@ package accel
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"slices"
 	"time"
+
+	"github.com/freshet/freshet/backpressure"
 )
 
-// restShare is how often a call of the rest is taken while live calls wait: one of eight.
-const restShare = 8
+const (
+	// restShare is how often a call of the rest is taken while live calls wait: one of eight.
+	restShare = 8
+	// never is a wait that no time ends: something else has to happen first.
+	never = time.Duration(-1)
+)
 
 // request is what one slot sends.
 type request struct {
-	calls []*call
-	pass  pass
-	delay time.Duration // the back-off that its calls have behind them
+	calls  []*call
+	permit *backpressure.Permit
+	delay  time.Duration // the back-off that its calls have behind them
+	retry  bool
+	canary bool
+	padded int // tokens, with what a model that pads adds
 }
 
 // nextLocked takes the next request that may leave, or returns when to look again.
-func (b *Batcher) nextLocked(now time.Time) (*request, time.Duration) {
-	if wait := b.gate.admit(now, b.stats.InFlight); wait != 0 {
-		return nil, wait
+func (b *Batcher) nextLocked() (*request, time.Duration) {
+	now := time.Now()
+	if r := b.canaryLocked(now); r != nil {
+		return b.admitLocked(backpressure.Ask{First: r.calls[0].cost}, func(*backpressure.Room) *request {
+			b.canary.asking = true
+			return r
+		})
 	}
-	r, wait := b.takeLocked(now)
-	if r == nil {
-		return nil, wait
+	if b.canary.due {
+		return nil, never // its answer comes first
 	}
-	r.pass = b.gate.sent()
-	for _, c := range r.calls {
-		c.attempts++
-	}
-	b.stats.Requests++
-	b.stats.InFlight++
-	b.stats.InFlightCalls += len(r.calls)
-	return r, 0
-}
-
-// takeLocked takes one call for a probe, else a piece that is due, else new calls.
-func (b *Batcher) takeLocked(now time.Time) (*request, time.Duration) {
-	if b.gate.open {
-		if c := b.probeLocked(); c != nil {
-			return &request{calls: []*call{c}}, 0
+	if b.governor.Probing() {
+		c := b.probeLocked()
+		if c == nil {
+			return nil, never
 		}
-		return nil, never
+		return b.admitLocked(backpressure.Ask{First: c.cost}, func(*backpressure.Room) *request {
+			b.pullLocked(c)
+			return &request{calls: []*call{c}}
+		})
 	}
 	p, wait := b.duePieceLocked(now)
 	if p != nil {
-		return b.cutLocked(p), 0
+		ask := backpressure.Ask{First: p.calls[0].cost, Want: p.calls[0].cost, Retry: p.retry}
+		r, again := b.admitLocked(ask, func(room *backpressure.Room) *request { return b.cutLocked(p, room) })
+		if r != nil {
+			return r, 0
+		}
+		wait = again
 	}
-	if calls := b.fillLocked(); len(calls) > 0 {
-		return &request{calls: calls}, 0
+	c := b.headLocked(0)
+	if c == nil {
+		return nil, wait
 	}
-	return nil, wait
+	r, again := b.admitLocked(backpressure.Ask{First: c.cost, Want: b.wantLocked()}, b.fillLocked)
+	if r == nil && (wait == never || again != never && again < wait) {
+		wait = again
+	}
+	return r, wait
 }
 
-// probeLocked takes one call: of a piece, else a live one, else one of the rest; each in its turn, so
+// wantLocked is the cost of all that waits and would fit into one request.
+func (b *Batcher) wantLocked() backpressure.Cost {
+	return backpressure.Cost{
+		Rows:  int64(min(b.options.Rows, b.live.count+b.rest.count)),
+		Input: int64(min(b.memory.budget, b.live.cost+b.rest.cost)),
+	}
+}
+
+// admitLocked asks the governor for one request, gathered by pick.
+func (b *Batcher) admitLocked(ask backpressure.Ask, pick func(*backpressure.Room) *request) (*request, time.Duration) {
+	var r *request
+	permit, wait := b.governor.Admit(ask, func(room *backpressure.Room) backpressure.Cost {
+		r = pick(room)
+		var cost backpressure.Cost
+		for _, c := range r.calls {
+			cost = cost.Plus(c.cost)
+		}
+		return cost
+	})
+	if permit == nil {
+		return nil, wait
+	}
+	r.permit = permit
+	longest := 0
+	for _, c := range r.calls {
+		c.attempts++
+		c.hold(backpressure.InFlight)
+		longest = max(longest, c.tokens())
+		b.stats.RealTokens += int64(c.tokens())
+	}
+	r.padded = longest * len(r.calls)
+	b.stats.PaddedTokens += int64(r.padded)
+	b.stats.Requests++
+	b.stats.InFlight++
+	if !r.canary {
+		b.stats.InFlightCalls += len(r.calls)
+	}
+	if r.retry {
+		b.stats.Retries++
+	}
+	return r, 0
+}
+
+// probeLocked names one call: of a piece, else a live one, else one of the rest; each in its turn, so
 // that a single text that breaks the server cannot pass for an outage for ever.
 func (b *Batcher) probeLocked() *call {
 	if len(b.pieces) > 0 {
-		c := b.pieces[0].calls[0]
-		b.leavePieceLocked(c)
-		return c
+		return b.pieces[0].calls[0]
 	}
 	if b.live.empty() && b.rest.empty() {
 		b.unparkLocked()
 	}
-	for _, q := range []*queue{&b.live, &b.rest} {
-		if c := q.head; c != nil {
-			q.remove(c)
-			return c
-		}
-	}
-	return nil
+	return b.headLocked(0)
 }
 
-// unparkLocked gives the calls that probes have tried back to their queues, to the front, where they were.
+// unparkLocked gives the calls that probes have tried back to their lines, to the front, where they were.
 func (b *Batcher) unparkLocked() {
-	for c := b.parked.tail; c != nil; c = b.parked.tail {
-		b.parked.remove(c)
-		b.homeLocked(c).pushFront(c)
+	for i := len(b.tried) - 1; i >= 0; i-- {
+		b.homeLocked(b.tried[i]).pushFront(b.tried[i])
 	}
+	b.tried = nil
 }
 
-// duePieceLocked returns the piece that has waited longest, or how long the next one has to wait.
-func (b *Batcher) duePieceLocked(now time.Time) (*piece, time.Duration) {
-	if len(b.pieces) == 0 {
-		return nil, never
+// headLocked is the new call that has its turn: live ones first, with every eighth from the rest, so that
+// neither starves. It is nil when no new call waits.
+func (b *Batcher) headLocked(like int) *call {
+	switch {
+	case b.live.empty() && b.rest.empty():
+		return nil
+	case b.live.empty(), !b.rest.empty() && b.turns >= restShare-1:
+		return b.rest.next(like)
 	}
-	first := slices.MinFunc(b.pieces, func(x, y *piece) int { return x.due.Compare(y.due) })
-	if wait := first.due.Sub(now); wait > 0 {
-		return nil, wait
+	return b.live.next(like)
+}
+
+// shape is what a request is made of so far.
+type shape struct {
+	rows, tokens, longest int
+	cost                  backpressure.Cost
+}
+
+// fits reports whether one more call may go along. The first one always may.
+func (b *Batcher) fits(s *shape, c *call, room *backpressure.Room) bool {
+	if s.rows == 0 {
+		return true
 	}
-	return first, 0
+	size := s.tokens + c.tokens()
+	if b.options.Padded {
+		size = (s.rows + 1) * max(s.longest, c.tokens())
+	}
+	return s.rows < b.options.Rows && size <= b.memory.budget && !c.alone && room.Holds(s.cost.Plus(c.cost))
+}
+
+func (s *shape) add(c *call) {
+	s.rows++
+	s.tokens += c.tokens()
+	s.longest = max(s.longest, c.tokens())
+	s.cost = s.cost.Plus(c.cost)
 }
 
 // cutLocked takes as many calls from the front of a piece as may go together.
-func (b *Batcher) cutLocked(p *piece) *request {
-	n := min(p.limit, len(p.calls))
-	r := &request{calls: slices.Clone(p.calls[:n]), delay: p.delay}
-	p.calls = slices.Delete(p.calls, 0, n)
-	for _, c := range r.calls {
-		c.piece = nil
+func (b *Batcher) cutLocked(p *piece, room *backpressure.Room) *request {
+	r := &request{delay: p.delay, retry: p.retry}
+	var s shape
+	for _, c := range p.calls[:min(p.limit, len(p.calls))] {
+		if !b.fits(&s, c, room) {
+			break
+		}
+		s.add(c)
+		r.calls = append(r.calls, c)
+		if c.alone {
+			break
+		}
 	}
-	b.dropEmptyLocked(p)
+	b.dropPieceLocked(p, len(r.calls))
 	return r
 }
 
-func (b *Batcher) leavePieceLocked(c *call) {
-	p := c.piece
-	i := slices.Index(p.calls, c)
-	p.calls = slices.Delete(p.calls, i, i+1)
-	c.piece = nil
-	b.dropEmptyLocked(p)
-}
-
-func (b *Batcher) dropEmptyLocked(p *piece) {
-	if len(p.calls) == 0 {
-		i := slices.Index(b.pieces, p)
-		b.pieces = slices.Delete(b.pieces, i, i+1)
-	}
-}
-
-// fillLocked takes new calls up to the bounds of a request: live ones first, with every eighth from
-// the rest, so that neither starves.
-func (b *Batcher) fillLocked() []*call {
-	var calls []*call
-	for tokens := 0; len(calls) < b.options.Rows; {
-		q := &b.live
-		if q.empty() || !b.rest.empty() && b.turns >= restShare-1 {
-			q = &b.rest
+// fillLocked takes new calls up to the bounds of a request.
+func (b *Batcher) fillLocked(room *backpressure.Room) *request {
+	r := &request{}
+	var s shape
+	for {
+		c := b.headLocked(s.longest)
+		if c == nil || !b.fits(&s, c, room) {
+			return r
 		}
-		c := q.head
-		if c == nil || len(calls) > 0 && tokens+c.tokens > b.options.Tokens {
-			break
-		}
-		q.remove(c)
-		calls = append(calls, c)
-		tokens += c.tokens
 		b.turns++
-		if q == &b.rest {
+		if !c.Live {
 			b.turns = 0
+			b.rest.take(c)
+		} else {
+			b.live.take(c)
+		}
+		s.add(c)
+		r.calls = append(r.calls, c)
+		if c.alone {
+			return r
 		}
 	}
-	return calls
+}
+
+// waitingLocked is the number of calls that wait to be sent.
+func (b *Batcher) waitingLocked() int {
+	n := b.live.count + b.rest.count + len(b.tried)
+	for _, p := range b.pieces {
+		n += len(p.calls)
+	}
+	return n
 }
 
 // perform sends one request and deals with its outcome. The slot is free when Done has returned.
 func (b *Batcher) perform(ctx context.Context, r *request) {
-	texts := make([]string, len(r.calls))
+	asked := make([]Asked, len(r.calls))
 	for i, c := range r.calls {
-		texts[i] = c.Text
+		asked[i] = c.asked()
 	}
-	limited, cancel := context.WithTimeout(ctx, b.options.Timeout)
-	reply, err := b.embedder.Embed(limited, texts)
-	cancel()
-	if err == nil && len(reply.Vectors) != len(texts) {
-		wrong := fmt.Sprintf("%d vectors for %d texts", len(reply.Vectors), len(texts))
-		err = &Error{Kind: Malformed, Message: wrong}
+	var answers Answers
+	err := b.governor.Secure()
+	secured := err == nil
+	if secured {
+		limited, cancel := context.WithTimeout(ctx, b.options.Timeout)
+		answers, err = b.answerer.Answer(limited, asked)
+		cancel()
 	}
-	results, turn := b.settle(r, reply, err, ctx.Err() != nil)
-	b.report(turn)
+	results, told := b.settle(r, answers, err, !secured || ctx.Err() != nil)
+	b.report(told, err, secured)
 	if len(results) > 0 {
 		b.options.Done(results)
 	}
@@ -169,137 +241,4 @@ func (b *Batcher) perform(ctx context.Context, r *request) {
 	b.stats.InFlight--
 	b.mu.Unlock()
 	b.signal()
-}
-
-// turn is a change of the model's availability, told to the log outside the lock.
-type turn struct {
-	recovered bool
-	failure   *Error // opened an outage
-	until     time.Time
-}
-
-// settle files the calls of a request that is over: as results, or to be sent again. When stopped,
-// Run is ending and a failure says nothing about the model.
-func (b *Batcher) settle(r *request, reply Reply, err error, stopped bool) ([]Result, turn) {
-	now := time.Now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stats.InFlightCalls -= len(r.calls)
-	b.stats.Usage.add(reply.Usage)
-	if err == nil {
-		t := b.answeredLocked(r.pass, now)
-		b.stats.Calls += int64(len(r.calls))
-		return b.resultsLocked(r.calls, reply, nil), t
-	}
-	if stopped {
-		b.againLocked(r.calls, &piece{limit: len(r.calls), due: now, delay: r.delay})
-		return nil, turn{}
-	}
-	b.stats.Failures++
-	e := asError(err, b.options.Timeout)
-	if e.Kind == Rejected {
-		t := b.answeredLocked(r.pass, now)
-		if len(r.calls) > 1 {
-			b.againLocked(r.calls, &piece{limit: (len(r.calls) + 1) / 2, due: now, delay: r.delay})
-			return nil, t
-		}
-		b.stats.Rejected++
-		return b.resultsLocked(r.calls, Reply{}, e), t
-	}
-	return nil, b.failedLocked(r, now, e)
-}
-
-func (b *Batcher) answeredLocked(p pass, now time.Time) turn {
-	recovered := b.gate.answered(p, now)
-	if recovered {
-		b.unparkLocked()
-	}
-	return turn{recovered: recovered}
-}
-
-// resultsLocked makes the results of calls. Until Done has taken them the calls are still known: who
-// submits one again meanwhile gets this result and pays for no other (I7).
-func (b *Batcher) resultsLocked(calls []*call, reply Reply, err error) []Result {
-	results := make([]Result, len(calls))
-	for i, c := range calls {
-		results[i] = Result{Fingerprint: c.Fingerprint, Model: reply.Model, Err: err, Attempts: c.attempts}
-		if err == nil {
-			results[i].Vector = reply.Vectors[i]
-		}
-	}
-	b.finishing += len(calls)
-	return results
-}
-
-// forgetLocked ends the calls whose results Done has taken.
-func (b *Batcher) forgetLocked(results []Result) {
-	for i := range results {
-		delete(b.calls, results[i].Fingerprint)
-	}
-	b.finishing -= len(results)
-}
-
-// failedLocked files the calls of a request that an outage ended.
-func (b *Batcher) failedLocked(r *request, now time.Time, e *Error) turn {
-	opened, lone := b.gate.failed(r.pass, now, e)
-	p := &piece{limit: len(r.calls), due: now, delay: r.delay}
-	switch {
-	case r.pass.probe:
-		b.parkLocked(r.calls[0])
-		p = nil
-	case e.Retryable() && e.RetryAfter == 0:
-		p.delay = backoff(r.delay)
-		p.due = now.Add(p.delay)
-		if lone {
-			// The model had just answered others: one of these texts may be what breaks it.
-			p.limit = (p.limit + 1) / 2
-		}
-	}
-	if p != nil {
-		b.againLocked(r.calls, p)
-	}
-	if !opened {
-		return turn{}
-	}
-	return turn{failure: e, until: b.gate.probeAt}
-}
-
-// againLocked lets calls wait in p, except those that were withdrawn meanwhile.
-func (b *Batcher) againLocked(calls []*call, p *piece) {
-	for _, c := range calls {
-		if c.withdrawn {
-			delete(b.calls, c.Fingerprint)
-			continue
-		}
-		c.piece = p
-		p.calls = append(p.calls, c)
-	}
-	if len(p.calls) > 0 {
-		b.pieces = append(b.pieces, p)
-	}
-}
-
-// parkLocked lets the call of a failed probe wait behind those that have not been tried. A probe that
-// ends after the outage, answered by another one, waits in its queue again.
-func (b *Batcher) parkLocked(c *call) {
-	if c.withdrawn {
-		delete(b.calls, c.Fingerprint)
-		return
-	}
-	if !b.gate.open {
-		b.homeLocked(c).pushFront(c)
-		return
-	}
-	b.parked.pushBack(c)
-}
-
-func (b *Batcher) report(t turn) {
-	model := slog.String("model", b.identity.Provider+"/"+b.identity.Model)
-	switch {
-	case t.recovered:
-		b.options.Logger.Info("model answers again", model)
-	case t.failure != nil:
-		b.options.Logger.Warn("model unavailable", model, slog.Any("error", t.failure),
-			slog.Time("next_probe", t.until), slog.String("hint", t.failure.Hint()))
-	}
 }

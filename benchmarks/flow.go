@@ -42,7 +42,7 @@ func (f *flow) declare() (*stream.Flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	model := operators.NewRemote("instant", f.model, accel.BatcherOptions{Rows: 256})
+	model := operators.NewRemote("instant", f.model, operators.ModelOptions{BatcherOptions: accel.BatcherOptions{Rows: 256}})
 	embed, err := operators.NewEmbed(operators.EmbedConfig{Model: "instant", Text: `row.chunk`}, model)
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func (c *collected) take(answers []stream.Answer) {
 func TestRemoteAnswersCallsWithEncodedVectors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := &server{}, &collected{answers: map[stream.Fingerprint]stream.Answer{}}
-		m := operators.NewRemote("m", s, accel.BatcherOptions{})
+		m := operators.NewRemote("m", s, operators.ModelOptions{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if err := m.Run(t.Context(), c.take); err != nil {
@@ -83,8 +83,8 @@ func TestRemoteAnswersCallsWithEncodedVectors(t *testing.T) {
 				t.Errorf("%s: %v, %v, want %v", text, a.Result, a.Rejected, want)
 			}
 		}
-		var rejected *accel.Error
-		if a := c.answers[stream.FingerprintOf([]byte("bad"))]; !errors.As(a.Rejected, &rejected) || a.Result != nil {
+		var rejected *stream.Rejection
+		if a := c.answers[stream.FingerprintOf([]byte("bad"))]; !errors.As(a.Rejected, &rejected) || rejected.Code != "rejected" || a.Result != nil {
 			t.Errorf("the rejected text got %v, %v", a.Result, a.Rejected)
 		}
 		if h := m.Queue().Health(); !h.Available || h.InputTokens != 2 || h.Queued != 0 || h.InFlight != 0 {
@@ -106,7 +106,7 @@ func TestRemoteTellsWhatHindersIt(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &server{down: &accel.Error{Kind: c.kind, Message: "closed today"}}
 				ctx, cancel := context.WithCancel(t.Context())
-				m := operators.NewRemote("m", s, accel.BatcherOptions{})
+				m := operators.NewRemote("m", s, operators.ModelOptions{})
 				var wg sync.WaitGroup
 				wg.Go(func() {
 					if err := m.Run(ctx, func([]stream.Answer) { t.Error("an outage is no answer") }); err != nil {
@@ -128,7 +128,7 @@ func TestRemoteTellsWhatHindersIt(t *testing.T) {
 
 func TestRemoteGivesBackWhatItHasNotSent(t *testing.T) {
 	s := &server{}
-	m := operators.NewRemote("m", s, accel.BatcherOptions{})
+	m := operators.NewRemote("m", s, operators.ModelOptions{})
 	all := calls("a", "b")
 	m.Queue().Submit(all)
 	if gone := m.Queue().Withdraw([]stream.Fingerprint{all[0].Fingerprint}); !slices.Equal(gone, []stream.Fingerprint{all[0].Fingerprint}) {
@@ -142,7 +142,7 @@ func TestRemoteGivesBackWhatItHasNotSent(t *testing.T) {
 func TestRemoteCanBeRunAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
-		m := operators.NewRemote("m", s, accel.BatcherOptions{})
+		m := operators.NewRemote("m", s, operators.ModelOptions{})
 		for i := range 3 {
 			ctx, cancel := context.WithCancel(t.Context())
 			c := &collected{answers: map[stream.Fingerprint]stream.Answer{}}
@@ -165,8 +165,8 @@ func TestRemoteCanBeRunAgain(t *testing.T) {
 }
 
 func TestIdentityIsThatOfTheModelAndNotOfItsName(t *testing.T) {
-	one := operators.NewRemote("one", &server{}, accel.BatcherOptions{})
-	two := operators.NewRemote("two", &server{}, accel.BatcherOptions{Rows: 3})
+	one := operators.NewRemote("one", &server{}, operators.ModelOptions{})
+	two := operators.NewRemote("two", &server{}, operators.ModelOptions{BatcherOptions: accel.BatcherOptions{Rows: 3}})
 	if string(one.Identity()) != string(two.Identity()) || one.Dims() != 2 {
 		t.Errorf("identities %x and %x, want the same", one.Identity(), two.Identity())
 	}

@@ -44,11 +44,35 @@ type CallQueue interface {
 	Health() ModelHealth
 }
 
+// Remembering is a RemoteModel with something to remember beyond the life of a process: what it has used
+// and spent, until when it wants to be left alone, which model answered under its name.
+type Remembering interface {
+	RemoteModel
+	// Remember hands over what was kept last, nil at first, and where to keep what follows; keep returns
+	// when it is durable, and may be nil where nothing is going to be asked. It is called before Run.
+	// Afterwards Health counts since the beginning.
+	Remember(last []byte, keep func([]byte) error) error
+	// Revision is empty until a person has accepted that another model answers under the same name; from
+	// then on it is part of every fingerprint of the model's calls. It is that of what was remembered last.
+	Revision() []byte
+	// Accept makes of what was kept last what is to be kept instead, once a person accepts the model as it
+	// is now. changed is false where it is still the same.
+	Accept(last []byte) (next []byte, changed bool)
+}
+
+// Resuming is a RemoteModel that can be told that a person has dealt with what it was waiting for.
+type Resuming interface {
+	RemoteModel
+	// Resume asks the model again at once, but for a Retry-After, which is waited for.
+	Resume()
+}
+
 // Call is one input to be answered by a model.
 type Call struct {
 	Fingerprint Fingerprint
 	Input       []byte
-	Live        bool // a change that a user waits for, not a backfill
+	Live        bool   // a change that a user waits for, not a backfill
+	Stage       string // the step that asks; steps share a model evenly
 }
 
 // Answer is the end of a call: a result, or the model's word that it will never take this input.
@@ -56,21 +80,35 @@ type Call struct {
 type Answer struct {
 	Fingerprint Fingerprint
 	Result      []byte
-	Rejected    error
+	Rejected    error // a *Rejection says more than that
 	Attempts    int
 }
+
+// Rejection is why a call will never be answered.
+type Rejection struct {
+	Code    string // of the dead letter: rejected, refused, truncated, invalid_output
+	Message string
+	Reply   string // what the model said, as it came; empty where it said nothing
+}
+
+// Error is the message.
+func (r *Rejection) Error() string { return r.Message }
 
 // ModelHealth is the state of a model for status, readiness and metrics.
 type ModelHealth struct {
 	Available    bool
-	Reason       string    // stable word while not available: errors, retry_after, auth, quota, unknown_model
+	Breaker      string    // closed, half_open, open
+	Reason       string    // stable word while not available: model_changed, auth, quota, unknown_model, budget, retry_after, errors
 	Message      string    // what the model answered; no secrets
 	Since        time.Time // when it became unavailable
 	Until        time.Time // when it is asked again, where that is known
-	Hard         bool      // no retry without a person: auth, quota, unknown_model
+	Hard         bool      // waiting alone does not end it: model_changed, auth, quota, unknown_model, budget, or all is rejected
+	Limit        int       // requests that may be in flight
 	InFlight     int       // requests
 	Queued       int       // calls
 	Requests     int64
-	InputTokens  int64
-	OutputTokens int64
+	InputTokens  int64   // since the beginning where the model remembers, else since it was made
+	OutputTokens int64   // likewise
+	USD          float64 // what they cost, likewise
+	Padding      float64 // tokens computed for one sent, where texts of a request are padded to one length; 0: none sent
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/openai"
+	"github.com/freshet/freshet/backpressure"
 )
 
 // Every fault of a model server, one after the other, over real connections: what comes out of the batcher
@@ -61,9 +62,9 @@ func TestABatcherBringsEveryTextThroughEveryFault(t *testing.T) {
 	}
 
 	results := make(chan accel.Result, 1000)
-	b := accel.NewBatcher(s.client(t, nil), accel.BatcherOptions{
+	b := accel.NewBatcher(accel.Embeddings(s.client(t, nil)), accel.BatcherOptions{
 		// One at a time, so that the request just seen is the one being answered.
-		Rows: 4, Concurrency: 1, Timeout: 200 * time.Millisecond,
+		Governor: backpressure.New(backpressure.Options{Concurrency: 1}), Rows: 4, Timeout: 200 * time.Millisecond,
 		Done: func(rs []accel.Result) {
 			for _, r := range rs {
 				results <- r

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/backpressure"
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -91,6 +92,7 @@ func faultOf(err error) *fault {
 		refusing    *engine.ModelError
 		step        *engine.StepError
 		model       *accel.Error
+		unwilling   *backpressure.UnwillingError
 	)
 	code, exit, hint := "internal", 0, ""
 	switch {
@@ -132,6 +134,8 @@ func faultOf(err error) *fault {
 		if model.Kind == accel.Rejected {
 			hint = "the model does not take this text: make it shorter, or change it"
 		}
+	case errors.As(err, &unwilling):
+		code, hint = "model_error", hintOfModel(string(unwilling.Health.Reason))
 	case errors.As(err, &unknown):
 		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it"
 	case errors.Is(err, engine.ErrNoIndex):
@@ -196,11 +200,11 @@ func faultOfDiagnostics(all flowfile.Diagnostics) *fault {
 // hintOfModel says what a person can do about a model that waits for one.
 func hintOfModel(reason string) string {
 	switch reason {
-	case string(accel.ReasonAuth):
+	case string(backpressure.ReasonAuth):
 		return "check the model's api_key and its rights; then run again: what was answered is kept"
-	case string(accel.ReasonQuota):
+	case string(backpressure.ReasonQuota):
 		return "the account has nothing left: raise its limit or wait; then run again: what was answered is kept"
-	case string(accel.ReasonUnknownModel):
+	case string(backpressure.ReasonUnknownModel):
 		return "the server does not have that model: check `model` and `base_url`"
 	}
 	return "run again when the model answers: what was answered is kept"

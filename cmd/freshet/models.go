@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/builtin"
 	"github.com/freshet/freshet/accel/openai"
+	"github.com/freshet/freshet/backpressure"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/flowfile"
@@ -26,7 +28,7 @@ type openaiConfig struct {
 
 func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
 	c := config.(*openaiConfig)
-	if err := unsupported(m); err != nil {
+	if err := priced(m); err != nil {
 		return nil, err
 	}
 	if c.APIKey == "" && strings.TrimRight(c.BaseURL, "/") == openaiAddress {
@@ -42,19 +44,38 @@ func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.En
 			Hint: "write the address below which /embeddings lies, such as http://127.0.0.1:8080/v1"}
 	}
 	embedder := &measured{client: client, dims: m.Dims}
-	remote := operators.NewRemote(name, embedder, accel.BatcherOptions{Rows: m.Batch.Rows, Tokens: m.Batch.Tokens,
-		Concurrency: m.Limits.Concurrency, Timeout: m.Limits.Timeout, Logger: env.Logger.With("model", name)})
-	return &openaiModel{Remote: remote, embedder: embedder}, nil
+	return &openaiModel{Remote: operators.NewRemote(name, embedder, asking(m, env.Logger.With("model", name))), embedder: embedder}, nil
 }
 
-// unsupported refuses what a model's configuration may say and this version would not keep to: a budget
-// that is not held is worse than none.
-func unsupported(m flowfile.ModelConfig) error {
+// asking is how a model behind a server is asked, as its keys in the flow file say.
+func asking(m flowfile.ModelConfig, log *slog.Logger) operators.ModelOptions {
+	o := backpressure.Options{Concurrency: m.Limits.Concurrency, Deadline: m.Limits.Timeout,
+		Price: backpressure.PriceOf(m.Price.InputPerMTok, m.Price.OutputPerMTok)}
+	o.Limits[backpressure.Requests], o.Limits[backpressure.Tokens] = int64(m.Limits.RPM), int64(m.Limits.TPM)
+	if m.Budget.USDPerDay != nil {
+		daily := backpressure.MoneyOf(*m.Budget.USDPerDay)
+		o.Daily = &daily
+	}
+	return operators.ModelOptions{Canary: m.Canary, BatcherOptions: accel.BatcherOptions{Governor: backpressure.New(o),
+		Rows: m.Batch.Rows, Tokens: m.Batch.Tokens, Timeout: m.Limits.Timeout, Logger: log}}
+}
+
+// priced refuses a budget that nothing would ever be counted against.
+func priced(m flowfile.ModelConfig) error {
+	if m.Budget.USDPerDay != nil && m.Price == (flowfile.Price{}) {
+		return &stream.Problem{Code: "missing_key", Field: "price", Message: "a budget needs a price: without one every call is free",
+			Hint: "write what the model costs: `price: {input_per_mtok: …, output_per_mtok: …}`"}
+	}
+	return nil
+}
+
+// inProcess refuses what only a model behind a server has: it costs nothing and waits for nobody.
+func inProcess(m flowfile.ModelConfig) error {
 	var faults []error
 	refuse := func(field string, set bool) {
 		if set {
 			faults = append(faults, &stream.Problem{Code: "bad_value", Field: field,
-				Message: fmt.Sprintf("%s is not kept by this version", field), Hint: "leave it out; limits.concurrency and limits.timeout are kept"})
+				Message: fmt.Sprintf("%s means nothing for a model inside freshet", field), Hint: "leave it out"})
 		}
 	}
 	refuse("limits.rpm", m.Limits.RPM > 0)
@@ -64,6 +85,9 @@ func unsupported(m flowfile.ModelConfig) error {
 	refuse("canary", m.Canary > 0)
 	return errors.Join(faults...)
 }
+
+// probeText is embedded to learn how long a model's vectors are.
+const probeText = "freshet"
 
 // openaiModel is a model behind a server, whose vectors may still have to be measured.
 type openaiModel struct {
@@ -76,11 +100,11 @@ func (m *openaiModel) measure(ctx context.Context) error {
 	if m.embedder.dims > 0 {
 		return nil
 	}
-	p, err := m.embedder.client.Probe(ctx)
+	vector, err := m.Ask(ctx, []byte(probeText))
 	if err != nil {
 		return err
 	}
-	m.embedder.dims = p.Dims
+	m.embedder.dims = len(vector) / 4
 	return nil
 }
 
@@ -103,7 +127,7 @@ func (m *measured) Identity() accel.Identity {
 type builtinConfig struct{}
 
 func newBuiltin(name string, _ any, m flowfile.ModelConfig, _ *flowfile.Env) (stream.Model, error) {
-	if err := unsupported(m); err != nil {
+	if err := inProcess(m); err != nil {
 		return nil, err
 	}
 	e, err := builtin.New(m.Dims)
