@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
@@ -63,8 +64,8 @@ type listening struct {
 	Addr  string `json:"addr"`
 }
 
-// serve runs a flow to its end. A sink that loses its rows meanwhile ends one session and begins the next,
-// in which they are written again.
+// serve runs a flow to its end. What it heals by itself (a sink that loses its rows, a source that has to be
+// read again or planned anew) ends one session and begins the next.
 func (c *console) serve(ctx context.Context, v *service) (result, error) {
 	f, err := c.open(ctx, v.path)
 	if err != nil {
@@ -78,15 +79,42 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 		if err == nil {
 			return c.ended(v, total)
 		}
-		if !errors.Is(err, stream.ErrLost) || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return result{}, f.safe(err)
 		}
-		// I10: it is said, and the rows come back without anybody having to do something.
-		f.log.Warn("the flow begins anew: a sink has lost rows, which are written again", "err", err)
-		if f, err = f.anew(ctx); err != nil {
+		if f, err = c.recover(ctx, f, err); err != nil {
 			return result{}, stopped(ctx, err)
 		}
 	}
+}
+
+// recover prepares the next session after an error that the flow heals by itself; other errors are given
+// back. I10: what happened is said, and nobody has to do something.
+func (c *console) recover(ctx context.Context, f *flow, err error) (*flow, error) {
+	var reading *engine.ReadError
+	switch {
+	case errors.Is(err, stream.ErrLost):
+		f.log.Warn("the flow begins anew: a sink has lost rows, which are written again", "err", err)
+	case errors.Is(err, cdc.ErrChanged):
+		f.log.Warn("the flow begins anew: a source is not what the flow was planned with", "err", err)
+	case errors.Is(err, cdc.ErrReread) && errors.As(err, &reading):
+		f.log.Warn("the flow begins anew: a source is read again, and what differs is written", "source", reading.Source, "err", err)
+		if err := f.resetSource(reading.Source); err != nil {
+			return nil, f.safe(err)
+		}
+	default:
+		return nil, f.safe(err)
+	}
+	return f.anew(ctx)
+}
+
+// resetSource has a source read again at the next session.
+func (f *flow) resetSource(name string) error {
+	db, err := f.store(false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(engine.ResetStopped(db, f.plan, engine.Reset{Source: name}), db.Close())
 }
 
 // attend runs one session of a flow.
