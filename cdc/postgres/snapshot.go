@@ -152,13 +152,13 @@ func (r *run) readChunks(ctx context.Context, t *table, next func() (chunk, bool
 			return 0, fmt.Errorf("take the snapshot: %w", err)
 		}
 	}
-	p := &puller{run: r, ctx: ctx, batch: r.out.Batch(), position: r.place.encode(), binding: r.selection(t)}
+	p := &puller{run: r, batch: r.out.Batch(), position: r.place.encode(), binding: r.selection(t)}
 	for {
 		x, ok := next()
 		if !ok {
-			return p.rows, p.flush()
+			return p.rows, p.flush(ctx)
 		}
-		if err := p.pull(c, t, x); err != nil {
+		if err := p.pull(ctx, c, t, x); err != nil {
 			return p.rows, err
 		}
 	}
@@ -204,10 +204,9 @@ func (r *run) copyStatement(t *table, x chunk) string {
 	return "COPY (SELECT " + strings.Join(columns, ", ") + " FROM ONLY " + x.leaf + x.condition(t.where) + ") TO STDOUT (FORMAT binary)"
 }
 
-// puller turns rows of a COPY into changes. It is the writer that the COPY writes to.
+// puller turns rows of a COPY into changes.
 type puller struct {
 	run      *run
-	ctx      context.Context
 	binding  *binding
 	decoder  decoder
 	batch    *cdc.Batch
@@ -216,21 +215,24 @@ type puller struct {
 	copied   copyReader
 }
 
-func (p *puller) pull(c *pgx.Conn, t *table, x chunk) error {
+// pieces is the writer that a COPY writes to.
+type pieces func(data []byte) error
+
+// Write implements io.Writer.
+func (f pieces) Write(data []byte) (int, error) { return len(data), f(data) }
+
+func (p *puller) pull(ctx context.Context, c *pgx.Conn, t *table, x chunk) error {
 	p.copied = copyReader{}
-	if _, err := c.PgConn().CopyTo(p.ctx, p, p.run.copyStatement(t, x)); err != nil {
+	add := func() error { return p.add(ctx) }
+	take := pieces(func(data []byte) error { return p.copied.feed(data, &p.decoder.after, add) })
+	if _, err := c.PgConn().CopyTo(ctx, take, p.run.copyStatement(t, x)); err != nil {
 		return fmt.Errorf("copy %s: %w", x.leaf, err)
 	}
 	return p.copied.ended()
 }
 
-// Write implements io.Writer.
-func (p *puller) Write(data []byte) (int, error) {
-	return len(data), p.copied.feed(data, &p.decoder.after, p.add)
-}
-
 // add adds the row of the tuple.
-func (p *puller) add() error {
+func (p *puller) add(ctx context.Context) error {
 	d := &p.decoder
 	var err error
 	if d.key, err = d.appendKey(d.key[:0], p.binding, &d.after, nil); err != nil {
@@ -248,17 +250,17 @@ func (p *puller) add() error {
 		p.batch.AddBuilt(change, &d.row)
 	}
 	if p.rows++; p.batch.Bytes() > snapshotBytes {
-		return p.flush()
+		return p.flush(ctx)
 	}
 	return nil
 }
 
-func (p *puller) flush() error {
+func (p *puller) flush(ctx context.Context) error {
 	if p.batch.Len() == 0 {
 		return nil
 	}
 	p.batch.Commit(p.position, 0)
-	if err := p.run.put(p.ctx, p.batch); err != nil {
+	if err := p.run.put(ctx, p.batch); err != nil {
 		return err
 	}
 	p.batch = p.run.out.Batch()
