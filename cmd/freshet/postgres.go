@@ -8,7 +8,7 @@ import (
 	"github.com/freshet/freshet/stream/flowfile"
 )
 
-type postgresConfig struct {
+type postgresSource struct {
 	DSN         string       `yaml:"dsn" required:"true" doc:"The database, such as postgres://user@host:5432/db, best as ${NAME}. Certificates of other machines are verified in full unless it carries an sslmode."`
 	Table       string       `yaml:"table" doc:"A table, such as public.docs; a partitioned one by its root."`
 	Tables      []namedTable `yaml:"tables" doc:"Several tables, each a collection <source>.<name>, in one order of transactions."`
@@ -23,34 +23,34 @@ type postgresConfig struct {
 // namedTable is an entry of tables.
 type namedTable struct {
 	Name  string      `yaml:",key"`
-	Table tableConfig `yaml:",value"`
+	Table sourceTable `yaml:",value"`
 }
 
-type tableConfig struct {
+type sourceTable struct {
 	Table   string   `yaml:"table,scalar" required:"true" doc:"The table, such as public.orders."`
 	Columns []string `yaml:"columns" doc:"Columns that are read besides the key; all where absent."`
 	Where   string   `yaml:"where" doc:"A condition in SQL over the table's columns."`
 }
 
-// postgresKind names slots and publications after the flow; those of a second source of one flow also
+// postgresSources names slots and publications after the flow; those of a second source of one flow also
 // after the source. It counts the sources of one flow file, so each registry has its own.
-func postgresKind() flowfile.SourceKind {
+func postgresSources() flowfile.SourceKind {
 	sources := 0
 	return flowfile.SourceKind{
 		Doc: "Tables of a PostgreSQL database: their rows, then every change in the order of commits.",
-		New: func() any { return new(postgresConfig) },
+		New: func() any { return new(postgresSource) },
 		Build: func(config any, env *flowfile.Env) (stream.Source, error) {
 			sources++
 			name := "freshet_" + env.Flow
 			if sources > 1 {
 				name += "_" + env.Node
 			}
-			return newPostgres(config.(*postgresConfig), postgres.SlotName(name), env)
+			return newPostgresSource(config.(*postgresSource), postgres.SlotName(name), env)
 		},
 	}
 }
 
-func newPostgres(c *postgresConfig, name string, env *flowfile.Env) (stream.Source, error) {
+func newPostgresSource(c *postgresSource, name string, env *flowfile.Env) (stream.Source, error) {
 	o := postgres.Options{DSN: c.DSN, Slot: c.Slot, Publication: c.Publication, Logger: env.Logger}
 	if o.Slot == "" {
 		o.Slot = name
@@ -82,17 +82,17 @@ func newPostgres(c *postgresConfig, name string, env *flowfile.Env) (stream.Sour
 	}
 	s, err := postgres.New(o)
 	if err != nil {
-		return nil, postgresProblems(err)
+		return nil, postgresSourceProblems(err)
 	}
 	return s, nil
 }
 
-// postgresProblems makes problems, which point at their key, of what package postgres says of its options.
-func postgresProblems(err error) error {
+// postgresSourceProblems makes problems, which point at their key, of what package postgres says of its options.
+func postgresSourceProblems(err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, e := range joined.Unwrap() {
-			all = append(all, postgresProblems(e))
+			all = append(all, postgresSourceProblems(e))
 		}
 		return errors.Join(all...)
 	}

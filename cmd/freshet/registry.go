@@ -18,7 +18,7 @@ func registry() flowfile.Registry {
 		Sources: map[string]flowfile.SourceKind{
 			"files": {Doc: "Every regular file below a folder, keyed by its relative path; changes are followed.",
 				New: func() any { return new(filesConfig) }, Build: newFiles},
-			"postgres": postgresKind(),
+			"postgres": postgresSources(),
 		},
 		Operators: map[string]flowfile.OperatorKind{
 			"filter": {Doc: "Keeps the rows for which a condition holds.",
