@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/sinks/pgvector"
 	"github.com/freshet/freshet/sinks/vector"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
@@ -77,6 +78,9 @@ func searchedOnly(plan *stream.Plan) *stream.Plan {
 	p.Sinks = slices.Clone(plan.Sinks)
 	for i, n := range p.Sinks {
 		if _, ok := n.Sink.(*vector.Sink); ok {
+			continue
+		}
+		if s, ok := n.Sink.(*pgvector.Sink); ok && s.Searchable() {
 			continue
 		}
 		kept := *n

@@ -26,6 +26,7 @@ type SinkTraits struct {
 	Transactions bool // a range of epochs is seen whole or not at all
 	Shared       bool // two openings can stand side by side, the older one fenced
 	Foreign      bool // rows of another state stay, to be found by stream.Lister; else the target is begun anew
+	NoNUL        bool // its texts cannot hold the character U+0000
 }
 
 // TestSink holds a sink against the contract of stream.Sink and stream.Writer. open makes a harness over a

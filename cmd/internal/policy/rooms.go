@@ -186,6 +186,11 @@ func sinks() []Room {
 	return []Room{
 		{Path: "sinks/jsonl", Rooms: []string{"cdc", "stream"}, Tests: []string{"stream/streamtest"}, Why: "the change log"},
 		{
+			Path: "sinks/pgvector", Rooms: []string{"cdc", "stream"}, Modules: []string{"github.com/jackc/pgx/v5"},
+			Tests: []string{"internal/testenv", "stream/streamtest"},
+			Why:   "tables of PostgreSQL, with vectors or without",
+		},
+		{
 			Path:  "sinks/vector",
 			Rooms: []string{"cdc", "sinks/vector/kernel", "statestore", "stream"},
 			Modules: []string{

@@ -1,0 +1,134 @@
+package pgvector
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/freshet/freshet/stream"
+)
+
+// Options say where the tables are and how they are made.
+type Options struct {
+	// DSN is the server and the database: a URL or key=value pairs as libpq reads them. It may hold a password and is
+	// never shown or stored.
+	DSN string
+	// Table is the name of the table, with its schema or without; empty names it after the collection.
+	Table string
+	// Index is how vectors are searched; the default is [HNSW].
+	Index Index
+	// Metric is how likeness is measured; the default is [Cosine].
+	Metric Metric
+	// Half stores vectors in half precision: half the space, and up to 4,000 dimensions in an index.
+	Half bool
+	// Unmanaged leaves tables, indexes and the table freshet_progress to the user: what is missing is an error that
+	// holds the SQL.
+	Unmanaged bool
+	// Timeout bounds one exchange with the server: 0 stands for one minute, and large ranges get more.
+	Timeout time.Duration
+	// Logger receives what an operator must know and no call returns. Nil discards it.
+	Logger *slog.Logger
+}
+
+// Index is the kind of index over the vectors.
+type Index uint8
+
+// The kinds of index.
+const (
+	HNSW    Index = iota // a graph: good from the first row on
+	IVFFlat              // lists: cheaper to write; made once there are a thousand rows to place them by
+	None                 // every search reads all rows: exact, and the cheapest to keep fresh
+)
+
+// String is the name that flow files use.
+func (x Index) String() string { return [...]string{"hnsw", "ivfflat", "none"}[x%3] }
+
+// ParseIndex returns the index of a name.
+func ParseIndex(name string) (Index, error) {
+	for x := HNSW; x <= None; x++ {
+		if x.String() == name {
+			return x, nil
+		}
+	}
+	return 0, fmt.Errorf("parse index %q: want hnsw, ivfflat or none", name)
+}
+
+// Metric says how the likeness of two vectors is measured.
+type Metric uint8
+
+// The metrics. Scores are greater for what is more alike.
+const (
+	Cosine Metric = iota // score: cosine of the angle, −1 to 1
+	Dot                  // score: inner product
+	L2                   // score: Euclidean distance, negated
+)
+
+// String is the name that flow files use.
+func (m Metric) String() string { return [...]string{"cosine", "dot", "l2"}[m%3] }
+
+// ParseMetric returns the metric of a name.
+func ParseMetric(name string) (Metric, error) {
+	for m := Cosine; m <= L2; m++ {
+		if m.String() == name {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("parse metric %q: want cosine, dot or l2", name)
+}
+
+// operator is the extension's distance, and operators the suffix of its operator class.
+func (m Metric) operator() string  { return [...]string{"<=>", "<#>", "<->"}[m%3] }
+func (m Metric) operators() string { return [...]string{"cosine_ops", "ip_ops", "l2_ops"}[m%3] }
+
+// score turns the extension's distance into a score.
+func (m Metric) score(distance float64) float32 {
+	if m == Cosine {
+		return float32(1 - distance)
+	}
+	return float32(-distance) // <#> is the negated inner product
+}
+
+// dims bounds what an index of the extension takes.
+func (o Options) dims() int {
+	if o.Half {
+		return 4000
+	}
+	return 2000
+}
+
+func (o Options) vectorType() string {
+	if o.Half {
+		return "halfvec"
+	}
+	return "vector"
+}
+
+func (o Options) check(kind string) error {
+	if o.DSN == "" {
+		return &stream.Problem{Code: "missing_key", Field: "dsn", Message: "a " + kind + " sink needs a dsn",
+			Hint: `give the database, such as dsn: "${PG_URL}"`}
+	}
+	if _, err := pgconn.ParseConfig(o.DSN); err != nil {
+		return &stream.Problem{Code: "bad_value", Field: "dsn", Message: "the dsn cannot be read", // the error shows parts of it
+			Hint: "write postgres://user:password@host:5432/database?sslmode=verify-full, with a password from ${NAME}"}
+	}
+	if name := strings.Split(o.Table, "."); o.Table != "" && (len(name) > 2 || slices.Contains(name, "")) {
+		return &stream.Problem{Code: "bad_value", Field: "table", Message: fmt.Sprintf("%q is no name of a table", o.Table),
+			Hint: "write table or schema.table"}
+	}
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
