@@ -68,7 +68,7 @@ func parseDate(text string) (int32, error) {
 	}
 	plain, bc := strings.CutSuffix(text, " BC")
 	days, rest, ok := cutDate(plain, bc)
-	if !ok || rest != "" || days < math.MinInt32/2 || days > math.MaxInt32/2 {
+	if !ok || rest != "" || days < math.MinInt32/2 || days >= math.MaxInt32-epochDays {
 		return 0, fmt.Errorf("%w: %.40q is no date", errValue, text)
 	}
 	return int32(days), nil
