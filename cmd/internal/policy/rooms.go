@@ -184,6 +184,10 @@ func operators() []Room {
 
 func sinks() []Room {
 	return []Room{
+		{
+			Path: "sinks/kafka", Rooms: []string{"cdc", "internal/broker", "stream"}, Modules: []string{"github.com/twmb/franz-go"},
+			Tests: []string{"internal/testenv", "stream/streamtest"}, Why: "topics, written in transactions",
+		},
 		{Path: "sinks/jsonl", Rooms: []string{"cdc", "stream"}, Tests: []string{"stream/streamtest"}, Why: "the change log"},
 		{
 			Path: "sinks/pgvector", Rooms: []string{"cdc", "stream"}, Modules: []string{"github.com/jackc/pgx/v5"},

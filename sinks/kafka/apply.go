@@ -1,0 +1,157 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// applyTimeout bounds one transaction, beside the time that its bytes may take: one that takes longer is
+// ended by the brokers.
+const applyTimeout = 30 * time.Second
+
+// epochMask cuts the epoch out of a version.
+const epochMask = 1<<40 - 1
+
+// Apply implements stream.Writer: the records of whole epochs and the mark in one transaction (I3, I8). Rows
+// that are tried apart are sent and taken back, so that no version of a key comes twice.
+func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
+	if txn.Generation < w.mark.Generation {
+		return fmt.Errorf("write %s: generation %d, the topic has %d: %w", w.topics[0], txn.Generation, w.mark.Generation, stream.ErrFenced)
+	}
+	limited, cancel := context.WithTimeout(ctx, min(applyTimeout, w.sink.o.Timeout))
+	defer cancel()
+	if w.client == nil {
+		if err := w.recover(limited); err != nil {
+			return err
+		}
+	}
+	next := w.mark
+	next.Epoch = max(next.Epoch, txn.Last)
+	var m *mark
+	if txn.Last > 0 {
+		m = &next
+	}
+	var sent receipt
+	err := w.transaction(limited, func() error {
+		if err := w.send(limited, txn, &sent); err != nil {
+			return err
+		}
+		next.Topics = sent.extend(next.Topics)
+		return nil
+	}, m)
+	if err == nil {
+		if m != nil {
+			w.mark = next
+		}
+		return nil
+	}
+	return w.judge(ctx, txn, &sent, err)
+}
+
+// judge tells what a fault of a transaction means.
+func (w *writer) judge(ctx context.Context, txn *stream.Txn, sent *receipt, err error) error {
+	if errors.Is(err, kerr.MessageTooLarge) && sent.record != nil {
+		reject := &stream.RejectError{Code: "too_large", Err: fmt.Errorf("the topic %s takes no record of that size: %w", sent.record.Topic, err)}
+		for e, fault := range txn.Effects {
+			if fault != nil {
+				return fault
+			}
+			if w.topics[e.Collection] == sent.record.Topic && e.Key.Text() == string(sent.record.Key) {
+				reject.Key = append(cdc.Key(nil), e.Key...)
+			}
+		}
+		return reject
+	}
+	fenced := errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.TransactionalIDNotFound)
+	gone := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+	if !fenced && !gone {
+		return err
+	}
+	// Another producer has the id, or ours has expired; a topic is gone, or its leader has changed: what it
+	// is, recover knows. A newer opening is given the time to write its mark.
+	w.disconnect()
+	timer := time.NewTimer(fenceWait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return errors.Join(err, ctx.Err())
+	case <-timer.C:
+	}
+	limited, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
+	if now := w.recover(limited); errors.Is(now, stream.ErrFenced) || errors.Is(now, stream.ErrLost) {
+		return now
+	}
+	return err
+}
+
+// send produces the records of a range. A record's fault is kept in sent; it shows at the end.
+func (w *writer) send(ctx context.Context, txn *stream.Txn, sent *receipt) error {
+	for e, err := range txn.Effects {
+		if err != nil {
+			return err
+		}
+		if txn.Last > 0 && e.Version&epochMask <= w.mark.Epoch {
+			continue // I3: the topic has it, and records behind it may be newer
+		}
+		w.client.Produce(ctx, w.record(&e), sent.promise)
+		if err := sent.err(); err != nil {
+			return fmt.Errorf("send record: %w", err)
+		}
+	}
+	if err := w.client.Flush(ctx); err != nil {
+		return fmt.Errorf("send records: %w", err)
+	}
+	if err := sent.err(); err != nil {
+		return fmt.Errorf("send record: %w", err)
+	}
+	return nil
+}
+
+// record makes the record of an effect.
+func (w *writer) record(e *stream.Effect) *kgo.Record {
+	r := &kgo.Record{Topic: w.topics[e.Collection], Key: []byte(e.Key.Text())}
+	if e.Time > 0 {
+		r.Timestamp = time.UnixMicro(e.Time)
+	}
+	version := strconv.AppendUint(nil, e.Version, 10)
+	r.Headers = []kgo.RecordHeader{{Key: "freshet.flow", Value: []byte(w.target.Flow)}, {Key: "freshet.version", Value: version},
+		{Key: "freshet.source", Value: []byte(e.Source)}}
+	if e.Delete && !w.sink.o.Envelopes {
+		return r
+	}
+	r.Value = w.value(e, string(r.Key))
+	return r
+}
+
+// value writes a row, or with envelopes also its end, as an object.
+func (w *writer) value(e *stream.Effect, key string) []byte {
+	b := make([]byte, 0, len(e.Row)*2+len(key)+128)
+	b = append(b, '{')
+	switch {
+	case e.Delete:
+		b = append(b, `"_op":"delete",`...)
+	case w.sink.o.Envelopes:
+		b = append(b, `"_op":"upsert",`...)
+	}
+	b = cdc.AppendJSONString(append(b, `"_key":`...), key)
+	if !e.Delete {
+		c := &w.target.Collections[e.Collection]
+		if columns := c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden]; len(columns) > 0 {
+			b = append(b, ',')
+			b = cdc.AppendFieldsJSON(b, columns, e.Row)
+		}
+	}
+	b = strconv.AppendUint(append(b, `,"_version":`...), e.Version, 10)
+	b = cdc.AppendJSONString(append(b, `,"_source":`...), e.Source)
+	return append(b, '}')
+}
