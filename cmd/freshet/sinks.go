@@ -60,9 +60,9 @@ func newPostgres(config any, env *flowfile.Env) (stream.Sink, error) {
 
 type pgvectorConfig struct {
 	targetConfig `yaml:",inline"`
-	Index       string `yaml:"index" default:"hnsw" enum:"hnsw,ivfflat,none" doc:"How vectors are searched: a graph, lists, or by reading every row."`
-	Metric      string `yaml:"metric" default:"cosine" enum:"cosine,dot,l2" doc:"How likeness is measured."`
-	Type        string `yaml:"type" default:"vector" enum:"vector,halfvec" doc:"How a number of a vector is stored: in 4 bytes, or in 2."`
+	Index        string `yaml:"index" default:"hnsw" enum:"hnsw,ivfflat,none" doc:"How vectors are searched: a graph, lists, or by reading every row."`
+	Metric       string `yaml:"metric" default:"cosine" enum:"cosine,dot,l2" doc:"How likeness is measured."`
+	Type         string `yaml:"type" default:"vector" enum:"vector,halfvec" doc:"How a number of a vector is stored: in 4 bytes, or in 2."`
 }
 
 func newPgvector(config any, env *flowfile.Env) (stream.Sink, error) {

@@ -146,6 +146,9 @@ func (p *Proxy) trapped(text string, answered bool) func(t testing.TB) {
 	set := &trap{text: []byte(text), answered: answered, sprung: make(chan struct{})}
 	p.mu.Lock()
 	p.traps = append(p.traps, set)
+	for l := range p.links {
+		l.seen = nil // what was sent before is past
+	}
 	p.mu.Unlock()
 	return func(t testing.TB) {
 		t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +20,35 @@ import (
 type session struct {
 	conn     *pgconn.PgConn
 	prepared []*statements // by collection; nil: not yet in this session
+	// broken are sessions that failed: each takes a moment to tell the server, if it can be reached. Nobody waits for
+	// that but Close.
+	broken []*pgconn.PgConn
+}
+
+// abandon gives up the present session.
+func (s *session) abandon() {
+	s.broken = slices.DeleteFunc(append(s.broken, s.conn), func(c *pgconn.PgConn) bool {
+		select {
+		case <-c.CleanupDone():
+			return true
+		default:
+			return false
+		}
+	})
+	s.conn, s.prepared = nil, nil
+}
+
+// close ends the session, and waits for those that were given up.
+func (s *session) close() error {
+	var err error
+	if s.conn != nil {
+		err = end(s.conn)
+	}
+	for _, c := range s.broken {
+		<-c.CleanupDone()
+	}
+	s.conn, s.broken = nil, nil
+	return err
 }
 
 // writer is an opened sink.
@@ -52,12 +82,7 @@ func (w *writer) Rows() int64 { return w.rows.Load() }
 
 // Close implements stream.Writer.
 func (w *writer) Close() error {
-	var err error
-	if w.session.conn != nil {
-		err = end(w.session.conn)
-		w.session.conn = nil
-	}
-	return errors.Join(err, w.readers.close())
+	return errors.Join(w.session.close(), w.readers.close())
 }
 
 // loadRows is the number of effects from which on a range is copied into the server instead of being sent row by row.
@@ -83,13 +108,14 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 
 // failed gives the session back to its start, or up, and says what an error means to the engine.
 func (w *writer) failed(ctx context.Context, err error) error {
-	if c := w.session.conn; c != nil {
-		if c.IsClosed() || c.TxStatus() == 'I' || c.Exec(ctx, "ROLLBACK").Close() != nil {
-			if c.IsClosed() || c.TxStatus() != 'I' {
-				w.session.conn = nil
-				_ = end(c) // it is broken already, and err says why
-			}
+	if c := w.session.conn; c != nil && !c.IsClosed() && c.TxStatus() != 'I' {
+		// Where this fails as well, the session is at its end.
+		if c.Exec(ctx, "ROLLBACK").Close() != nil || c.TxStatus() != 'I' {
+			_ = end(c)
 		}
+	}
+	if c := w.session.conn; c != nil && c.IsClosed() {
+		w.session.abandon()
 	}
 	var server *pgconn.PgError
 	var reject *stream.RejectError
@@ -155,14 +181,17 @@ type written struct {
 
 // connect opens the session again where it has broken.
 func (w *writer) connect(ctx context.Context) error {
-	if c := w.session.conn; c != nil && !c.IsClosed() {
-		return nil
+	if c := w.session.conn; c != nil {
+		if !c.IsClosed() {
+			return nil
+		}
+		w.session.abandon()
 	}
 	conn, err := w.readers.dialer.connect(ctx)
 	if err != nil {
 		return describe(err)
 	}
-	w.session = session{conn: conn}
+	w.session.conn, w.session.prepared = conn, nil
 	return nil
 }
 
