@@ -39,6 +39,13 @@ type Rescanner interface {
 	Rescans() bool
 }
 
+// Rereader is a Source that reads everything again when a person, or the source itself by cdc.ErrReread,
+// asks for it (cdc.Start.Rescan), and which is not to be asked for any lesser reason: what it gives then may
+// be less than what it gave before, since its log forgets.
+type Rereader interface {
+	Rereads() bool
+}
+
 // Sparse is a Source whose changes may leave out values that did not change (cdc.Unchanged). Its rows are
 // retained to fill them in, although it can read them again.
 type Sparse interface {

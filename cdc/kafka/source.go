@@ -83,6 +83,10 @@ func (s *Source) Covers(want, origin cdc.Position) bool {
 	return p != nil && at.offset < p.next
 }
 
+// Rereads implements stream.Rereader: a topic can be read from its first offset again, and then lacks what
+// retention has removed.
+func (s *Source) Rereads() bool { return true }
+
 // Sparse implements stream.Sparse: Debezium leaves out large values that did not change.
 func (s *Source) Sparse() bool { return s.o.Format == "debezium" }
 
