@@ -7,6 +7,7 @@ import (
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/kafka"
 	"github.com/freshet/freshet/internal/broker"
+	kafkasink "github.com/freshet/freshet/sinks/kafka"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/flowfile"
 )
@@ -96,6 +97,23 @@ func kafkaSource() flowfile.SourceKind {
 			}
 			return s, nil
 		}}
+}
+
+type kafkaSinkConfig struct {
+	brokersConfig `yaml:",inline"`
+	Topic         string        `yaml:"topic" default:"{collection}" doc:"The topic to write, made where it is missing; {collection} in it stands for the collection's name."`
+	Format        string        `yaml:"format" default:"json" enum:"json" doc:"What a record's value is."`
+	Deletes       string        `yaml:"deletes" default:"tombstone" enum:"tombstone,envelope" doc:"A row that goes is a null value, or a value that says so; then upserts say so too."`
+	Timeout       time.Duration `yaml:"timeout" default:"1m" min:"5s" max:"15m" doc:"How long a transaction may stay open: readers wait as long for one that a dead process has left."`
+}
+
+func newKafkaSink(config any, env *flowfile.Env) (stream.Sink, error) {
+	c := config.(*kafkaSinkConfig)
+	s, err := kafkasink.New(kafkasink.Options{Access: c.access(env), Topic: c.Topic, Envelopes: c.Deletes == "envelope", Timeout: c.Timeout, Logger: env.Logger})
+	if err != nil {
+		return nil, kafkaProblems(err)
+	}
+	return s, nil
 }
 
 // kafkaProblems makes problems, which point at their key, of options that cannot be meant.
