@@ -93,7 +93,7 @@ func (d *delivery) coalesce(from effects) (effects, error) {
 			before := all[i]
 			before.vain = true
 			p.was, p.tried = before.was, before.tried
-			p.vain = !p.tried && p.leaves(p.was)
+			p.vain = !p.tried && p.leaves(d.target, p.was)
 		}
 		at[k] = len(all)
 		all = append(all, p)

@@ -32,10 +32,10 @@ func (w *worker) sink(t *target, input int, rows []rowRef) {
 	for _, r := range rows {
 		w.projected = w.builder.Project(w.projected[:0], r.row, t.sink.Columns[input])
 		row := cdc.Row(w.projected)
-		if lacks(row, t.require[input]) || w.refusedBySink(t, r.child, row) {
+		if lacks(row, t.require[input]) || w.refusedBySink(t, input, r.child, row) {
 			continue
 		}
-		s := sinkRow{row: row, sinkEntry: sinkEntry{input: input, key: r.child, hash: hashBytes(row)}}
+		s := sinkRow{row: row, sinkEntry: sinkEntry{input: input, key: r.child, hash: t.shapes[input].hash(row)}}
 		if key := t.sink.Key[input]; key != nil {
 			var err error
 			if s.to, err = w.sinkKey(t, input, key, r.row); err != nil {
@@ -70,8 +70,8 @@ func lacks(row cdc.Row, fields []int) bool {
 }
 
 // refusedBySink reports whether the target's no to this very row stands, or has just come.
-func (w *worker) refusedBySink(t *target, child []byte, row cdc.Row) bool {
-	hash := hashBytes(row)
+func (w *worker) refusedBySink(t *target, input int, child []byte, row cdc.Row) bool {
+	hash := t.shapes[input].hash(row)
 	what := stream.FingerprintOf(hash[:])
 	for i := range w.t.refused {
 		r := &w.t.refused[i]

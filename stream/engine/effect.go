@@ -42,13 +42,13 @@ func (o *output) effect(target int, e effect) {
 	o.count[target]++
 }
 
-// leaves reports whether an effect that took the place of earlier ones leaves the row as it was before
-// the first of them.
-func (e *effect) leaves(before [8]byte) bool {
+// leaves reports whether an effect that took the place of earlier ones leaves the row of a target as it was
+// before the first of them.
+func (e *effect) leaves(t *target, before [8]byte) bool {
 	if e.remove {
 		return before == [8]byte{}
 	}
-	return before == partOf(hashBytes(e.row))
+	return before == partOf(t.shapes[e.input].hash(e.row))
 }
 
 func partOf(h rowHash) [8]byte { return [8]byte(h[:8]) }

@@ -142,7 +142,18 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	if stored != nil && stored.Flow != plan.Flow {
 		return nil, &OtherFlowError{Want: plan.Flow, Found: stored.Flow}
 	}
+	if stored == nil {
+		stored = &storedPlan{Flow: plan.Flow}
+		if stored.Next, err = loadInstances(db); err != nil {
+			return nil, err
+		}
+	}
 	next, changed := migrate(stored, plan, o.Text)
+	if again, err := takeBack(db, stored, next, plan); err != nil {
+		return nil, err
+	} else if again {
+		next, changed = migrate(stored, plan, o.Text)
+	}
 	e.planDirty = changed
 	if err := e.build(ctx, next); err != nil {
 		return nil, errors.Join(err, e.closeTargets())
@@ -194,6 +205,9 @@ func (e *Engine) identify() error {
 // build makes the graph and opens its targets. A target that has lost rows gets a new instance, and
 // everything is written to it again (I10).
 func (e *Engine) build(ctx context.Context, next *storedPlan) error {
+	if err := next.reserve(e.db); err != nil {
+		return err
+	}
 	e.graph = buildGraph(e.plan, next)
 	if err := e.addRetiring(ctx); err != nil {
 		return err

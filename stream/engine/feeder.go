@@ -134,7 +134,7 @@ func (e *Engine) waits(r *root, k statestore.Key) bool {
 	return false
 }
 
-func backfillKey(r *root) []byte { return metaKey("backfill/" + r.name) }
+func backfillKey(root string) []byte { return metaKey("backfill/" + root) }
 
 // put makes the progress of a feeder durable with the epoch that it fed.
 func (m *feederMove) put(e *Engine, b *statestore.Batch) {
@@ -145,11 +145,11 @@ func (m *feederMove) put(e *Engine, b *statestore.Batch) {
 	}
 	if !m.done {
 		if f.kind == feedBackfill {
-			b.Put(backfillKey(f.root), m.next)
+			b.Put(backfillKey(f.root.name), m.next)
 		}
 		return
 	}
-	b.Delete(backfillKey(f.root))
+	b.Delete(backfillKey(f.root.name))
 	e.planDirty = true
 	if f.kind == feedVanish {
 		delete(e.graph.stored.Vanished, f.root.name)
@@ -215,7 +215,7 @@ func (e *Engine) restoreFeeders(r *root) error {
 	from, to = statestore.SpanOfInstance(vnode, statestore.SpaceOwners, r.instance)
 	switch e.graph.stored.Roots[r.name].Backfill {
 	case backfillScan:
-		at, ok, err := e.db.State.Get(backfillKey(r))
+		at, ok, err := e.db.State.Get(backfillKey(r.name))
 		if err != nil {
 			return err
 		}

@@ -65,6 +65,7 @@ type target struct {
 	plan       *stream.Plan
 	behindCall bool    // an expensive step lies before it: it is atomic by owner, not by source transaction
 	require    [][]int // by input: fields of the target's row that must not be null
+	shapes     []shape // by input: which columns its rows have
 	delivery   *delivery
 }
 
@@ -150,10 +151,25 @@ func (t *target) bind() {
 			}
 		}
 		t.require = append(t.require, fields)
+		t.shapes = append(t.shapes, shape(hashBytes([]byte(input.Schema.String()))))
 	}
 }
 
-// readsResult reports whether a step behind s looks into the column that s adds.
+// shape identifies the columns of a target's rows. The same bytes under other names are another row.
+type shape rowHash
+
+func (s shape) bytes() []byte { return s[:8:8] }
+
+func (s shape) hash(row cdc.Row) rowHash {
+	h := hashBytes(row)
+	for i := range h {
+		h[i] ^= s[i]
+	}
+	return h
+}
+
+// readsResult reports whether a step behind s looks into the column that s adds, or a target's key is made
+// of it.
 func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
 	in, out := plan.Collections[s.From].Schema, plan.Collections[s.Out]
 	added := map[string]bool{}
@@ -164,6 +180,13 @@ func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
 	}
 	var reads func(c *stream.CollectionNode) bool
 	reads = func(c *stream.CollectionNode) bool {
+		for _, to := range c.Sinks {
+			for _, field := range plan.Sinks[to.Sink].Key[to.Input] {
+				if added[c.Schema.Columns[field].Name] {
+					return true
+				}
+			}
+		}
 		for _, i := range c.Steps {
 			step := plan.Steps[i]
 			var bound stream.Bound = step.Mapper

@@ -347,7 +347,9 @@ func taskKey(r *root, key cdc.Key) string {
 	return string(append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(key)), r.instance), key...))
 }
 
-// merge adds a task that stems from no source change.
+// merge adds a task that stems from no change of its row: a result, a retry, a backfill, or the removal of a
+// row that a rescan or a truncation has not left. What the source says of the row itself in this epoch is
+// newer than a rescan, and older than a truncation, during which nothing else is taken from the source.
 func (e *Engine) merge(g *gathered, t *task) {
 	k := taskKey(t.root, t.key)
 	if was := g.index[k]; was != nil {
@@ -355,6 +357,10 @@ func (e *Engine) merge(g *gathered, t *task) {
 		was.live = was.live || t.live
 		was.retry = append(was.retry, t.retry...)
 		was.refused = append(was.refused, t.refused...)
+		if t.changed && (!was.changed || t.op == cdc.Truncate) {
+			was.changed, was.op, was.row, was.note, was.noted, was.cause = true, t.op, nil, nil, false, nil
+			was.origin, was.time = t.origin, t.time
+		}
 		return
 	}
 	g.index[k] = t

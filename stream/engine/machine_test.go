@@ -36,6 +36,7 @@ type machine struct {
 	cancel context.CancelFunc
 	done   chan error // the end of Run
 	dead   *atomic.Bool
+	diedAt atomic.Value // string: the step
 	open   bool
 
 	running sync.WaitGroup
@@ -157,6 +158,7 @@ func (m *machine) dieAt(point string, nth, percent int) {
 	var met atomic.Int64
 	m.crash = func(at string) {
 		if (point == "" || at == point) && met.Add(1) == int64(nth) {
+			m.diedAt.Store(at)
 			m.die(percent)
 		}
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,14 +19,15 @@ type storedPlan struct {
 	Number   uint64                `json:"number"` // grows with every change of logic
 	Flow     string                `json:"flow"`
 	Text     string                `json:"text,omitempty"` // the flow file without secrets, to open what still serves after a change
-	Next     uint32                `json:"next_instance"`
-	Layouts  map[uint64][]string   `json:"layouts"` // column lists that retained rows may have
+	Next     uint32                `json:"-"`              // instances that were ever given, kept apart: no crash may have one given twice
+	Layouts  map[uint64][]string   `json:"layouts"`        // column lists that retained rows may have
 	Roots    map[string]storedRoot `json:"roots"`
 	Steps    map[string]storedStep `json:"steps"`
 	Sinks    map[string]storedSink `json:"sinks"`
 	Retiring map[string]storedSink `json:"retiring,omitempty"` // targets that serve until their successor is complete
 	Vanished map[string]storedRoot `json:"vanished,omitempty"` // sources that have left the flow and whose rows are still held
 	Dropped  []storedDrop          `json:"dropped,omitempty"`  // instances whose leftovers are still to be removed
+	Former   map[string]keyShapes  `json:"former,omitempty"`   // of sinks that have left the flow: what their rows' keys look like
 }
 
 type storedRoot struct {
@@ -51,20 +53,40 @@ type storedSink struct {
 	Instance uint32 `json:"instance"`
 	Logic    string `json:"logic"`
 	Storage  string `json:"storage"`
-	// Key names the columns that the flow chose as the target's key, and Roots the source collections that it
-	// is fed from. With another key, or when one of these feeds it no more, the target is written as if it
-	// were another one: a row's old key may be a second row's new one, and what an owner leaves must not
+	// Key names the columns that the flow chose as the target's key, and Keys the types of the keys; Inputs
+	// and Roots are the collections that it takes and the source collections behind them. With another key,
+	// when one of the roots feeds it no more, or when an input has another place, the target is written as if
+	// it were another one: a row's old key may be a second row's new one, and what an owner leaves must not
 	// remove what another one has put in its place.
-	Key        []string   `json:"key,omitempty"`
-	Roots      []string   `json:"roots,omitempty"`
-	KeyTypes   []string   `json:"key_types"`
-	Before     [][]string `json:"before,omitempty"` // types of earlier keys, under which rows may still stand
-	Generation uint64     `json:"generation"`
-	Swap       bool       `json:"swap,omitempty"`      // it is complete only when a swap has made it serve
-	Text       string     `json:"text,omitempty"`      // of a retiring target: the flow file that describes it
-	Reset      bool       `json:"reset,omitempty"`     // a person wants what lies before it evaluated again
-	Reconcile  bool       `json:"reconcile,omitempty"` // it may hold rows that this state does not know
-	Building   bool       `json:"building,omitempty"`  // it does not serve yet
+	Key        []string  `json:"key,omitempty"`
+	Inputs     []string  `json:"inputs"`
+	Roots      []string  `json:"roots"`
+	Keys       keyShapes `json:"keys"`
+	Before     keyShapes `json:"before,omitempty"` // earlier keys, under which rows may still stand
+	Generation uint64    `json:"generation"`
+	Swap       bool      `json:"swap,omitempty"`      // it is complete only when a swap has made it serve
+	Text       string    `json:"text,omitempty"`      // of a retiring target: the flow file that describes it
+	Reset      bool      `json:"reset,omitempty"`     // a person wants what lies before it evaluated again
+	Reconcile  bool      `json:"reconcile,omitempty"` // it may hold rows that this state does not know
+	Building   bool      `json:"building,omitempty"`  // it does not serve yet
+}
+
+// keyShapes are the lists of types that the keys of a target's rows may have.
+type keyShapes [][]string
+
+// with adds shapes that are not among them.
+func (k keyShapes) with(more keyShapes) keyShapes {
+	all := slices.Clone(k)
+	for _, shape := range more {
+		if !slices.ContainsFunc(all, func(x []string) bool { return slices.Equal(x, shape) }) {
+			all = append(all, shape)
+		}
+	}
+	return all
+}
+
+func (k keyShapes) equal(other keyShapes) bool {
+	return slices.EqualFunc(k, other, func(x, y []string) bool { return slices.Equal(x, y) })
 }
 
 // Backfill kinds.
@@ -89,7 +111,29 @@ func loadPlan(db *statestore.DB) (*storedPlan, error) {
 	if err := json.Unmarshal(value, p); err != nil {
 		return nil, fmt.Errorf("read stored plan: %w", err)
 	}
+	if p.Next, err = loadInstances(db); err != nil {
+		return nil, err
+	}
 	return p, nil
+}
+
+func loadInstances(db *statestore.DB) (uint32, error) {
+	value, ok, err := db.State.Get(metaKey("instances"))
+	if err != nil || !ok || len(value) != 4 {
+		return 0, err
+	}
+	return binary.BigEndian.Uint32(value), nil
+}
+
+// reserve makes durable which instances have been given, before a target hears of one: a second target of the
+// same number would take the first one's rows for its own.
+func (p *storedPlan) reserve(db *statestore.DB) error {
+	if had, err := loadInstances(db); err != nil || had == p.Next {
+		return err
+	}
+	b := db.State.NewBatch()
+	b.Put(metaKey("instances"), binary.BigEndian.AppendUint32(nil, p.Next))
+	return db.State.Commit(b, true)
 }
 
 func (p *storedPlan) put(b *statestore.Batch) error {
@@ -110,17 +154,17 @@ func (p *storedPlan) instance() uint32 {
 // reports whether logic differs: then every owner behind a changed node is evaluated again, and what
 // comes out is diffed against what the records say, whatever way led there.
 func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan, changed bool) {
-	if old == nil {
-		old = &storedPlan{Flow: plan.Flow}
-	}
 	n := &storedPlan{Number: old.Number, Flow: plan.Flow, Text: text, Next: old.Next, Layouts: maps.Clone(old.Layouts),
 		Roots: map[string]storedRoot{}, Steps: map[string]storedStep{}, Sinks: map[string]storedSink{},
-		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped)}
+		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped), Former: maps.Clone(old.Former)}
 	if n.Vanished = maps.Clone(old.Vanished); n.Vanished == nil {
 		n.Vanished = map[string]storedRoot{}
 	}
 	if n.Layouts == nil {
 		n.Layouts = map[uint64][]string{}
+	}
+	if n.Former == nil {
+		n.Former = map[string]keyShapes{}
 	}
 	if n.Retiring == nil {
 		n.Retiring = map[string]storedSink{}
@@ -163,28 +207,29 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 
 func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
 	for _, s := range plan.Sinks {
-		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), KeyTypes: keyTypes(s), Swap: s.Swap && s.Binding.Beside}
+		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), Keys: shapesOf(s), Swap: s.Swap && s.Binding.Beside}
 		if s.Key[0] != nil {
 			next.Key = keyNames(s)
 		}
 		for _, from := range s.From {
+			next.Inputs = append(next.Inputs, plan.Collections[from].Name)
 			next.Roots = append(next.Roots, plan.Collections[plan.Collections[from].Root].Name)
 		}
 		was, ok := old.Sinks[s.Name]
-		forsaken := slices.ContainsFunc(was.Roots, func(name string) bool { return !slices.Contains(next.Roots, name) })
-		next.Before = was.Before
-		if ok && !slices.Equal(was.Key, next.Key) {
-			next.Before = append(slices.Clone(was.Before), was.KeyTypes)
+		next.Before = was.Before.with(was.Keys)
+		if !ok {
+			next.Before = n.Former[s.Name]
+			delete(n.Former, s.Name)
 		}
 		switch {
 		case !ok:
 			next.Instance = n.instance()
-		case was.Logic == next.Logic && was.Storage == next.Storage && !forsaken:
-			roots := next.Roots
-			next = was
-			next.Roots, next.Swap, next.Reset = roots, s.Swap && s.Binding.Beside, false
-		case next.Swap || forsaken || was.Storage != next.Storage || !slices.Equal(was.Key, next.Key):
+		case was.Logic != next.Logic && next.Swap, !was.keeps(&next):
 			n.replace(s.Name, was, &next, old.Text)
+		case was.Logic == next.Logic:
+			inputs, roots := next.Inputs, next.Roots
+			next = was
+			next.Inputs, next.Roots, next.Swap, next.Reset = inputs, roots, s.Swap && s.Binding.Beside, false
 		default:
 			next.Instance, next.Generation, next.Building, next.Reconcile = was.Instance, was.Generation, was.Building, was.Reconcile
 		}
@@ -198,6 +243,7 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 	for name, was := range old.Sinks {
 		if _, ok := n.Sinks[name]; !ok {
 			n.drop(name, was.Instance)
+			n.Former[name] = was.Before.with(was.Keys)
 		}
 	}
 	for name, was := range old.Retiring {
@@ -208,6 +254,21 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 	}
 }
 
+// keeps reports whether a target can become the next one row by row.
+func (s *storedSink) keeps(next *storedSink) bool {
+	for _, root := range s.Roots {
+		if !slices.Contains(next.Roots, root) {
+			return false
+		}
+	}
+	if len(s.Inputs) > 1 || len(next.Inputs) > 1 {
+		if len(s.Inputs) > len(next.Inputs) || !slices.Equal(s.Inputs, next.Inputs[:len(s.Inputs)]) {
+			return false
+		}
+	}
+	return s.Storage == next.Storage && slices.Equal(s.Key, next.Key) && s.Keys.equal(next.Keys)
+}
+
 func keyNames(s *stream.SinkNode) []string {
 	var names []string
 	for _, c := range s.Inputs[0].Key {
@@ -216,12 +277,16 @@ func keyNames(s *stream.SinkNode) []string {
 	return names
 }
 
-func keyTypes(s *stream.SinkNode) []string {
-	var types []string
-	for _, c := range s.Inputs[0].Key {
-		types = append(types, c.Type.String())
+func shapesOf(s *stream.SinkNode) keyShapes {
+	var shapes keyShapes
+	for i := range s.Inputs {
+		types := make([]string, len(s.Inputs[i].Key))
+		for j, c := range s.Inputs[i].Key {
+			types[j] = c.Type.String()
+		}
+		shapes = shapes.with(keyShapes{types})
 	}
-	return types
+	return shapes
 }
 
 // replace gives a sink a new instance. With swap the one that serves goes on serving until the new one is
@@ -277,7 +342,7 @@ func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[
 		}
 		if dirty[i] {
 			next.Backfill = backfillScan
-			if missing || !was.Retained || was.Rescan {
+			if missing || !was.Retained || was.Rescan || was.Backfill == backfillRescan { // one under way goes on
 				next.Backfill = backfillRescan
 			}
 		} else if ok && next.Retained && !was.Retained {

@@ -154,12 +154,11 @@ func (w *worker) settleUnseen() error {
 		section := sinkSection{instance: o.sinks[i].instance}
 		for k := range o.sinks[i].entries {
 			e := &o.sinks[i].entries[k]
-			r := w.refusal(section.instance, e.key)
-			if r == nil || hashBytes(r.row) != e.hash {
+			r, t := w.refusal(section.instance, e.key), w.targetOf(section.instance)
+			if r == nil || t.shapes[e.input].hash(r.row) != e.hash {
 				section.entries = append(section.entries, *e)
 				continue
 			}
-			t := w.targetOf(section.instance)
 			w.reject(t.instance, e.key, stream.FingerprintOf(e.hash[:]), r.code, r.message, w.describeSink(t, r.row), r.attempts)
 			w.remove(t, e)
 		}

@@ -12,6 +12,9 @@ import (
 // Where the flow chooses a target's key, rows of several owners may meet in one. Each of them is kept as
 // a contributor with its row; the one with the smallest collection key is shown, so that every order of
 // arrival ends the same. There is no delete while another row still has the key.
+//
+// A contributor is stored with the shape of its row. One that was taken back has none, and one of an earlier
+// plan another: neither can be shown, and its owner is on its way to bring the row as it is now.
 
 func contributorKey(t *target, to, from []byte) []byte {
 	return statestore.AppendKey(nil, statestore.Key{VNode: vnode, Space: statestore.SpaceContributors, Instance: t.instance, Owner: to, Child: from})
@@ -59,10 +62,10 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 			latest[string(news[i].from)] = &news[i]
 		}
 	}
-	var wasFrom, wasRow, isFrom, isRow []byte
-	show := func(from, row []byte) {
+	var wasFrom, was, isFrom, is []byte // was and is as they are stored
+	show := func(from, value []byte) {
 		if isFrom == nil || bytes.Compare(from, isFrom) < 0 {
-			isFrom, isRow = bytes.Clone(from), bytes.Clone(row)
+			isFrom, is = bytes.Clone(from), bytes.Clone(value)
 		}
 	}
 	from, end := statestore.SpanOfOwner(statestore.Key{VNode: vnode, Space: statestore.SpaceContributors, Instance: t.instance, Owner: to})
@@ -72,7 +75,7 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 			return err
 		}
 		if wasFrom == nil {
-			wasFrom, wasRow = bytes.Clone(k.Child), bytes.Clone(value)
+			wasFrom, was = bytes.Clone(k.Child), bytes.Clone(value)
 		}
 		if latest[string(k.Child)] == nil {
 			show(k.Child, value)
@@ -88,26 +91,40 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 			b.Delete(contributorKey(t, to, []byte(child)))
 			continue
 		}
-		b.Put(contributorKey(t, to, []byte(child)), c.row)
-		show(c.from, c.row)
+		value := append(t.shapes[c.from[0]].bytes(), c.row...)
+		b.Put(contributorKey(t, to, []byte(child)), value)
+		show(c.from, value)
 	}
 	out := &e.workers[len(e.workers)-1].out // behind all that the workers themselves have decided
 	last := &news[len(news)-1]
 	var before [8]byte
 	if wasFrom != nil {
-		before = partOf(hashBytes(wasRow))
-	}
-	switch {
-	case isFrom == nil && wasFrom != nil:
-		out.effect(t.index, effect{remove: true, input: int(wasFrom[0]), owner: to, was: before, origin: last.origin, time: last.time})
-		out.shownDelta(t.index, -1)
-	case isFrom != nil && (wasFrom == nil || !bytes.Equal(wasRow, isRow) || wasFrom[0] != isFrom[0]):
-		out.effect(t.index, effect{input: int(isFrom[0]), owner: to, row: cdc.Row(isRow), was: before, origin: last.origin, time: last.time})
-		if wasFrom == nil {
-			out.shownDelta(t.index, 1)
+		before = partOf(unknownRow)
+		if row, ok := shownRow(t, wasFrom, was); ok {
+			before = partOf(t.shapes[wasFrom[0]].hash(row))
 		}
 	}
+	if isFrom == nil {
+		if wasFrom != nil {
+			out.effect(t.index, effect{remove: true, input: int(wasFrom[0]), owner: to, was: before, origin: last.origin, time: last.time})
+			out.shownDelta(t.index, -1)
+		}
+		return nil
+	}
+	row, ok := shownRow(t, isFrom, is)
+	if ok && (wasFrom == nil || !bytes.Equal(was, is) || wasFrom[0] != isFrom[0]) {
+		out.effect(t.index, effect{input: int(isFrom[0]), owner: to, row: row, was: before, origin: last.origin, time: last.time})
+	}
+	if wasFrom == nil {
+		out.shownDelta(t.index, 1)
+	}
 	return nil
+}
+
+// shownRow is the row of a contributor in the columns that the target has now.
+func shownRow(t *target, from, value []byte) (row cdc.Row, ok bool) {
+	shape := t.shapes[from[0]].bytes()
+	return cdc.Row(bytes.TrimPrefix(value, shape)), bytes.HasPrefix(value, shape)
 }
 
 // shownBy finds the row that is shown under a chosen key: its owner, and its key behind the owner's.

@@ -19,11 +19,15 @@ type storedStage struct {
 	ID       uint64 `json:"id"`
 	Source   string `json:"source"`
 	Position []byte `json:"position"`
-	First    uint64 `json:"first"`          // epoch of its first slice
-	Next     int64  `json:"next"`           // place in the file
-	Owners   []byte `json:"owners"`         // within a truncation: where the walk over the owners stands
-	Root     string `json:"root,omitempty"` // within a truncation: the collection
-	Last     uint64 `json:"last,omitempty"` // epoch of its last slice, once that is committed
+	// Roots and Layouts say by place what the file calls a collection and which columns its rows have: the
+	// flow may be another one before the file is read to its end.
+	Roots   []string `json:"roots"`
+	Layouts []uint64 `json:"layouts"`
+	First   uint64   `json:"first"`          // epoch of its first slice
+	Next    int64    `json:"next"`           // place in the file
+	Owners  []byte   `json:"owners"`         // within a truncation: where the walk over the owners stands
+	Root    string   `json:"root,omitempty"` // within a truncation: the collection
+	Last    uint64   `json:"last,omitempty"` // epoch of its last slice, once that is committed
 }
 
 // stageRun is a stage with its file.
@@ -121,6 +125,9 @@ func (e *Engine) stageClose(g *gathered, source int, position cdc.Position) erro
 	}
 	e.stage = &stageRun{source: source, file: file, storedStage: storedStage{ID: w.ID(), Source: e.plan.Sources[source].Name,
 		Position: []byte(position), First: e.epoch + 1, Next: statestore.StageStart}}
+	for _, r := range e.graph.byPlace[source] {
+		e.stage.Roots, e.stage.Layouts = append(e.stage.Roots, r.name), append(e.stage.Layouts, r.layout)
+	}
 	g.cursors[source] = position
 	return nil
 }
@@ -146,6 +153,13 @@ func (e *Engine) restoreStage() error {
 				return err
 			}
 			e.stage = s
+		}
+		if s.Last == 0 && s.source < 0 {
+			b := e.db.State.NewBatch()
+			b.Delete(stageKey())
+			if err := e.db.State.Commit(b, true); err != nil {
+				return err
+			}
 		}
 	}
 	ids, err := e.db.Stages()
@@ -181,8 +195,12 @@ func (e *Engine) gatherStage(g *gathered) error {
 		}
 		s.Next = next
 		g.bytes += int64(len(record)) + jobOverhead
+		r := e.stagedRoot(&c)
+		if r == nil {
+			return nil
+		}
 		if c.Op == cdc.Truncate {
-			s.Root, s.Owners = e.graph.byPlace[s.source][c.Collection].name, nil
+			s.Root, s.Owners = r.name, nil
 			s.done = false
 			return statestore.ErrStop
 		}
@@ -191,6 +209,30 @@ func (e *Engine) gatherStage(g *gathered) error {
 	})
 	g.staged = true
 	return err
+}
+
+// stagedRoot gives the collection of a staged change as the running plan has it, and the row its columns.
+// It is nil where the flow takes the collection no more, or wants a column that the file lacks: then the
+// source is read again from its start.
+func (e *Engine) stagedRoot(c *cdc.Change) *root {
+	for _, r := range e.graph.byPlace[e.stage.source] {
+		if r.name != e.stage.Roots[c.Collection] {
+			continue
+		}
+		layout := e.stage.Layouts[c.Collection]
+		c.Collection = r.place
+		if layout == r.layout || len(c.After) == 0 {
+			return r
+		}
+		fields := r.projections[layout]
+		if fields == nil {
+			return nil
+		}
+		var b cdc.RowBuilder
+		c.After = cdc.Row(b.Project(nil, c.After, fields))
+		return r
+	}
+	return nil
 }
 
 // gatherTruncate deletes a slice of the owners of a collection that the source has emptied.
@@ -227,7 +269,7 @@ func (e *Engine) gatherTruncate(g *gathered) error {
 		if err := rec.decode(value); err != nil || !rec.exists {
 			return err
 		}
-		e.merge(g, &task{root: r, key: cdc.Key(bytes.Clone(k.Owner)), changed: true, op: cdc.Delete, origin: cdc.Position(s.Position), live: true})
+		e.merge(g, &task{root: r, key: cdc.Key(bytes.Clone(k.Owner)), changed: true, op: cdc.Truncate, origin: cdc.Position(s.Position), live: true})
 		return nil
 	})
 	if !more {
@@ -269,7 +311,8 @@ func (e *Engine) endStage() error {
 // groupOf names the sealed range that an epoch of a target's outbox belongs to after a start.
 func (e *Engine) groupOf(t *target, epoch uint64) uint64 {
 	s := &e.lastStage
-	if t.behindCall || s.First == 0 || epoch < s.First || s.Last != 0 && epoch > s.Last {
+	gone := s.Last == 0 && e.stage == nil // its source has left the flow, and nothing more of it will come
+	if t.behindCall || s.First == 0 || gone || epoch < s.First || s.Last != 0 && epoch > s.Last {
 		return 0
 	}
 	if s.Last != 0 {

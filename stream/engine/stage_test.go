@@ -14,10 +14,10 @@ import (
 func TestScenario_01_TransactionLargerThanMemory(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
 			w := newWorld(t, seed)
+			w.memory = 16 << 20 // a transaction may take 1 MB of it
 			w.source.Split(97)
-			const n = 6000
+			const n = 1500
 			body := func(v, i int) string { return fmt.Sprintf("v%d-%d-%0900d|p%d", v, i, i, i%7) }
 			for v := range 2 {
 				var changes []cdc.Change

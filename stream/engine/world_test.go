@@ -35,6 +35,7 @@ type world struct {
 	seen   map[string]int // crash points met
 	hold   time.Duration  // max_hold of the expensive step
 	outbox int64          // OutboxBytes of the engine
+	memory int64          // limits.memory of the flow
 }
 
 type row struct {
@@ -53,7 +54,7 @@ type logic struct {
 func newWorld(t testing.TB, seed uint64) *world {
 	return &world{t: t, rng: rand.New(rand.NewPCG(seed, 2)), source: cdctest.NewScript(cdc.Collection{Schema: streamtest.Schema()}),
 		model: streamtest.NewModel("m", seed), pieces: streamtest.NewTable(), plain: streamtest.NewTable(), fs: vfs.NewCrashableMem(),
-		rows: map[string]row{}, logic: logic{columns: []string{"id", "piece", "said"}, name: "said"}, seen: map[string]int{}}
+		rows: map[string]row{}, logic: logic{columns: []string{"id", "piece", "said"}, name: "said"}, seen: map[string]int{}, memory: 64 << 20}
 }
 
 func (w *world) put(id, body string, other int64) {
@@ -85,7 +86,7 @@ func (w *world) random(n int) {
 // flow declares source → cut → ask → pieces, and source → plain.
 func (w *world) flow(dead func() bool) *stream.Flow {
 	f := stream.New("world")
-	f.Limits.MemoryBytes = 64 << 20
+	f.Limits.MemoryBytes = w.memory
 	f.AddSource("rows", w.source)
 	f.AddStep("cut", "rows", streamtest.Cut{Without: w.logic.without}, stream.StepOptions{})
 	f.AddStep(w.logic.name, "cut", streamtest.Ask{Model: w.model, Column: "piece", Ref: true}, stream.StepOptions{Was: w.logic.was, MaxHold: w.hold})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +20,7 @@ type Table struct {
 	mu         sync.Mutex
 	rows       map[string]Row
 	versions   map[string]uint64 // of deletes as well
+	several    bool              // keys begin with the name of their collection
 	state      string
 	instance   uint32
 	generation uint64
@@ -142,8 +145,12 @@ type TableSink struct {
 func (s *TableSink) Until(gone func() bool) *TableSink { return &TableSink{table: s.table, gone: gone} }
 
 // Bind implements stream.Sink.
-func (s *TableSink) Bind([]stream.Collection) (stream.Binding, error) {
-	return stream.Binding{Storage: []byte("table"), Beside: false}, nil
+func (s *TableSink) Bind(in []stream.Collection) (stream.Binding, error) {
+	storage := "table"
+	if len(in) > 1 {
+		storage = "table of several" // whose keys begin with the collection's name
+	}
+	return stream.Binding{Storage: []byte(storage), Beside: false}, nil
 }
 
 // Open implements stream.Sink.
@@ -153,6 +160,15 @@ func (s *TableSink) Open(_ context.Context, target stream.Target) (stream.Writer
 	defer t.mu.Unlock()
 	p := stream.Progress{Generation: max(t.generation, target.Generation) + 1}
 	same := t.state == target.State && t.instance == target.Instance
+	if several := len(target.Collections) > 1; several != t.several {
+		t.rows, t.several = map[string]Row{}, several // stored another way, so it is built anew
+	}
+	if t.several {
+		maps.DeleteFunc(t.rows, func(key string, _ Row) bool { // of collections that it takes no more
+			name, _, _ := strings.Cut(key, "/")
+			return !slices.ContainsFunc(target.Collections, func(c stream.SinkCollection) bool { return c.Name == name })
+		})
+	}
 	if same {
 		p.Epoch = t.epoch
 	}
