@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"encoding/binary"
+
 	"github.com/zeebo/xxh3"
 
 	"github.com/freshet/freshet/cdc"
@@ -59,3 +61,82 @@ func hashRow(key cdc.Key, row cdc.Row, note []byte) rowHash {
 
 // hashBytes identifies what a sink holds of a row.
 func hashBytes(b []byte) rowHash { return xxh3.Hash128(b).Bytes() }
+
+// addChange folds a change into the task of its key, the newest being the one that counts.
+func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.Position, count *changeCount, staged bool) {
+	count.byOp[c.Op&7]++
+	count.last = max(count.last, c.Time)
+	r := e.graph.byPlace[source][c.Collection]
+	k := taskKey(r, c.Key)
+	t := g.index[k]
+	if t == nil && (c.Op == cdc.Insert || c.Op == cdc.Update) && e.table.same(r, c.Key, hashRow(c.Key, c.After, c.Note)) {
+		return
+	}
+	if t == nil {
+		t = &task{root: r, key: c.Key}
+		g.index[k] = t
+		g.tasks = append(g.tasks, t)
+	}
+	t.fold(c, position)
+	t.live = t.live || (count.caught || staged) && !c.Snapshot
+}
+
+// fold lays a change over what the epoch already has for the key. Fields that the source did not send
+// are those of the change before it (scenario 11).
+func (t *task) fold(c *cdc.Change, position cdc.Position) {
+	row := c.After
+	if t.changed && len(t.row) > 0 && len(row) > 0 {
+		row = overlay(t.row, row)
+	}
+	t.changed, t.op, t.row, t.cause, t.origin, t.time = true, c.Op, row, c.Cause, position, c.Time
+	if c.Note != nil {
+		t.note, t.noted = c.Note, true
+	}
+	if c.Op == cdc.Delete || c.Op == cdc.Truncate {
+		t.note, t.noted, t.row = c.Note, c.Note != nil, nil
+	}
+}
+
+// overlay resolves the unchanged fields of a row through the one before it.
+func overlay(before, after cdc.Row) cdc.Row {
+	n := after.Len()
+	for i := range n {
+		if after.At(i).State != cdc.Unchanged {
+			continue
+		}
+		var b cdc.RowBuilder
+		for k := range n {
+			v := after.At(k)
+			if v.State == cdc.Unchanged {
+				v = before.At(k)
+			}
+			b.Value(v)
+		}
+		return b.Build()
+	}
+	return after
+}
+
+func taskKey(r *root, key cdc.Key) string {
+	return string(append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(key)), r.instance), key...))
+}
+
+// merge adds a task that stems from no change of its row: a result, a retry, a backfill, or the removal of a
+// row that a rescan or a truncation has not left. What the source says of the row itself in this epoch is
+// newer than a rescan, and older than a truncation, during which nothing else is taken from the source.
+func (e *Engine) merge(g *gathered, t *task) {
+	k := taskKey(t.root, t.key)
+	if was := g.index[k]; was != nil {
+		was.force = was.force || t.force
+		was.live = was.live || t.live
+		was.retry = append(was.retry, t.retry...)
+		was.refused = append(was.refused, t.refused...)
+		if t.changed && (!was.changed || t.op == cdc.Truncate) {
+			was.changed, was.op, was.row, was.note, was.noted, was.cause = true, t.op, nil, nil, false, nil
+			was.origin, was.time = t.origin, t.time
+		}
+		return
+	}
+	g.index[k] = t
+	g.tasks = append(g.tasks, t)
+}
