@@ -19,6 +19,7 @@ func registry() flowfile.Registry {
 			"files": {Doc: "Every regular file below a folder, keyed by its relative path; changes are followed.",
 				New: func() any { return new(filesConfig) }, Build: newFiles},
 			"postgres": postgresSources(),
+			"kafka":    kafkaSource(),
 		},
 		Operators: map[string]flowfile.OperatorKind{
 			"filter": {Doc: "Keeps the rows for which a condition holds.",
