@@ -1,11 +1,13 @@
 package pgvector
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -202,6 +204,8 @@ func (x *index) nearestOf(ctx context.Context, conn *pgconn.PgConn, t *table, sc
 			}
 		}
 	}
+	// An index over half precision orders by distances that it has rounded; those read with the rows are exact.
+	slices.SortStableFunc(hits, func(a, b stream.Hit) int { return cmp.Compare(b.Score, a.Score) })
 	return hits, conn.Exec(ctx, "CLOSE found").Close()
 }
 
