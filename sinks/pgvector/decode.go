@@ -3,6 +3,7 @@ package pgvector
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -20,16 +21,29 @@ type selected struct {
 // prints them, without a cast: a cast would cut the blanks off a character(n), and such a value may be a key.
 func selectOf(c *column) selected {
 	name := quote(c.Name)
-	casts := map[cdc.Kind]string{cdc.Bool: "boolean", cdc.Int64: "int8", cdc.Float64: "float8", cdc.Bytes: "bytea", cdc.Timestamp: "timestamptz", cdc.Date: "date", cdc.UUID: "uuid"}
-	switch cast, ok := casts[c.Type.Kind]; {
-	case ok:
-		return selected{name + "::" + cast, 1}
-	case c.Type.Kind == cdc.Vector:
+	switch t := &c.Type; {
+	case canonical(t.Kind) != "":
+		return selected{name + "::" + canonical(t.Kind), 1}
+	case t.Kind == cdc.Vector:
 		return selected{"NULL::text", 0}
-	case c.Type.Kind == cdc.List || c.Type.Kind == cdc.Struct:
+	case isArray(t) && canonical(t.Elem.Kind) != "":
+		return selected{name + "::" + canonical(t.Elem.Kind) + "[]", 1}
+	case isArray(t):
+		return selected{name + "::text[]", 1}
+	case t.Kind == cdc.List || t.Kind == cdc.Struct:
 		return selected{"to_jsonb(" + name + ")::text", 0}
 	}
 	return selected{name, 0}
+}
+
+// canonical is the type that values of a kind are read as, in binary form; empty for those read as text.
+func canonical(k cdc.Kind) string {
+	return map[cdc.Kind]string{cdc.Bool: "boolean", cdc.Int64: "int8", cdc.Float64: "float8", cdc.Bytes: "bytea", cdc.Timestamp: "timestamptz", cdc.Date: "date", cdc.UUID: "uuid"}[k]
+}
+
+// isArray reports whether a list is stored as an array of scalars, and not as JSON.
+func isArray(t *cdc.Type) bool {
+	return t.Kind == cdc.List && t.Elem != nil && t.Elem.Kind != cdc.List && t.Elem.Kind != cdc.Struct && t.Elem.Kind != cdc.Vector
 }
 
 // selectList joins the expressions of columns.
@@ -73,6 +87,9 @@ func decodeInto(b *cdc.RowBuilder, t *cdc.Type, raw []byte) error {
 		}
 		b.Days(days)
 	case cdc.List, cdc.Struct:
+		if isArray(t) {
+			return decodeArray(b, t.Elem, raw)
+		}
 		object, err := json.Marshal(map[string]json.RawMessage{"v": raw})
 		if err != nil {
 			return err
@@ -85,6 +102,45 @@ func decodeInto(b *cdc.RowBuilder, t *cdc.Type, raw []byte) error {
 	default:
 		b.Bytes(raw)
 	}
+	return nil
+}
+
+// errArray is an array that is cut short, or has more dimensions than a list.
+var errArray = errors.New("read an array: it is not a list")
+
+// decodeArray adds a list that was read in the binary form of an array: the number of dimensions, whether there are
+// nulls, the type of the elements; of the dimension its length and lower bound; then each element with its length.
+func decodeArray(b *cdc.RowBuilder, elem *cdc.Type, raw []byte) error {
+	var inner cdc.RowBuilder
+	if len(raw) < 12 {
+		return errArray
+	}
+	dimensions := binary.BigEndian.Uint32(raw)
+	if raw = raw[12:]; dimensions > 0 {
+		if dimensions > 1 || len(raw) < 8 {
+			return errArray
+		}
+		raw = raw[8:]
+	}
+	for len(raw) > 0 {
+		if len(raw) < 4 {
+			return errArray
+		}
+		size := int32(binary.BigEndian.Uint32(raw))
+		raw = raw[4:]
+		if size < 0 {
+			inner.Null()
+			continue
+		}
+		if int(size) > len(raw) {
+			return errArray
+		}
+		if err := decodeInto(&inner, elem, raw[:size:size]); err != nil {
+			return err
+		}
+		raw = raw[size:]
+	}
+	b.Row(inner.Build())
 	return nil
 }
 
