@@ -29,10 +29,10 @@ type Asked struct {
 
 // Turn is what earlier answers to the same call have come to. The zero Turn is that of the first request.
 type Turn struct {
-	Asked  int    // requests that were answered, and whose answers were no use
-	Widen  int    // times that the room for the answer was doubled
-	Reply  string // the last answer
-	Reason string // why it was no use, to be told to the model; empty: it was cut off
+	Repairs int    // times that the model was told what was wrong
+	Widen   int    // times that the room for the answer was doubled
+	Reply   string // the last answer
+	Reason  string // what was wrong with it, to be told to the model; empty: it was cut off
 }
 
 // Answers are a model's word on the calls of one request.

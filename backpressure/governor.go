@@ -42,6 +42,7 @@ type Governor struct {
 	limiter   limiter
 	retries   retries
 	rates     rates
+	expected  expectation
 	purse     purse
 	inFlight  int
 	round     int    // of the limiter: a Retry-After begins a new one
@@ -76,9 +77,13 @@ func (g *Governor) Restore(last Spending, keep func(Spending) error) {
 	if last.Day == 0 {
 		last.Day = dayOf(time.Now())
 	}
+	now := g.purse.spent // what was asked before, such as how long the model's vectors are
 	g.purse = newPurse(g.options.Price, g.options.Daily, last)
-	g.gate.until = last.NotBefore
-	g.keep = keep
+	g.purse.settle(time.Now(), 0, Cost{Input: now.Input, Output: now.Output})
+	if last.NotBefore.After(g.gate.until) {
+		g.gate.until = last.NotBefore
+	}
+	g.keep, g.dirty = keep, true
 }
 
 // Watch has fn called, outside any lock, whenever something was settled or may be admitted that was not
@@ -111,24 +116,30 @@ type Room struct {
 	left  Limits
 	money Money
 	price Price
+
+	expected *expectation
 }
 
 // Holds reports whether a request of that cost may be sent.
 func (r *Room) Holds(c Cost) bool {
-	return c.Rows <= r.rows && c.Input+c.Output <= r.left[Tokens] && c.Input <= r.left[InputTokens] &&
-		c.Output <= r.left[OutputTokens] && r.price.Of(c) <= r.money
+	if c.Rows > r.rows || r.price.Of(c) > r.money {
+		return false
+	}
+	c = r.expected.of(c)
+	return c.Input+c.Output <= r.left[Tokens] && c.Input <= r.left[InputTokens] && c.Output <= r.left[OutputTokens]
 }
 
 // Permit lets one request be sent. It is settled once.
 type Permit struct {
-	cost    Cost
-	held    Money
-	probe   *probe
-	isProbe bool
-	retry   bool
-	round   int
-	sent    time.Time
-	settled bool
+	cost     Cost // the upper bound
+	reserved Cost // of the rates
+	held     Money
+	probe    *probe
+	isProbe  bool
+	retry    bool
+	round    int
+	sent     time.Time
+	settled  bool
 }
 
 // Probe reports whether the request is to show if the endpoint works again.
@@ -152,14 +163,16 @@ func (g *Governor) admitLocked(now time.Time, ask Ask, slots int, fill func(*Roo
 	if probe == nil {
 		return nil, wait
 	}
-	room := Room{Probe: g.breaker.half(), rows: unbounded, left: g.rates.left(now), money: g.purse.left(now), price: g.purse.price}
+	room := Room{Probe: g.breaker.half(), rows: unbounded, left: g.rates.left(now), money: g.purse.left(now), price: g.purse.price,
+		expected: &g.expected}
 	if room.Probe {
 		room.rows = 1
 	}
 	p := &Permit{probe: probe, isProbe: room.Probe, retry: ask.Retry, round: g.round, sent: now}
 	p.cost = fill(&room)
 	p.held = g.purse.hold(p.cost)
-	g.rates.reserve(now, p.cost)
+	p.reserved = g.expected.of(p.cost)
+	g.rates.reserve(now, p.reserved)
 	g.inFlight++
 	if p.retry {
 		g.retries.inFlight++
@@ -191,7 +204,7 @@ func (g *Governor) waitLocked(now time.Time, ask Ask, slots int) time.Duration {
 		g.purse.short = true
 		return tomorrow(now)
 	}
-	return g.rates.wait(now, ask.First, ask.Want)
+	return g.rates.wait(now, g.expected.of(ask.First), g.expected.of(ask.Want))
 }
 
 // Probing reports whether the breaker is not closed: what is sent next is a probe of one row.

@@ -79,9 +79,12 @@ func (g *Governor) chargeLocked(p *Permit, o Outcome, now time.Time) {
 	g.purse.settle(now, p.held, used)
 	counted := used
 	if !o.Charged && o.RetryAfter == 0 && (o.Verdict == Failed || o.Verdict == Withdrawn) {
-		counted = p.cost
+		counted = p.reserved
 	}
-	g.rates.settle(p.cost, counted)
+	if o.Charged && p.cost.Output > 0 && p.cost.Rows > 0 {
+		g.expected.learn(used.Output / p.cost.Rows)
+	}
+	g.rates.settle(p.reserved, counted)
 	g.rates.sync(now, o.Announced)
 }
 

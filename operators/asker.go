@@ -22,7 +22,7 @@ type ModelOptions struct {
 // asker is the queue of a model behind a server: what [Remote] and [Generative] have in common.
 type asker struct {
 	name     string
-	answerer *watched
+	answerer accel.Answerer
 	options  accel.BatcherOptions
 	memory   memory
 
@@ -33,15 +33,18 @@ type asker struct {
 	done    func([]stream.Answer)
 }
 
-func newAsker(name string, a accel.Answerer, o ModelOptions) *asker {
+// newAsker names a model. Where it is watched, another model under the same name is noticed.
+func newAsker(name string, a accel.Answerer, o ModelOptions, watch bool) *asker {
 	r := &asker{name: name, options: o.BatcherOptions, credits: map[string]*backpressure.Credits{}}
 	if r.options.Governor == nil {
 		r.options.Governor = backpressure.New(backpressure.Options{Deadline: o.Timeout})
 	}
-	r.answerer = &watched{Answerer: a, face: &r.memory.face}
+	r.answerer = a
 	r.options.Done = r.deliver
-	if o.Canary > 0 {
-		r.options.Canary = accel.Canary{Text: canaryText, Every: o.Canary, Check: r.answerer.check}
+	if watch {
+		w := &watched{Answerer: a, face: &r.memory.face}
+		r.answerer = w
+		r.options.Canary = accel.Canary{Text: canaryText, Every: o.Canary, Check: w.check}
 	}
 	r.batcher = accel.NewBatcher(r.answerer, r.options)
 	return r

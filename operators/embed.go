@@ -29,6 +29,12 @@ type dimensioned interface {
 	Dims() int
 }
 
+// Vectors is a model that has to know that it is asked for vectors, because it could have another role.
+type Vectors interface {
+	// Vectors takes the role. The error says why it has another one.
+	Vectors() error
+}
+
 type embed struct {
 	config EmbedConfig
 	model  dimensioned
@@ -48,6 +54,11 @@ func NewEmbed(c EmbedConfig, model stream.Model) (stream.Operator, error) {
 	if !ok {
 		return nil, &stream.Problem{Code: "bad_value", Field: "model",
 			Message: fmt.Sprintf("the model %q makes no vectors", model.Name()), Hint: "name an embedding model"}
+	}
+	if v, ok := model.(Vectors); ok {
+		if err := v.Vectors(); err != nil {
+			return nil, err
+		}
 	}
 	return embed{config: c, model: m}, nil
 }

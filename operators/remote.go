@@ -26,7 +26,7 @@ var (
 
 // NewRemote names an embedder. Options.Done is the adapter's own.
 func NewRemote(name string, e accel.Embedder, o ModelOptions) *Remote {
-	return &Remote{asker: newAsker(name, accel.Embeddings(e), o), embedder: e}
+	return &Remote{asker: newAsker(name, accel.Embeddings(e), o, true), embedder: e}
 }
 
 // Dims is the length of the vectors; 0 where it is not known.

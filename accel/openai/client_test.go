@@ -331,17 +331,6 @@ func TestAServerWithoutBase64IsAskedForFloats(t *testing.T) {
 	}
 }
 
-func TestProbeLearnsDimensionAndName(t *testing.T) {
-	s := serve(t)
-	got, err := s.client(t, func(o *openai.Options) { o.Dims = 0 }).Probe(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(openai.Probed{Dims: testDims, Model: "m-0613", Usage: accel.Usage{InputTokens: 7}}, got); diff != "" {
-		t.Errorf("probe (-want +got):\n%s", diff)
-	}
-}
-
 func TestAReplyWithoutUsageCountsWithTheEstimate(t *testing.T) {
 	s := serve(t)
 	s.spoil = func(reply map[string]any) { delete(reply, "usage") }

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // FuzzDecode compares with encoding/json: what is accepted is valid JSON with these very numbers, each
@@ -125,53 +123,6 @@ func TestNumbersAreRoundedAsByParseFloat(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestRetryAfterInEveryForm(t *testing.T) {
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	date := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
-	tests := map[string]struct {
-		header http.Header
-		want   time.Duration
-	}{
-		"none":                                {http.Header{}, 0},
-		"whole seconds":                       {http.Header{"Retry-After": {"30"}}, 30 * time.Second},
-		"decimal seconds":                     {http.Header{"Retry-After": {" 1.6 "}}, 1600 * time.Millisecond},
-		"a date":                              {http.Header{"Retry-After": {date(time.Minute)}}, time.Minute},
-		"a date by the server's clock":        {http.Header{"Retry-After": {date(time.Minute)}, "Date": {date(50 * time.Second)}}, 10 * time.Second},
-		"milliseconds":                        {http.Header{"Retry-After-Ms": {"700"}}, 700 * time.Millisecond},
-		"milliseconds win":                    {http.Header{"Retry-After-Ms": {"0.5"}, "Retry-After": {"60"}}, 500 * time.Microsecond},
-		"unreadable milliseconds do not":      {http.Header{"Retry-After-Ms": {"soon"}, "Retry-After": {"60"}}, time.Minute},
-		"negative milliseconds do not":        {http.Header{"Retry-After-Ms": {"-1"}, "Retry-After": {"60"}}, time.Minute},
-		"a date in the past":                  {http.Header{"Retry-After": {"Wed, 21 Oct 2015 07:28:00 GMT"}}, 0},
-		"a negative number":                   {http.Header{"Retry-After": {"-5"}}, 0},
-		"zero":                                {http.Header{"Retry-After": {"0"}}, 0},
-		"words":                               {http.Header{"Retry-After": {"soon"}}, 0},
-		"infinity":                            {http.Header{"Retry-After": {"Inf"}}, 0},
-		"a hexadecimal":                       {http.Header{"Retry-After": {"0x10"}}, 0},
-		"two numbers":                         {http.Header{"Retry-After": {"1.2.3"}}, 0},
-		"more than a duration holds":          {http.Header{"Retry-After": {strings.Repeat("9", 300)}}, longestWait},
-		"more milliseconds than one holds":    {http.Header{"Retry-After-Ms": {"99999999999999999999"}}, longestWait},
-		"a date beyond what a duration holds": {http.Header{"Retry-After": {"Fri, 31 Dec 9999 23:59:59 GMT"}}, longestWait},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got := retryAfter(test.header, now); got != test.want {
-				t.Errorf("got %v, want %v", got, test.want)
-			}
-		})
-	}
-}
-
-func FuzzRetryAfter(f *testing.F) {
-	f.Add("1.5", "", "")
-	f.Add("Wed, 21 Oct 2015 07:28:00 GMT", "700", "Wed, 21 Oct 2015 07:27:00 GMT")
-	f.Fuzz(func(t *testing.T, after, ms, date string) {
-		h := http.Header{"Retry-After": {after}, "Retry-After-Ms": {ms}, "Date": {date}}
-		if got := retryAfter(h, time.Unix(0, 0)); got < 0 || got > longestWait {
-			t.Errorf("%q, %q, %q: wait %v", after, ms, date, got)
-		}
-	})
 }
 
 // replyOf is a reply as Python servers write it: float32 as the shortest decimal of its float64.

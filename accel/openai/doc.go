@@ -1,8 +1,9 @@
-// Package openai asks model servers that speak OpenAI's embeddings protocol: OpenAI itself, vLLM, TEI,
-// llama.cpp, Ollama, LiteLLM and their like.
+// Package openai asks model servers that speak OpenAI's protocol for embeddings and chat: OpenAI itself,
+// vLLM, TEI, llama.cpp, Ollama, LiteLLM and their like.
 //
-// A [Client] is a model at an address; it satisfies [accel.Embedder]. It sends one request per Embed
-// and never repeats one: retries, rates and bisection are the business of [accel.Batcher].
+// A [Client] is a model at an address; it satisfies [accel.Embedder] and [accel.Generator]. It sends one
+// request per Embed and never repeats one: retries, rates and bisection are the business of
+// [accel.Batcher].
 //
 // # Invariants
 //
@@ -10,7 +11,7 @@
 //     put in order by its index. Everything else is an [accel.Error] of kind Malformed.
 //   - What a server sends is bounded before it is read.
 //   - The key goes to the configured host and nowhere else: not to another host by a redirect, not into
-//     an error, a log or a dump (see [Secret]).
+//     an error, a log or a dump (see [rest.Secret]).
 //
 // # Concurrency
 //

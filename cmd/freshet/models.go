@@ -43,8 +43,8 @@ func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.En
 		return nil, &stream.Problem{Code: "bad_value", Field: "base_url", Message: err.Error(),
 			Hint: "write the address below which /embeddings lies, such as http://127.0.0.1:8080/v1"}
 	}
-	embedder := &measured{client: client, dims: m.Dims}
-	return &openaiModel{Remote: operators.NewRemote(name, embedder, asking(m, env.Logger.With("model", name))), embedder: embedder}, nil
+	embedder, o := &measured{client: client, dims: m.Dims}, asking(m, env.Logger.With("model", name))
+	return &openaiModel{Remote: operators.NewRemote(name, embedder, o), embedder: embedder, texts: operators.NewGenerative(name, client, o)}, nil
 }
 
 // asking is how a model behind a server is asked, as its keys in the flow file say.
@@ -89,15 +89,39 @@ func inProcess(m flowfile.ModelConfig) error {
 // probeText is embedded to learn how long a model's vectors are.
 const probeText = "freshet"
 
-// openaiModel is a model behind a server, whose vectors may still have to be measured.
+// openaiModel is a model behind a server: of vectors, whose length may still have to be measured, or of
+// texts, as the first step that names it takes it.
 type openaiModel struct {
 	*operators.Remote
 	embedder *measured
+	texts    *operators.Generative
+	role     string // the kind of the first step that has named it
+}
+
+var (
+	_ operators.Texts   = (*openaiModel)(nil)
+	_ operators.Vectors = (*openaiModel)(nil)
+)
+
+// Texts implements operators.Texts.
+func (m *openaiModel) Texts() (*operators.Generative, error) { return m.texts, m.take("extract") }
+
+// Vectors implements operators.Vectors.
+func (m *openaiModel) Vectors() error { return m.take("embed") }
+
+// take gives the model a role for good: its queue, its limits and its account are those of one.
+func (m *openaiModel) take(role string) error {
+	if m.role != "" && m.role != role {
+		return &stream.Problem{Code: "bad_value", Field: "model", Message: fmt.Sprintf("the model %q is used by a step with %s as well", m.Name(), m.role),
+			Hint: "declare it under two names: one for vectors, one for texts"}
+	}
+	m.role = role
+	return nil
 }
 
 // measure asks the server for the length of the model's vectors, where the flow does not say it.
 func (m *openaiModel) measure(ctx context.Context) error {
-	if m.embedder.dims > 0 {
+	if m.role == "extract" || m.embedder.dims > 0 {
 		return nil
 	}
 	vector, err := m.Ask(ctx, []byte(probeText))

@@ -30,10 +30,12 @@ func registry() flowfile.Registry {
 				New: func() any { return new(operators.SplitConfig) }, Build: newSplit},
 			"embed": {Doc: "Adds the vector of a text, asked of a model once per text.",
 				New: func() any { return new(operators.EmbedConfig) }, Build: newEmbed},
+			"extract": {Doc: "Adds fields that a model reads in a row, asked once for the same prompt.",
+				New: func() any { return new(operators.ExtractConfig) }, Build: newExtract},
 		},
 		Sinks: sinkKinds(),
 		Models: map[string]flowfile.ModelKind{
-			"openai": {Doc: "An embedding model behind a server that speaks OpenAI's protocol.",
+			"openai": {Doc: "A model of vectors or texts behind a server that speaks OpenAI's protocol.",
 				New: func() any { return new(openaiConfig) }, Build: newOpenAI},
 			"builtin": {Doc: "A model inside freshet that needs nothing and knows words, not meanings: for demos and tests.",
 				New: func() any { return new(builtinConfig) }, Build: newBuiltin},

@@ -59,7 +59,8 @@ func leaves() []Room {
 			Modules: []string{"golang.org/x/text"},
 			Why:     "the embedder that needs no server",
 		},
-		{Path: "accel/openai", Rooms: []string{"accel", "backpressure"}, Why: "the client for servers that speak OpenAI's protocol; net/http and nothing more"},
+		{Path: "accel/openai", Rooms: []string{"accel", "accel/rest"}, Tests: []string{"backpressure"}, Why: "the client for servers that speak OpenAI's protocol"},
+		{Path: "accel/rest", Rooms: []string{"accel", "backpressure"}, Why: "one JSON exchange with a model server; net/http and nothing more"},
 		{
 			Path:    "accel/flight",
 			Rooms:   []string{"accel", "cdc", "cdc/arrowrow"},

@@ -1,12 +1,13 @@
-package openai
+package rest
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,93 +16,10 @@ import (
 )
 
 const (
-	// maxDims bounds what a server may send per text while its dimension is not known.
-	maxDims = 16384
-	// numberBytes is the most that one number of a vector takes, with white space around it.
-	numberBytes = 48
 	// maxErrorBody and maxMessage bound what is read and what is told of a server's complaint.
 	maxErrorBody = 64 << 10
 	maxMessage   = 200
-	// maxKept is the largest buffer that is kept for the next reply.
-	maxKept = 16 << 20
 )
-
-// bodyLimit is the most that a correct reply for n texts can take.
-func (c *Client) bodyLimit(n int) int {
-	dims := c.options.Dims
-	if dims == 0 {
-		dims = maxDims
-	}
-	return 64<<10 + n*(1<<10+numberBytes*dims)
-}
-
-// read takes the reply of the server, whatever it is.
-func (c *Client) read(res *http.Response, texts []string) (accel.Reply, error) {
-	if res.StatusCode != http.StatusOK {
-		return accel.Reply{}, c.refusal(res)
-	}
-	buffer := c.buffers.Get().(*[]byte)
-	defer func() {
-		if cap(*buffer) <= maxKept {
-			c.buffers.Put(buffer)
-		}
-	}()
-	limit := c.bodyLimit(len(texts))
-	body, err := readAll(res.Body, (*buffer)[:0], res.ContentLength, limit)
-	*buffer = body
-	switch {
-	case errors.Is(err, errTooLong):
-		return accel.Reply{}, malformed("the reply is longer than %d bytes", limit)
-	case err != nil:
-		return accel.Reply{}, c.broken("read the reply", err)
-	}
-	reply, err := decode(body, len(texts), c.options.Dims)
-	if err != nil {
-		kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
-		if kind != "" && !strings.Contains(kind, "json") {
-			return reply, malformed("%s, and is %s", err, c.clean(kind))
-		}
-		return reply, malformed("%s", c.clean(err.Error()))
-	}
-	if reply.Usage == (accel.Usage{}) {
-		for _, text := range texts {
-			reply.Usage.InputTokens += int64(accel.EstimateTokens(text))
-		}
-	}
-	return reply, nil
-}
-
-func malformed(format string, args ...any) *accel.Error {
-	return &accel.Error{Kind: accel.Malformed, Status: http.StatusOK, Message: fmt.Sprintf(format, args...)}
-}
-
-var errTooLong = errors.New("body over its limit")
-
-// readAll reads r to its end into buf, which grows; size is the announced length or -1.
-func readAll(r io.Reader, buf []byte, size int64, limit int) ([]byte, error) {
-	if size > int64(limit) {
-		return buf, errTooLong
-	}
-	if need := int(max(size+1, 4<<10)); cap(buf) < need {
-		buf = make([]byte, 0, need)
-	}
-	for {
-		if len(buf) > limit {
-			return buf, errTooLong
-		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-	}
-}
 
 // refusal turns a reply that is not 200 into an error.
 func (c *Client) refusal(res *http.Response) error {
@@ -111,7 +29,8 @@ func (c *Client) refusal(res *http.Response) error {
 	e := &accel.Error{
 		Kind:    kindOf(res.StatusCode, said, body),
 		Status:  res.StatusCode,
-		Message: c.clean(said.message),
+		Message: c.Clean(said.message),
+		Rows:    rowsIn(said.message),
 	}
 	if e.Message == "" {
 		e.Message = strings.ToLower(http.StatusText(res.StatusCode))
@@ -119,9 +38,11 @@ func (c *Client) refusal(res *http.Response) error {
 	if res.StatusCode >= 300 && res.StatusCode < 400 {
 		e.Message = "redirected elsewhere, which is not followed; check base_url"
 	}
+	now := time.Now()
 	if e.Kind != accel.Rejected {
-		e.RetryAfter = retryAfter(res.Header, time.Now())
+		e.RetryAfter = retryAfter(res.Header, now)
 	}
+	e.Announced = announced(res.Header, now)
 	return e
 }
 
@@ -145,8 +66,12 @@ func kindOf(status int, said complaint, body []byte) accel.Kind {
 		}
 	case http.StatusInternalServerError:
 		// llama.cpp says so of a text that does not fit its batch.
-		if bytes.Contains(bytes.ToLower(body), []byte("too large to process")) {
+		lower := bytes.ToLower(body)
+		if bytes.Contains(lower, []byte("too large to process")) {
 			return accel.Rejected
+		}
+		if bytes.Contains(lower, []byte("out of memory")) {
+			return accel.OutOfMemory
 		}
 	}
 	return accel.Unavailable
@@ -191,10 +116,10 @@ func textOf(raw json.RawMessage) string {
 	return s
 }
 
-// clean makes a server's words fit for an error: one short line without credentials.
-func (c *Client) clean(s string) string {
+// Clean makes a server's words fit for an error: one short line without credentials.
+func (c *Client) Clean(s string) string {
 	s = strings.ToValidUTF8(s, "�")
-	for _, secret := range append([]Secret{c.options.APIKey}, c.headerValues()...) {
+	for _, secret := range append([]Secret{c.options.Key}, c.headerValues()...) {
 		if secret != "" {
 			s = strings.ReplaceAll(s, string(secret), redacted)
 		}
@@ -220,3 +145,16 @@ func (c *Client) headerValues() []Secret {
 	}
 	return values
 }
+
+// rowsIn finds the places of inputs that a complaint names, as in "input[3] is too long".
+func rowsIn(message string) []int {
+	var rows []int
+	for _, m := range inputPlace().FindAllStringSubmatch(message, -1) {
+		if n, err := strconv.Atoi(m[1]); err == nil && !slices.Contains(rows, n) {
+			rows = append(rows, n)
+		}
+	}
+	return rows
+}
+
+func inputPlace() *regexp.Regexp { return regexp.MustCompile(`\binputs?[\[.](\d{1,6})\b`) }

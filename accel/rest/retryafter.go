@@ -1,4 +1,4 @@
-package openai
+package rest
 
 import (
 	"net/http"

@@ -1,0 +1,125 @@
+package openai
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/accel/rest"
+)
+
+// replyBytes is the most that a chat reply may take for each token of room, and replyLeast the least bound.
+const (
+	replyBytes = 16
+	replyLeast = 4 << 20
+)
+
+type message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+type jsonSchema struct {
+	Name   string          `json:"name"`
+	Strict bool            `json:"strict"`
+	Schema json.RawMessage `json:"schema"`
+}
+
+type responseFormat struct {
+	Type   string     `json:"type"`
+	Schema jsonSchema `json:"json_schema"`
+}
+
+type chatRequest struct {
+	Model       string          `json:"model"`
+	Messages    []message       `json:"messages"`
+	Format      *responseFormat `json:"response_format,omitempty"`
+	Temperature *float64        `json:"temperature,omitempty"`
+	MaxTokens   int             `json:"max_completion_tokens,omitempty"`
+}
+
+type chatReply struct {
+	Model   string `json:"model"`
+	Choices []struct {
+		Finish  string `json:"finish_reason"`
+		Message *struct {
+			Content *string `json:"content"`
+			Refusal *string `json:"refusal"`
+		} `json:"message"`
+	} `json:"choices"`
+	Usage *struct {
+		Prompt     int64 `json:"prompt_tokens"`
+		Completion int64 `json:"completion_tokens"`
+	} `json:"usage"`
+}
+
+// Generate answers a prompt through chat/completions; see [accel.Generator]. The schema is strict: a server
+// that keeps to it answers nothing else.
+func (c *Client) Generate(ctx context.Context, p accel.Prompt) (accel.Generated, error) {
+	var g accel.Generated
+	limit := max(replyLeast, replyBytes*p.MaxTokens)
+	err := c.server.Post(ctx, "chat/completions", c.chat(p), limit, func(r rest.Reply) error {
+		var reply chatReply
+		if err := json.Unmarshal(r.Body, &reply); err != nil {
+			return errors.New("the reply is no chat completion")
+		}
+		g = accel.Generated{Model: reply.Model, Announced: r.Announced}
+		if reply.Usage != nil {
+			g.Usage = accel.Usage{InputTokens: reply.Usage.Prompt, OutputTokens: reply.Usage.Completion}
+		}
+		return reply.read(&g)
+	})
+	if err == nil && g.Usage == (accel.Usage{}) {
+		g.Usage = accel.Usage{InputTokens: int64(accel.EstimatePrompt(p)), OutputTokens: int64(accel.EstimateTokens(g.Text + g.Refusal))}
+	}
+	return g, err
+}
+
+// read takes the one choice of a reply.
+func (r *chatReply) read(g *accel.Generated) error {
+	if len(r.Choices) == 0 || r.Choices[0].Message == nil {
+		return errors.New("the reply has no choice with a message")
+	}
+	choice := r.Choices[0]
+	if choice.Message.Content != nil {
+		g.Text = *choice.Message.Content
+	}
+	if choice.Message.Refusal != nil {
+		g.Refusal = *choice.Message.Refusal
+	}
+	switch {
+	case choice.Finish == "content_filter":
+		g.Finish = accel.Declined
+		if g.Refusal == "" {
+			g.Refusal = "the answer was filtered"
+		}
+	case g.Refusal != "":
+		g.Finish = accel.Declined
+	case choice.Finish == "length":
+		g.Finish = accel.CutOff
+	}
+	return nil
+}
+
+// chat writes a prompt as messages, the question last.
+func (c *Client) chat(p accel.Prompt) chatRequest {
+	r := chatRequest{Model: c.options.Model, Temperature: p.Temperature, MaxTokens: p.MaxTokens}
+	if p.System != "" {
+		r.Messages = append(r.Messages, message{"system", p.System})
+	}
+	for _, e := range p.Examples {
+		r.Messages = append(r.Messages, message{"user", e.Question}, message{"assistant", e.Answer})
+	}
+	last := p.Text
+	if p.Complaint != "" {
+		// The question stays in the last message: what was wrong before comes first in it.
+		r.Messages = append(r.Messages, message{"user", p.Text}, message{"assistant", p.Reply})
+		last = p.Complaint + "\n\n" + p.Text
+	}
+	r.Messages = append(r.Messages, message{"user", last})
+	if p.Schema != nil {
+		r.Format = &responseFormat{Type: "json_schema", Schema: jsonSchema{Name: p.Name, Strict: true, Schema: p.Schema}}
+	}
+	return r
+}
