@@ -56,7 +56,7 @@ func (w *writer) open(ctx context.Context) error {
 	}
 	t := &w.target
 	same := had.State == t.State && had.Instance == t.Instance
-	w.progress.Generation = max(had.Generation, t.Generation) + 1
+	w.progress.Generation, w.progress.Exact = max(had.Generation, t.Generation)+1, true
 	if loss := w.lost(had.Topics, seen); same && loss != nil {
 		w.sink.o.Logger.Warn("a target has lost rows", "sink", t.Sink, "why", loss)
 		w.progress.Wiped = t.Epoch > 0
