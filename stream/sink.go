@@ -64,7 +64,7 @@ type Progress struct {
 	Foreign bool
 	// Wiped is set where the target has lost rows that its progress, or the caller's, says it holds (I10):
 	// all rows are written again.
-	Wiped bool	// Exact is set where the target is known to hold nothing of this state behind Epoch: it takes a range
+	Wiped bool // Exact is set where the target is known to hold nothing of this state behind Epoch: it takes a range
 	// whole, with its progress, or not at all.
 	Exact bool
 }
