@@ -38,6 +38,7 @@ func (r *run) insert(c *cursor) error {
 	if r.decoder.key, err = r.decoder.appendKey(r.decoder.key[:0], x, t, nil); err != nil {
 		return err
 	}
+	r.overlaps.put(x, r.decoder.key, t, nil)
 	return r.upsert(cdc.Insert, x, t, nil)
 }
 
@@ -108,14 +109,21 @@ func (r *run) update(ctx context.Context, c *cursor) error {
 	if r.pending[x.table.oid] {
 		return nil
 	}
+	switch r.overlaps.stand(x, d.key, old) {
+	case standsNewer:
+		return nil // another row has the key from now on
+	case standsSame:
+		r.overlaps.put(x, d.key, t, old)
+	}
 	return r.upsert(cdc.Update, x, t, old)
 }
 
 // move takes an update that changes the key: a delete of the old and an insert of the new one.
 func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
-	if err := r.remove(x, r.decoder.oldKey, old); err != nil {
+	if err := r.remove(ctx, x, r.decoder.oldKey, old); err != nil {
 		return err
 	}
+	r.overlaps.put(x, r.decoder.key, t, old)
 	if r.pending[x.table.oid] {
 		return nil
 	}
@@ -128,7 +136,7 @@ func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
 	return r.upsert(cdc.Insert, x, t, old)
 }
 
-func (r *run) delete(c *cursor) error {
+func (r *run) delete(ctx context.Context, c *cursor) error {
 	x, err := r.bound(c)
 	if err != nil || x == nil {
 		return err
@@ -145,11 +153,21 @@ func (r *run) delete(c *cursor) error {
 	if d.oldKey, err = d.appendKey(d.oldKey[:0], x, old, nil); err != nil {
 		return err
 	}
-	return r.remove(x, d.oldKey, old)
+	return r.remove(ctx, x, d.oldKey, old)
 }
 
-// remove adds the delete of a key.
-func (r *run) remove(x *binding, key []byte, _ *tuple) error {
+// remove adds the delete of a key, unless another row stands under it by now.
+func (r *run) remove(ctx context.Context, x *binding, key []byte, old *tuple) error {
+	switch r.overlaps.stand(x, key, old) {
+	case standsNewer:
+		return nil
+	case standsSame:
+		there, err := r.exists(ctx, x, old)
+		if err != nil || there {
+			return err
+		}
+		r.overlaps.leave(x, key)
+	}
 	r.batch.Add(cdc.Change{Op: cdc.Delete, Collection: x.collection, Key: key, Time: r.txn.time})
 	return nil
 }

@@ -97,6 +97,9 @@ func (r *run) codecOf(ctx context.Context, declared uint32) (codec, error) {
 // has happened to them since comes later in the stream. A row that is not there any more is left out: its
 // delete is yet to come.
 func (r *run) reselect(ctx context.Context, x *binding, t, old *tuple, left []int) (found bool, err error) {
+	if err := r.awaitVisible(ctx); err != nil {
+		return false, err
+	}
 	query := "SELECT "
 	formats := make([]int16, len(left))
 	for i, f := range left {
@@ -109,25 +112,8 @@ func (r *run) reselect(ctx context.Context, x *binding, t, old *tuple, left []in
 			formats[i] = 1
 		}
 	}
-	query += " FROM " + x.table.String() + " WHERE "
-	var values [][]byte
-	var types []uint32
-	var forms []int16
-	for i, f := range x.keys {
-		if i > 0 {
-			query += " AND "
-		}
-		query += fmt.Sprintf("%s = $%d", quoted(x.table.columns[x.table.key[i]].name), i+1)
-		form, value := t.forms[f.from], t.values[f.from]
-		if form == formUnchanged && old != nil {
-			form, value = old.forms[f.from], old.values[f.from]
-		}
-		format := int16(0)
-		if form == formBinary {
-			format = 1
-		}
-		values, types, forms = append(values, value), append(types, x.table.columns[x.table.key[i]].declared), append(forms, format)
-	}
+	condition, values, types, forms := x.byKey(t, old)
+	query += " FROM " + x.table.String() + " WHERE " + condition
 	result := r.sql.PgConn().ExecParams(ctx, query, values, types, forms, formats).Read()
 	if result.Err != nil {
 		return false, fmt.Errorf("read unchanged values of %s: %w", x.table.plain(), result.Err)
@@ -147,4 +133,25 @@ func (r *run) reselect(ctx context.Context, x *binding, t, old *tuple, left []in
 		}
 	}
 	return true, nil
+}
+
+// byKey is the condition of the key that a tuple holds, with its parameters as ExecParams takes them.
+func (x *binding) byKey(t, old *tuple) (condition string, values [][]byte, types []uint32, forms []int16) {
+	for i, f := range x.keys {
+		if i > 0 {
+			condition += " AND "
+		}
+		column := x.table.columns[x.table.key[i]]
+		condition += fmt.Sprintf("%s = $%d", quoted(column.name), i+1)
+		form, value := t.forms[f.from], t.values[f.from]
+		if form == formUnchanged && old != nil {
+			form, value = old.forms[f.from], old.values[f.from]
+		}
+		format := int16(0)
+		if form == formBinary {
+			format = 1
+		}
+		values, types, forms = append(values, value), append(types, column.declared), append(forms, format)
+	}
+	return condition, values, types, forms
 }

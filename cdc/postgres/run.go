@@ -39,15 +39,18 @@ type run struct {
 	pending  map[uint32]bool // tables whose rows are still to be read: until then just deletes count
 	feedback *feedback
 	decoder  decoder
+	overlaps overlaps
 	txn      openTxn
 }
 
 // openTxn is the transaction that the stream is in.
 type openTxn struct {
-	open  bool
-	time  int64 // of its commit
-	first int   // index into the batch of its first change; changes that were put before are not counted
-	dirty bool  // it has put changes
+	open    bool
+	xid     uint32
+	time    int64 // of its commit
+	first   int   // index into the batch of its first change; changes that were put before are not counted
+	dirty   bool  // it has put changes
+	visible bool  // other sessions see it
 }
 
 func (s *Source) newRun(start cdc.Start, out cdc.Inlet) (*run, error) {

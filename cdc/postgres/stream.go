@@ -260,13 +260,15 @@ func (r *run) message(ctx context.Context, body []byte) error {
 	case msgBegin:
 		final := c.lsn()
 		at := c.stamp()
+		xid := c.u32()
 		if err := c.fault(kind); err != nil {
 			return err
 		}
 		if err := r.reach(ctx, final); err != nil {
 			return err
 		}
-		r.txn = openTxn{open: true, time: at, first: r.batch.Len()}
+		r.overlaps.reset()
+		r.txn = openTxn{open: true, xid: xid, time: at, first: r.batch.Len()}
 		return nil
 	case msgCommit:
 		c.u8()
@@ -307,7 +309,7 @@ func (r *run) change(ctx context.Context, kind byte, c *cursor) error {
 	case msgUpdate:
 		return r.update(ctx, c)
 	case msgDelete:
-		return r.delete(c)
+		return r.delete(ctx, c)
 	case msgTruncate:
 		return r.truncate(c)
 	}

@@ -118,6 +118,16 @@ func (x *trial) caught() {
 	x.wait("CaughtUp", func() bool { return x.inlet.Caught() > 0 })
 }
 
+// reach waits until everything that has committed by now is durable.
+func (x *trial) reach(db *testenv.PostgresDatabase) {
+	x.t.Helper()
+	want, err := x.source.ParsePosition(db.Text(x.t, "SELECT pg_current_wal_lsn()"))
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.wait("the present place of the log", func() bool { return x.inlet.Position() >= want })
+}
+
 // end stops the source and reports what was broken until then.
 func (x *trial) end() {
 	x.t.Helper()
