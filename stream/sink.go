@@ -164,6 +164,13 @@ type Lister interface {
 	Keys(ctx context.Context, fn func(collection int, key string) error) error
 }
 
+// Previewer is a Sink that can say what its Open would do to the target.
+type Previewer interface {
+	// Preview gives the statements that Open would run, in the target's own language, and changes nothing. An
+	// error is the one that Open would end with.
+	Preview(ctx context.Context, target Target) (statements []string, err error)
+}
+
 // Dropper is a Sink that can remove what it created for a target.
 type Dropper interface {
 	Drop(ctx context.Context, target Target) error

@@ -25,10 +25,7 @@ func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64) err
 		if err != nil {
 			return err
 		}
-		class := t.columns[t.vector].have
-		class, _, _ = strings.Cut(class[strings.LastIndex(class, ".")+1:], "(")
-		want := w.sink.o.Index.String() + " " + class + "_" + w.sink.o.Metric.operators()
-		found := false
+		want, found := w.indexKind(t), false
 		for _, x := range there {
 			if x.kind == want {
 				found = true
@@ -52,7 +49,7 @@ func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64) err
 		if err != nil {
 			return err
 		}
-		if err := conn.Exec(ctx, w.indexStatement(t, name, class, rows)).Close(); err != nil {
+		if err := conn.Exec(ctx, w.indexStatement(t, name, rows)).Close(); err != nil {
 			return fmt.Errorf("index %s: %w", name, err)
 		}
 	}
@@ -62,8 +59,16 @@ func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64) err
 	return nil
 }
 
-func (w *writer) indexStatement(t *table, name, class string, rows int64) string {
-	statement := fmt.Sprintf("CREATE INDEX ON %s USING %s (%s %s_%s)", name, w.sink.o.Index, quote(t.columns[t.vector].Name), class, w.sink.o.Metric.operators())
+// indexKind is the kind of index and the operator class that the flow asks for.
+func (w *writer) indexKind(t *table) string {
+	name := t.columns[t.vector].have
+	name, _, _ = strings.Cut(name[strings.LastIndex(name, ".")+1:], "(")
+	return w.sink.o.Index.String() + " " + name + "_" + w.sink.o.Metric.operators()
+}
+
+func (w *writer) indexStatement(t *table, name string, rows int64) string {
+	kind, class, _ := strings.Cut(w.indexKind(t), " ")
+	statement := fmt.Sprintf("CREATE INDEX ON %s USING %s (%s %s)", name, kind, quote(t.columns[t.vector].Name), class)
 	if w.sink.o.Index == IVFFlat {
 		statement += fmt.Sprintf(" WITH (lists = %d)", min(max(rows/1000, 10), 32768)) // as the extension's manual advises
 	}

@@ -27,6 +27,7 @@ type opening struct {
 	former   []*record // of this sink, by other instances and states: superseded
 	others   []*record // of other sinks
 	undone   bool      // rows that the record tells of are lost
+	done     []string  // statements that change the database's schema
 }
 
 // open opens the target.
@@ -52,19 +53,7 @@ const openingLock = "1181902195"
 // take runs the opening's transaction.
 func (s *Sink) take(ctx context.Context, conn *pgconn.PgConn, t stream.Target) (*writer, error) {
 	o := &opening{sink: s, target: t, conn: conn}
-	if err := o.lay(ctx); err != nil {
-		return nil, err
-	}
-	if err := o.exec(ctx, "BEGIN; SELECT pg_advisory_xact_lock("+openingLock+")"); err != nil {
-		return nil, err
-	}
-	if err := o.records(ctx); err != nil {
-		return nil, err
-	}
-	if err := o.settle(ctx); err != nil {
-		return nil, err
-	}
-	p, rows, err := o.decide(ctx)
+	p, rows, err := o.run(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +66,64 @@ func (s *Sink) take(ctx context.Context, conn *pgconn.PgConn, t stream.Target) (
 		return nil, err
 	}
 	return w, nil
+}
+
+// run does everything up to the commit.
+func (o *opening) run(ctx context.Context) (stream.Progress, int64, error) {
+	if err := o.exec(ctx, "BEGIN; SELECT pg_advisory_xact_lock("+openingLock+")"); err != nil {
+		return stream.Progress{}, 0, err
+	}
+	if err := o.lay(ctx); err != nil {
+		return stream.Progress{}, 0, err
+	}
+	if err := o.records(ctx); err != nil {
+		return stream.Progress{}, 0, err
+	}
+	if err := o.settle(ctx); err != nil {
+		return stream.Progress{}, 0, err
+	}
+	return o.decide(ctx)
+}
+
+// Preview implements stream.Previewer: an opening that is rolled back. The index over vectors is named as well, which
+// is made once there are rows.
+func (s *Sink) Preview(ctx context.Context, t stream.Target) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	conn, err := dialer{dsn: s.o.DSN, name: "freshet/" + t.Flow + "/" + t.Sink}.connect(ctx)
+	if err != nil {
+		return nil, describe(err)
+	}
+	o := &opening{sink: s, target: t, conn: conn}
+	_, _, err = o.run(ctx)
+	if err == nil {
+		err = o.foretell(ctx)
+	}
+	if err == nil {
+		err = o.exec(ctx, "ROLLBACK")
+	}
+	if err = errors.Join(err, end(conn)); err != nil {
+		return nil, describe(err)
+	}
+	return o.done, nil
+}
+
+// foretell adds the indexes that the tables lack.
+func (o *opening) foretell(ctx context.Context) error {
+	w := &writer{sink: o.sink}
+	for _, t := range o.tables {
+		if t.vector < 0 || o.sink.o.Index == None || o.sink.o.Unmanaged {
+			continue
+		}
+		there, err := w.indexes(ctx, o.conn, t)
+		if err != nil {
+			return err
+		}
+		if want := w.indexKind(t); !slices.ContainsFunc(there, func(x vectorIndex) bool { return x.kind == want }) {
+			o.done = append(o.done, w.indexStatement(t, t.quoted(), 0))
+		}
+	}
+	return nil
 }
 
 // lay lays out the tables and finds their schema.
@@ -129,7 +176,7 @@ func (o *opening) extension(ctx context.Context) error {
 	if o.sink.o.Unmanaged {
 		return unmade("the extension vector", statement)
 	}
-	if err := o.exec(ctx, statement); err != nil {
+	if err := o.define(ctx, statement); err != nil {
 		var server *pgconn.PgError
 		if errors.As(err, &server) && server.Code == "42501" {
 			return &stream.Problem{Code: "rights", Exit: 3, Field: "dsn", Message: "the role may not install the extension vector", Hint: "run as a superuser: `" + statement + "`"}
@@ -299,6 +346,12 @@ func (o *opening) exec(ctx context.Context, sql string) error {
 	return o.conn.Exec(ctx, sql).Close()
 }
 
+// define runs a statement that changes the schema, and remembers it.
+func (o *opening) define(ctx context.Context, statement string) error {
+	o.done = append(o.done, statement)
+	return o.exec(ctx, statement)
+}
+
 // try runs a statement whose failure leaves the transaction as it was.
 func (o *opening) try(ctx context.Context, sql string) error {
 	if err := o.exec(ctx, "SAVEPOINT attempt"); err != nil {
@@ -311,5 +364,6 @@ func (o *opening) try(ctx context.Context, sql string) error {
 		}
 		return errors.Join(err, o.exec(ctx, "ROLLBACK TO SAVEPOINT attempt"))
 	}
+	o.done = append(o.done, sql)
 	return o.exec(ctx, "RELEASE SAVEPOINT attempt")
 }

@@ -84,7 +84,7 @@ func (o *opening) records(ctx context.Context) error {
 		if o.sink.o.Unmanaged {
 			return unmade(progressTable, statement)
 		}
-		if err := o.exec(ctx, statement); err != nil {
+		if err := o.define(ctx, statement); err != nil {
 			return err
 		}
 	}

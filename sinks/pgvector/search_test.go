@@ -1,6 +1,7 @@
 package pgvector_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -173,4 +174,63 @@ func TestReadersFindWholeDocumentsAlways(t *testing.T) {
 	if mixed.Load() > 0 || none.Load() > 0 {
 		t.Errorf("of %d searches %d found half a document and %d none", reads.Load(), mixed.Load(), none.Load())
 	}
+}
+
+// An index is not filled row by row while a table is loaded for the first time: it is made behind the load, by
+// whichever comes first of a small range, the next opening, and the writer's own run.
+func TestTheIndexIsMadeBehindTheLoad(t *testing.T) {
+	const count = "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%hnsw%'"
+	loaded := func(t *testing.T) *docs {
+		d := newDocs(t, 18, 3, pgvector.Options{})
+		d.open()
+		d.apply(many(600, "body")...)
+		if got := d.bed.database.Text(t, count); got != "0" {
+			t.Fatalf("%s indexes are there while it is loaded", got)
+		}
+		if hits := d.search(direction(7, 3), 1, nil); len(hits) != 1 || hits[0].Row.At(0).Int64() != 7 {
+			t.Errorf("without the index a search finds %v", hits)
+		}
+		return d
+	}
+	t.Run("by a small range", func(t *testing.T) {
+		d := loaded(t)
+		d.apply(row{id: 1, body: "live"})
+		if got := d.bed.database.Text(t, count); got != "1" {
+			t.Errorf("%s indexes are there", got)
+		}
+	})
+	t.Run("by the next opening", func(t *testing.T) {
+		d := loaded(t)
+		d.open()
+		if got := d.bed.database.Text(t, count); got != "1" {
+			t.Errorf("%s indexes are there", got)
+		}
+	})
+	t.Run("by its own run", func(t *testing.T) {
+		d := loaded(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := d.writer.(stream.Runner).Run(ctx); err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+		d.bed.database.Exec(t, "SET statement_timeout = '60s'; DO $$ BEGIN WHILE ("+count+") = 0 LOOP PERFORM pg_sleep(0.02); END LOOP; END $$")
+		cancel()
+		running.Wait()
+	})
+	t.Run("another metric has another index", func(t *testing.T) {
+		d := loaded(t)
+		d.open()
+		d.bed.options.Metric = pgvector.L2
+		d.open()
+		if got := d.bed.database.Text(t, "SELECT indexdef LIKE '%l2_ops%' FROM pg_indexes WHERE indexdef LIKE '%hnsw%'"); got != "t" {
+			t.Errorf("the index is of the new metric: %s", got)
+		}
+		d.bed.options.Index = pgvector.None
+		d.open()
+		if got := d.bed.database.Text(t, count); got != "0" {
+			t.Errorf("%s indexes are left", got)
+		}
+	})
 }

@@ -200,7 +200,7 @@ func (o *opening) make(ctx context.Context, t *table, made *madeTable) error {
 		return unmade("the table "+t.quoted(), statement)
 	}
 	t.made, o.undone = true, o.undone || made != nil
-	return o.exec(ctx, statement)
+	return o.define(ctx, statement)
 }
 
 // alter adds, changes and drops columns. A difference that the flow did not make means that values are lost.
@@ -217,7 +217,7 @@ func (o *opening) alter(ctx context.Context, t *table, there []attribute, made *
 			return unmade(fmt.Sprintf("the column %s of %s", c.Name, t.quoted()), fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", t.quoted(), quote(c.Name), c.want))
 		case at < 0:
 			o.undone = o.undone || was != nil
-			if err := o.exec(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", t.quoted(), quote(c.Name), c.want)); err != nil {
+			if err := o.define(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", t.quoted(), quote(c.Name), c.want)); err != nil {
 				return err
 			}
 		case o.sink.o.Unmanaged || i == t.vector:
@@ -248,7 +248,7 @@ func (o *opening) retype(ctx context.Context, t *table, c *column, have string, 
 	switch {
 	case server.Code == "42846" || strings.HasPrefix(server.Code, "22"): // cannot_coerce, or a value does not fit
 		o.undone = true
-		return o.exec(ctx, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s, ADD COLUMN %s %s", t.quoted(), name, name, c.want))
+		return o.define(ctx, fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s, ADD COLUMN %s %s", t.quoted(), name, name, c.want))
 	case server.Code == "0A000": // a view uses the column
 		return o.depended(t, c.Name, server)
 	}

@@ -17,8 +17,9 @@ type Sink struct {
 }
 
 var (
-	_ stream.Sink    = (*Sink)(nil)
-	_ stream.Dropper = (*Sink)(nil)
+	_ stream.Sink      = (*Sink)(nil)
+	_ stream.Dropper   = (*Sink)(nil)
+	_ stream.Previewer = (*Sink)(nil)
 )
 
 // New declares tables whose vectors are searched with the extension vector. Faults are *stream.Problem.
