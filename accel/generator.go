@@ -82,3 +82,39 @@ func EstimatePrompt(p Prompt) int {
 	}
 	return max(1, (bytes+2)/3)
 }
+
+// Role is who says a part of a dialogue.
+type Role uint8
+
+// The user asks, the assistant answers.
+const (
+	User Role = iota
+	Assistant
+)
+
+// String returns the role as servers name it.
+func (r Role) String() string {
+	if r == Assistant {
+		return "assistant"
+	}
+	return "user"
+}
+
+// Utterance is a part of a dialogue.
+type Utterance struct {
+	Role Role
+	Text string
+}
+
+// Dialogue is the prompt as what was said so far: examples, the question, an answer that was no use and what
+// was wrong with it. The last part is the user's, and holds the question.
+func (p *Prompt) Dialogue() []Utterance {
+	var said []Utterance
+	for _, e := range p.Examples {
+		said = append(said, Utterance{User, e.Question}, Utterance{Assistant, e.Answer})
+	}
+	if p.Complaint == "" {
+		return append(said, Utterance{User, p.Text})
+	}
+	return append(said, Utterance{User, p.Text}, Utterance{Assistant, p.Reply}, Utterance{User, p.Complaint + "\n\n" + p.Text})
+}

@@ -108,16 +108,9 @@ func (c *Client) chat(p accel.Prompt) chatRequest {
 	if p.System != "" {
 		r.Messages = append(r.Messages, message{"system", p.System})
 	}
-	for _, e := range p.Examples {
-		r.Messages = append(r.Messages, message{"user", e.Question}, message{"assistant", e.Answer})
+	for _, t := range p.Dialogue() {
+		r.Messages = append(r.Messages, message{t.Role.String(), t.Text})
 	}
-	last := p.Text
-	if p.Complaint != "" {
-		// The question stays in the last message: what was wrong before comes first in it.
-		r.Messages = append(r.Messages, message{"user", p.Text}, message{"assistant", p.Reply})
-		last = p.Complaint + "\n\n" + p.Text
-	}
-	r.Messages = append(r.Messages, message{"user", last})
 	if p.Schema != nil {
 		r.Format = &responseFormat{Type: "json_schema", Schema: jsonSchema{Name: p.Name, Strict: true, Schema: p.Schema}}
 	}

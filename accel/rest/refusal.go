@@ -53,6 +53,9 @@ func kindOf(status int, said complaint, body []byte) accel.Kind {
 		if said.names("model_not_found") {
 			return accel.UnknownModel
 		}
+		if strings.Contains(said.message, "credit balance is too low") {
+			return accel.Quota // Anthropic says so of an account, not of a text
+		}
 		return accel.Rejected
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return accel.Auth

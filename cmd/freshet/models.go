@@ -43,8 +43,7 @@ func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.En
 		return nil, &stream.Problem{Code: "bad_value", Field: "base_url", Message: err.Error(),
 			Hint: "write the address below which /embeddings lies, such as http://127.0.0.1:8080/v1"}
 	}
-	embedder, o := &measured{client: client, dims: m.Dims}, asking(m, env.Logger.With("model", name))
-	return &openaiModel{Remote: operators.NewRemote(name, embedder, o), embedder: embedder, texts: operators.NewGenerative(name, client, o)}, nil
+	return newDual(name, client, m, env), nil
 }
 
 // asking is how a model behind a server is asked, as its keys in the flow file say.
@@ -89,39 +88,20 @@ func inProcess(m flowfile.ModelConfig) error {
 // probeText is embedded to learn how long a model's vectors are.
 const probeText = "freshet"
 
-// openaiModel is a model behind a server: of vectors, whose length may still have to be measured, or of
-// texts, as the first step that names it takes it.
-type openaiModel struct {
+// vectorModel is a model of vectors behind a server, whose length may still have to be measured.
+type vectorModel struct {
 	*operators.Remote
 	embedder *measured
-	texts    *operators.Generative
-	role     string // the kind of the first step that has named it
 }
 
-var (
-	_ operators.Texts   = (*openaiModel)(nil)
-	_ operators.Vectors = (*openaiModel)(nil)
-)
-
-// Texts implements operators.Texts.
-func (m *openaiModel) Texts() (*operators.Generative, error) { return m.texts, m.take("extract") }
-
-// Vectors implements operators.Vectors.
-func (m *openaiModel) Vectors() error { return m.take("embed") }
-
-// take gives the model a role for good: its queue, its limits and its account are those of one.
-func (m *openaiModel) take(role string) error {
-	if m.role != "" && m.role != role {
-		return &stream.Problem{Code: "bad_value", Field: "model", Message: fmt.Sprintf("the model %q is used by a step with %s as well", m.Name(), m.role),
-			Hint: "declare it under two names: one for vectors, one for texts"}
-	}
-	m.role = role
-	return nil
+func newVectors(name string, e accel.Embedder, m flowfile.ModelConfig, o operators.ModelOptions) vectorModel {
+	embedder := &measured{Embedder: e, dims: m.Dims}
+	return vectorModel{Remote: operators.NewRemote(name, embedder, o), embedder: embedder}
 }
 
 // measure asks the server for the length of the model's vectors, where the flow does not say it.
-func (m *openaiModel) measure(ctx context.Context) error {
-	if m.role == "extract" || m.embedder.dims > 0 {
+func (m vectorModel) measure(ctx context.Context) error {
+	if m.embedder.dims > 0 {
 		return nil
 	}
 	vector, err := m.Ask(ctx, []byte(probeText))
@@ -132,20 +112,64 @@ func (m *openaiModel) measure(ctx context.Context) error {
 	return nil
 }
 
-// measured is a client whose vectors' length is learnt after it was made, before anything is planned.
+// measured is an embedder whose vectors' length is learnt after it was made, before anything is planned.
 type measured struct {
-	client *openai.Client
-	dims   int
+	accel.Embedder
+	dims int
 }
 
-func (m *measured) Embed(ctx context.Context, texts []string) (accel.Reply, error) {
-	return m.client.Embed(ctx, texts)
-}
-
+// Identity is that of the embedder, with the length of its vectors.
 func (m *measured) Identity() accel.Identity {
-	i := m.client.Identity()
+	i := m.Embedder.Identity()
 	i.Dims = m.dims
 	return i
+}
+
+// dualModel is a model behind a server that may be one of vectors or of texts: as the first step that names
+// it takes it.
+type dualModel struct {
+	vectorModel
+	texts *operators.Generative
+	role  string // the operator of the first step that has named it
+}
+
+var (
+	_ operators.Texts   = (*dualModel)(nil)
+	_ operators.Vectors = (*dualModel)(nil)
+)
+
+// dualClient speaks to a server that serves both.
+type dualClient interface {
+	accel.Embedder
+	accel.Generator
+}
+
+func newDual(name string, c dualClient, m flowfile.ModelConfig, env *flowfile.Env) *dualModel {
+	o := asking(m, env.Logger.With("model", name))
+	return &dualModel{vectorModel: newVectors(name, c, m, o), texts: operators.NewGenerative(name, c, o)}
+}
+
+// Texts implements operators.Texts.
+func (m *dualModel) Texts() (*operators.Generative, error) { return m.texts, m.take("extract") }
+
+// Vectors implements operators.Vectors.
+func (m *dualModel) Vectors() error { return m.take("embed") }
+
+// take gives the model a role for good: its queue, its limits and its account are those of one.
+func (m *dualModel) take(role string) error {
+	if m.role != "" && m.role != role {
+		return &stream.Problem{Code: "bad_value", Field: "model", Message: fmt.Sprintf("the model %q is used by a step with %s as well", m.Name(), m.role),
+			Hint: "declare it under two names: one for vectors, one for texts"}
+	}
+	m.role = role
+	return nil
+}
+
+func (m *dualModel) measure(ctx context.Context) error {
+	if m.role == "extract" {
+		return nil
+	}
+	return m.vectorModel.measure(ctx)
 }
 
 type builtinConfig struct{}

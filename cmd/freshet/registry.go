@@ -37,6 +37,12 @@ func registry() flowfile.Registry {
 		Models: map[string]flowfile.ModelKind{
 			"openai": {Doc: "A model of vectors or texts behind a server that speaks OpenAI's protocol.",
 				New: func() any { return new(openaiConfig) }, Build: newOpenAI},
+			"anthropic": {Doc: "A model of texts behind Anthropic's Messages.",
+				New: func() any { return new(anthropicConfig) }, Build: newAnthropic},
+			"ollama": {Doc: "A model of vectors or texts behind Ollama.",
+				New: func() any { return new(ollamaConfig) }, Build: newOllama},
+			"tei": {Doc: "A model of vectors behind Text Embeddings Inference.",
+				New: func() any { return new(teiConfig) }, Build: newTEI},
 			"builtin": {Doc: "A model inside freshet that needs nothing and knows words, not meanings: for demos and tests.",
 				New: func() any { return new(builtinConfig) }, Build: newBuiltin},
 		},

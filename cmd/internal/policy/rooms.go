@@ -60,6 +60,9 @@ func leaves() []Room {
 			Why:     "the embedder that needs no server",
 		},
 		{Path: "accel/openai", Rooms: []string{"accel", "accel/rest"}, Tests: []string{"backpressure"}, Why: "the client for servers that speak OpenAI's protocol"},
+		{Path: "accel/anthropic", Rooms: []string{"accel", "accel/rest"}, Tests: []string{"backpressure"}, Why: "the client for Anthropic's Messages"},
+		{Path: "accel/ollama", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Ollama"},
+		{Path: "accel/tei", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Text Embeddings Inference"},
 		{Path: "accel/rest", Rooms: []string{"accel", "backpressure"}, Why: "one JSON exchange with a model server; net/http and nothing more"},
 		{
 			Path:    "accel/flight",
