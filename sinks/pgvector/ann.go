@@ -13,10 +13,18 @@ import (
 // ivfflatRows is the number of rows from which on lists can be placed.
 const ivfflatRows = 1000
 
+// Up to so many rows an index is made on the way, where nobody else can write: between two ranges, or by an opening.
+// Beyond that it is left to Run, which lets ranges pass meanwhile and takes the time that it takes.
+const (
+	rowsBetween = 5_000
+	rowsOpening = 100_000
+)
+
 // index makes the indexes over vectors that the flow asks for, and drops those of another kind or metric. While a
-// table is empty there is none: rows that are loaded first and indexed then cost a tenth.
-func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64) error {
-	done := true
+// table is empty there is none: rows that are loaded first and indexed then cost a tenth. It makes none over
+// more than most rows; 0 is no bound, and then others write while it is made.
+func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64, most int64) error {
+	done, concurrently := true, most == 0
 	for _, t := range w.tables {
 		if t.vector < 0 {
 			continue
@@ -41,7 +49,7 @@ func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64) err
 		if w.sink.o.Index == None || found || w.sink.o.Unmanaged {
 			continue
 		}
-		if rows == 0 || w.sink.o.Index == IVFFlat && rows < ivfflatRows {
+		if rows == 0 || most > 0 && rows > most || w.sink.o.Index == IVFFlat && rows < ivfflatRows {
 			done = false
 			continue
 		}
@@ -49,7 +57,11 @@ func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64) err
 		if err != nil {
 			return err
 		}
-		if err := conn.Exec(ctx, w.indexStatement(t, name, rows)).Close(); err != nil {
+		statement := w.indexStatement(t, name, rows)
+		if concurrently {
+			statement = strings.Replace(statement, "INDEX", "INDEX CONCURRENTLY", 1)
+		}
+		if err := conn.Exec(ctx, statement).Close(); err != nil {
 			return fmt.Errorf("index %s: %w", name, err)
 		}
 	}
@@ -113,7 +125,7 @@ func (x *index) Run(ctx context.Context) error {
 			if !due || x.writer.Rows() == 0 {
 				continue
 			}
-			err := x.writer.readers.with(ctx, func(conn *pgconn.PgConn) error { return x.writer.index(ctx, conn, x.writer.Rows()) })
+			err := x.writer.readers.with(ctx, func(conn *pgconn.PgConn) error { return x.writer.index(ctx, conn, x.writer.Rows(), 0) })
 			if err != nil && ctx.Err() == nil {
 				x.writer.sink.o.Logger.Warn("the index over the vectors cannot be made yet", "sink", x.writer.target.Sink, "err", err)
 			}

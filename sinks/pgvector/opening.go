@@ -62,7 +62,7 @@ func (s *Sink) take(ctx context.Context, conn *pgconn.PgConn, t stream.Target) (
 	}
 	w := &writer{sink: s, target: t, progress: p, table: o.progress, tables: o.tables, version: o.version, session: session{conn: conn}}
 	w.rows.Store(rows)
-	if err := w.index(ctx, conn, rows); err != nil {
+	if err := w.index(ctx, conn, rows, rowsOpening); err != nil {
 		return nil, err
 	}
 	return w, nil

@@ -166,7 +166,7 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 	w.mu.Unlock()
 	if !indexed && txn.Count < loadRows {
 		// The load, if there was one, is over. A failure here is no failure of the range: it is tried again.
-		if err := w.index(ctx, w.session.conn, rows); err != nil {
+		if err := w.index(ctx, w.session.conn, rows, rowsBetween); err != nil {
 			w.sink.o.Logger.Warn("the index over the vectors cannot be made yet", "sink", w.target.Sink, "err", err)
 		}
 	}
