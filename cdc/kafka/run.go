@@ -93,14 +93,14 @@ const (
 func (r *run) sessions(ctx context.Context) error {
 	pause := pauseMin
 	for {
-		began := time.Now()
+		before := r.cursor.number
 		err := r.session(ctx)
 		var back *setback
 		if !errors.As(err, &back) {
 			return err
 		}
-		if time.Since(began) > 2*pauseMax {
-			pause = pauseMin
+		if r.cursor.number > before {
+			pause = pauseMin // it has read something
 		}
 		if err := r.hinder(back.err); err != nil {
 			return err
