@@ -192,7 +192,8 @@ func (g *Governor) waitLocked(now time.Time, ask Ask, slots int) time.Duration {
 		return wait
 	}
 	if g.breaker.half() {
-		ask.Want, ask.Retry, slots = ask.First, false, max(slots, 1)
+		// The breaker bounds its probes itself; requests from before may still be in flight beside them.
+		ask.Want, ask.Retry, slots = ask.First, false, g.options.Concurrency
 	}
 	if g.inFlight >= slots || ask.Retry && !g.retries.open(g.inFlight) {
 		return never

@@ -14,12 +14,16 @@ type meter struct {
 // newMeter holds to a rate per second with room for burst units at once.
 func newMeter(perSecond, burst float64) meter {
 	m := meter{}
-	m.set(perSecond, burst)
+	m.set(time.Time{}, perSecond, burst)
 	return m
 }
 
-// set changes rate and burst; what is owed stays owed.
-func (m *meter) set(perSecond, burst float64) {
+// set changes rate and burst; the units that are owed stay owed.
+func (m *meter) set(now time.Time, perSecond, burst float64) {
+	if m.each > 0 {
+		units := float64(m.owed(now)) / float64(m.each)
+		m.tat = now.Add(time.Duration(units / perSecond * float64(time.Second)))
+	}
 	m.each = time.Duration(float64(time.Second) / perSecond)
 	m.burst = time.Duration(burst / perSecond * float64(time.Second))
 }

@@ -50,6 +50,7 @@ type announced struct {
 	meter
 	full   time.Time // by the server's word, nothing is owed from then on; zero: no word
 	unseen int64     // reserved by requests that are not answered: the server may not have counted them
+	others others
 }
 
 func newRates(l Limits) rates {
@@ -117,7 +118,9 @@ func (r *rates) left(now time.Time) Limits {
 func (r *rates) reserve(now time.Time, c Cost) {
 	r.each(func(d Dimension, m *meter) { m.take(now, d.of(c)) })
 	for d := range r.announced {
-		r.announced[d].unseen += Dimension(d).of(c)
+		n := Dimension(d).of(c)
+		r.announced[d].unseen += n
+		r.announced[d].others.ours += n
 	}
 }
 
@@ -140,7 +143,8 @@ func (r *rates) sync(now time.Time, all []Announcement) {
 			continue
 		}
 		m := &r.announced[a.Dimension]
-		m.set(a.perSecond()*rateShare, float64(a.Limit))
+		m.others.note(now, a, m.unseen)
+		m.set(now, m.others.leave(a.perSecond())*rateShare, float64(a.Limit))
 		m.tighten(now, max(0, a.Remaining-m.unseen))
 		m.full = time.Time{}
 		if a.Reset > 0 {
