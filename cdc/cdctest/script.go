@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -124,6 +125,15 @@ func (s *Script) Confirm(_ context.Context, position cdc.Position) error {
 
 // Describe writes a position as the number of its transaction.
 func (s *Script) Describe(p cdc.Position) string { return fmt.Sprint(place(p)) }
+
+// ParsePosition implements stream.Parser: it reads what Describe writes.
+func (s *Script) ParsePosition(text string) (cdc.Position, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return "", fmt.Errorf("read position %q: it is the number of a transaction", text)
+	}
+	return ScriptPosition(n), nil
+}
 
 // Rescans reports that rows can be read again: they are in memory.
 func (s *Script) Rescans() bool { return true }

@@ -181,6 +181,15 @@ func position(n uint64) cdc.Position {
 	return cdc.Position(binary.BigEndian.AppendUint64(nil, n))
 }
 
+// ParsePosition implements stream.Parser: it reads what Describe writes.
+func (s *Source) ParsePosition(text string) (cdc.Position, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("read position %q: it is the number of changes since the first run", text)
+	}
+	return position(n), nil
+}
+
 func sequence(p cdc.Position) (uint64, error) {
 	switch len(p) {
 	case 0:

@@ -45,7 +45,7 @@ func (f *fault) Error() string { return f.Message }
 // those of a bad flow.
 func exitByCode(code string) int {
 	switch code {
-	case "dead_letters", "not_found", "model_error", "tests_failed", "internal":
+	case "dead_letters", "not_found", "model_error", "tests_failed", "wait_timeout", "internal":
 		return exitRunTime
 	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
 		"flow_not_running", "access_denied":
@@ -90,6 +90,7 @@ func faultOf(err error) *fault {
 		unknown     *engine.NotFoundError
 		reading     *engine.ReadError
 		refusing    *engine.ModelError
+		position    *engine.PositionError
 		step        *engine.StepError
 		model       *accel.Error
 		unwilling   *backpressure.UnwillingError
@@ -138,6 +139,8 @@ func faultOf(err error) *fault {
 		code, hint = "model_error", hintOfModel(string(unwilling.Health.Reason))
 	case errors.As(err, &unknown):
 		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it"
+	case errors.As(err, &position):
+		code, hint = "bad_value", "give a position as the source writes it; `freshet status <flow>` shows how"
 	case errors.Is(err, engine.ErrNoIndex):
 		code, hint = "no_index", "add a vector sink that reads a step with embed"
 	case errors.As(err, &problem):

@@ -6,7 +6,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,8 +23,14 @@ func (c *console) statusVerb() *cobra.Command {
 		Short: "Tell how a flow does, running or stopped",
 		Args:  takes("flow file"),
 	}
+	wait := cmd.Flags().String("wait", "", "SOURCE=POSITION: return when every sink holds what the source had committed there")
+	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long --wait waits")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		s, err := c.statusOf(cmd.Context(), args[0])
+		ask := func() (engine.Status, error) { return c.statusOf(cmd.Context(), args[0]) }
+		if cmd.Flags().Changed("wait") {
+			ask = func() (engine.Status, error) { return c.statusWhen(cmd.Context(), args[0], *wait, *timeout) }
+		}
+		s, err := ask()
 		if err != nil {
 			return result{}, err
 		}
@@ -39,6 +48,21 @@ func (c *console) statusOf(ctx context.Context, path string) (engine.Status, err
 			return neverRun(f), nil
 		}
 		return reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+	})
+}
+
+// statusWhen waits for a position, written as SOURCE=POSITION, before it asks.
+func (c *console) statusWhen(ctx context.Context, path, what string, timeout time.Duration) (engine.Status, error) {
+	var s engine.Status
+	source, position, ok := strings.Cut(what, "=")
+	if !ok || source == "" || position == "" {
+		return s, usage("write it as --wait docs=12", "--wait is %q, not SOURCE=POSITION", what)
+	}
+	return either(ctx, c, path, func(p *peer) (engine.Status, error) {
+		ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
+		return s, p.ask(ctx, http.MethodGet, "/api/v1/wait?"+ask.Encode(), nil, &s)
+	}, func(f *flow) (engine.Status, error) {
+		return s, newFault("flow_not_running", "start it with `freshet run "+quoted(path)+"`", "nobody runs the flow %s, so nothing moves its sinks on", f.plan.Flow)
 	})
 }
 

@@ -44,7 +44,7 @@ func statusOf(code string) int {
 		return http.StatusMethodNotAllowed
 	case "model_error":
 		return http.StatusBadGateway
-	case "timeout":
+	case "timeout", "wait_timeout":
 		return http.StatusGatewayTimeout
 	case "disk_full", "stopping":
 		return http.StatusServiceUnavailable

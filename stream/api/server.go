@@ -53,6 +53,7 @@ type Flow struct {
 	Taps    Tapper
 	Letters Letters
 	Search  Searcher
+	Waiter  Waiter
 }
 
 // Options say who may ask what.
@@ -109,6 +110,7 @@ func (s *Server) routes() http.Handler {
 			ErrorLog: slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelError), Timeout: 10 * time.Second}))
 	}
 	mux.HandleFunc("GET /api/v1/status", s.status)
+	mux.HandleFunc("GET /api/v1/wait", s.wait)
 	mux.HandleFunc("POST /api/v1/search", s.search)
 	mux.HandleFunc("GET /api/v1/lineage", s.lineage)
 	mux.HandleFunc("GET /api/v1/dlq", s.letters)

@@ -175,6 +175,7 @@ func (e *Engine) restore() error {
 		}
 		e.cursors[i] = cdc.Position(value)
 	}
+	e.restoreProbes()
 	if err := e.totals.load(e.db); err != nil {
 		return err
 	}

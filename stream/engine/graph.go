@@ -67,6 +67,8 @@ type target struct {
 	require    [][]int // by input: fields of the target's row that must not be null
 	shapes     []shape // by input: which columns its rows have
 	delivery   *delivery
+	probes     []probe        // of the sources that feed it
+	held       []cdc.Position // by source: what it is known to hold; guarded by Engine.mu
 }
 
 func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {

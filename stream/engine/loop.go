@@ -75,6 +75,7 @@ func (e *Engine) loop(ctx context.Context) error {
 				return err
 			}
 			e.releaseEvents()
+			e.look()
 			if worked {
 				continue
 			}

@@ -310,6 +310,14 @@ func (n *storedPlan) replace(name string, was storedSink, next *storedSink, text
 	n.Retiring[name] = was
 }
 
+// beside is the other instance of a target's sink while a swap is under way; 0: there is none.
+func (p *storedPlan) beside(t *target) uint32 {
+	if t.retiring {
+		return p.Sinks[t.name].Instance
+	}
+	return p.Retiring[t.name].Instance
+}
+
 func (n *storedPlan) drop(sink string, instance uint32) {
 	n.Dropped = append(n.Dropped, storedDrop{Instance: instance, Sink: sink})
 }
@@ -381,10 +389,10 @@ func layoutOf(c *stream.CollectionNode) []string {
 }
 
 // retains reports whether the rows of a source collection are kept: where an expensive step has to build
-// its output later than its input came, where a target's key may need another owner's row, and where
-// the source cannot be read again.
+// its output later than its input came, where a target's key may need another owner's row, where the source
+// cannot be read again, and where it leaves out what did not change.
 func retains(plan *stream.Plan, root int) bool {
-	if !plan.Sources[plan.Collections[root].Source].Rescans {
+	if source := plan.Sources[plan.Collections[root].Source]; !source.Rescans || source.Sparse {
 		return true
 	}
 	steps, sinks := plan.Reach(root)

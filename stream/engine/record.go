@@ -293,6 +293,16 @@ func (d *reader) uint() uint64 {
 	return v
 }
 
+func (d *reader) int() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
 // count reads the length of a list whose items take at least a byte each.
 func (d *reader) count() int {
 	n := d.uint()

@@ -71,6 +71,15 @@ func (w *worker) reject(instance uint32, child []byte, what stream.Fingerprint, 
 		At: timeText(w.now), Child: childText(child), Input: input}})
 }
 
+// rejectSource makes a dead letter of a row that the source itself rejects.
+func (w *worker) rejectSource(why *cdc.Cause) {
+	n := len(w.out.letters)
+	w.reject(w.t.root.instance, nil, stream.FingerprintOf([]byte(why.Code), []byte(why.Message)), why.Code, why.Message, why.Input, 1)
+	if why.Keyless && len(w.out.letters) > n {
+		w.out.letters[n].body.Key = ""
+	}
+}
+
 // keepReject reports whether the row was rejected before for the same reason and nobody asked to try
 // again; then it stays rejected.
 func (w *worker) keepReject(instance uint32, child []byte, what stream.Fingerprint) bool {

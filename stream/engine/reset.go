@@ -32,7 +32,7 @@ func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 		if c.Source >= 0 && plan.Sources[c.Source].Name == r.Source {
 			found = true
 			if root, ran := stored.Roots[c.Name]; ran {
-				root.Rescan = plan.Sources[c.Source].Rescans
+				root.Rescan = rereads(plan.Sources[c.Source])
 				stored.Roots[c.Name] = root
 			}
 			stored.forget(plan, i)
@@ -55,6 +55,12 @@ func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 		return fmt.Errorf("write the reset: %w", err)
 	}
 	return nil
+}
+
+// rereads reports whether a source can be read again when a person asks for it.
+func rereads(n *stream.SourceNode) bool {
+	r, ok := n.Source.(stream.Rereader)
+	return n.Rescans || ok && r.Rereads()
 }
 
 // forget makes the next start find other logic behind a collection than it has stored.

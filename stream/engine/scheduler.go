@@ -183,16 +183,6 @@ func (s *scheduler) overdue(now int64, calls []*callNode, fn func(k waitKey, w *
 	}
 }
 
-// oldest is the first position that a waiting owner of a root stems from; ok is false where none waits.
-func (s *scheduler) oldest(root int, nodes func(node int) bool) (position cdc.Position, ok bool) {
-	for k, w := range s.waiting {
-		if k.root == root && nodes(k.node) && (!ok || w.origin < position) {
-			position, ok = w.origin, true
-		}
-	}
-	return position, ok
-}
-
 // pending counts the owners that wait at a step, and their calls.
 func (s *scheduler) pending(node int) (owners int) {
 	for k := range s.waiting {

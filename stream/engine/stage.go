@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 
@@ -49,12 +50,16 @@ func stageChange(b []byte, c *cdc.Change) []byte {
 	}
 	if c.Cause != nil {
 		flags |= 2
+		if c.Cause.Keyless {
+			flags |= 4
+		}
 	}
 	b = append(b, byte(c.Op), flags, byte(c.Collection))
 	b = appendBytes(appendBytes(appendBytes(b, c.Key), c.After), c.Note)
-	b = appendText(b, fmt.Sprint(c.Time))
+	b = binary.AppendVarint(b, c.Time)
+	b = appendText(b, string(c.Position))
 	if c.Cause != nil {
-		b = appendText(appendText(b, c.Cause.Code), c.Cause.Message)
+		b = appendBytes(appendText(appendText(b, c.Cause.Code), c.Cause.Message), c.Cause.Input)
 	}
 	return b
 }
@@ -70,11 +75,10 @@ func unstageChange(b []byte) (cdc.Change, error) {
 			c.Note = []byte{}
 		}
 	}
-	if _, err := fmt.Sscan(string(d.bytes()), &c.Time); err != nil && d.err == nil {
-		d.err = err
-	}
+	c.Time = d.int()
+	c.Position = cdc.Position(d.bytes())
 	if flags&2 != 0 {
-		c.Cause = &cdc.Cause{Code: string(d.bytes()), Message: string(d.bytes())}
+		c.Cause = &cdc.Cause{Code: string(d.bytes()), Message: string(d.bytes()), Input: d.bytes(), Keyless: flags&4 != 0}
 	}
 	return c, d.err
 }

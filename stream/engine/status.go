@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -116,7 +115,7 @@ func (e *Engine) Status() Status {
 		st := s.Sinks[t.name]
 		if serving {
 			st = sinkStatus(t, &v.totals)
-			st.Position = e.sinkPosition(t, &v)
+			st.Position = e.sinkPosition(t)
 			st.Building = s.Sinks[t.name].Building
 			st.Coarse = t.index < len(v.coarse) && v.coarse[t.index]
 		} else {
@@ -192,25 +191,6 @@ func sinkStatus(t *target, v *totals) SinkStatus {
 	}
 	st.FreshnessMS = d.latency.percentiles()
 	return st
-}
-
-// sinkPosition is the greatest position with nothing at or before it still on its way to the target:
-// what waits for calls and what waits in the outbox carry the position that they stem from.
-func (e *Engine) sinkPosition(t *target, v *view) string {
-	var parts []string
-	for i, n := range e.plan.Sources {
-		feeds := slices.ContainsFunc(t.sink.From, func(from int) bool {
-			if t.retiring || from >= len(e.plan.Collections) {
-				return false
-			}
-			return e.plan.Collections[e.plan.Collections[from].Root].Source == i
-		})
-		if !feeds {
-			continue
-		}
-		parts = append(parts, describe(n.Source, v.cursors[i]))
-	}
-	return strings.Join(parts, ",")
 }
 
 func describe(s stream.Source, p cdc.Position) string {

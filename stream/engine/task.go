@@ -88,6 +88,9 @@ func (t *task) fold(c *cdc.Change, position cdc.Position) {
 	if t.changed && len(t.row) > 0 && len(row) > 0 {
 		row = overlay(t.row, row)
 	}
+	if c.Position != "" {
+		position = c.Position
+	}
 	t.changed, t.op, t.row, t.cause, t.origin, t.time = true, c.Op, row, c.Cause, position, c.Time
 	if c.Note != nil {
 		t.note, t.noted = c.Note, true

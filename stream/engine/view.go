@@ -17,8 +17,7 @@ type view struct {
 	epoch     uint64
 	totals    totals
 	cursors   []cdc.Position
-	pending   []int            // owners that wait, by expensive step
-	oldest    [][]cdc.Position // by expensive step, by root; "" none
+	pending   []int // owners that wait, by expensive step
 	backfills int
 	building  bool
 	coarse    []bool // by target

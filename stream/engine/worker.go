@@ -138,7 +138,7 @@ func (w *worker) evaluate(t *task) error {
 	}
 	w.next.reset()
 	rowChanged, err := w.settleRow()
-	if errors.Is(err, errLacksColumn) && !t.changed {
+	if errors.Is(err, errLacksColumn) && !t.changed || errors.Is(err, errNotSent) && w.rescanned() {
 		return w.settleUnseen() // the rescan that is under way brings the row
 	}
 	if err != nil {
@@ -193,11 +193,15 @@ func (w *worker) settleRow() (changed bool, err error) {
 			n.note, n.noted = nil, false
 		}
 	case cdc.Reject:
-		w.reject(t.root.instance, nil, stream.FingerprintOf([]byte(t.cause.Code), []byte(t.cause.Message)), t.cause.Code, t.cause.Message, nil, 1)
+		w.rejectSource(t.cause)
 		return true, nil
 	default:
 		n.exists, n.hasRow = true, t.root.retained
-		if n.row, err = w.merge(t.row); err != nil {
+		if n.row, err = w.merge(t.row); errors.Is(err, errNotSent) && !w.rescanned() {
+			n.exists, n.hasRow = false, false
+			w.rejectSource(&cdc.Cause{Code: "value_not_sent", Message: errNotSent.Error() + "; resetting the source has the row read again"})
+			return true, nil
+		} else if err != nil {
 			return false, err
 		}
 		n.hash = hashBytes(n.row)
@@ -237,11 +241,11 @@ func (w *worker) merge(row cdc.Row) (cdc.Row, error) {
 		return row, nil
 	}
 	before, ok, err := w.present(&w.old)
+	if errors.Is(err, errLacksColumn) || err == nil && !ok {
+		return nil, errNotSent
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !ok {
-		return nil, fmt.Errorf("evaluate %s of %s: a value was not sent, and no earlier row holds it", w.t.key.Text(), w.t.root.name)
 	}
 	w.builder.Reset()
 	for i := range n {
@@ -252,6 +256,14 @@ func (w *worker) merge(row cdc.Row) (cdc.Row, error) {
 		w.builder.Value(v)
 	}
 	return w.builder.Build(), nil
+}
+
+// errNotSent says that a value did not change and was not sent, and that no earlier row holds it.
+var errNotSent = errors.New("a value that did not change was not sent, and no earlier row holds it")
+
+// rescanned reports whether the owner's source is being read again from the start.
+func (w *worker) rescanned() bool {
+	return w.g.stored.Roots[w.t.root.name].Backfill == backfillRescan
 }
 
 func (w *worker) hasReject(instance uint32) bool {
