@@ -22,6 +22,24 @@ func TestEveryKindCanBeDecodedAndIsDocumented(t *testing.T) {
 	}
 }
 
+// TestTheReferenceIsMadeOfTheCode holds the page of flow files to what is decoded.
+func TestTheReferenceIsMadeOfTheCode(t *testing.T) {
+	page := filepath.Join("..", "..", "docs", "flow-files.md")
+	got := flowfile.Reference(registry())
+	if *update {
+		if err := os.WriteFile(page, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs (-want +got); `go test ./cmd/freshet -run TestTheReference -update` rewrites it:\n%s", page, diff)
+	}
+}
+
 // TestHelp holds the help of every verb to a golden file, so that a change of the surface is seen.
 func TestHelp(t *testing.T) {
 	golden := filepath.Join("testdata", "help.golden")

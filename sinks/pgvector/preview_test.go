@@ -2,6 +2,7 @@ package pgvector_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -101,4 +102,34 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 			t.Errorf("it is answered with %v", err)
 		}
 	})
+}
+
+// The rights that the page gives are enough for everything that the sink does.
+func TestTheRightsOfThePageAreEnough(t *testing.T) {
+	page, err := os.ReadFile("../../docs/pgvector.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, found := strings.Cut(string(page), "```sql\nCREATE ROLE")
+	script, _, closed := strings.Cut("CREATE ROLE"+script, "```")
+	if !found || !closed {
+		t.Fatal("the page has no script that makes a role")
+	}
+	d := newDocs(t, 18, 3, pgvector.Options{})
+	role := d.bed.database.Name // roles are shared by the databases of a server
+	d.bed.database.Exec(t, "CREATE EXTENSION vector;"+strings.ReplaceAll(script, "freshet_writer", role))
+	d.bed.options.DSN = d.bed.database.DSNAs(role, "")
+	d.open()
+	d.apply(many(600, "body")...)
+	d.apply(row{id: 1, body: "live"}, row{id: 2, body: absent{}})
+	d.columns = []cdc.Column{{Name: "more", Type: kind(cdc.Int64)}}
+	d.open()
+	d.apply(row{id: 3, body: "more"})
+	if hits := d.search(direction(7, 3), 1, nil); len(hits) != 1 || hits[0].Key.Text() != "7" {
+		t.Errorf("a search finds %v", hits)
+	}
+	d.close()
+	if err := d.bed.Sink().(stream.Dropper).Drop(t.Context(), d.target); err != nil {
+		t.Errorf("drop: %v", err)
+	}
 }
