@@ -184,7 +184,7 @@ func (r *run) session(ctx context.Context) error {
 	// out of range is for the guard to judge, never to be jumped over.
 	r.client, err = kgo.NewClient(append(options, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(fetchWait), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
-		kgo.MetadataMaxAge(time.Minute), kgo.RetryTimeout(askTimeout), kgo.RequestTimeoutOverhead(askTimeout))...)
+		kgo.MetadataMaxAge(time.Minute), kgo.MetadataMinAge(pauseMin), kgo.RetryTimeout(askTimeout), kgo.RequestTimeoutOverhead(askTimeout))...)
 	if err != nil {
 		return fmt.Errorf("open client: %w", err)
 	}

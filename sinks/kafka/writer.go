@@ -87,7 +87,7 @@ func (w *writer) connect() error {
 			}
 			return defaultBatchBytes
 		}),
-		kgo.MaxBufferedBytes(bufferBytes), kgo.UnknownTopicRetries(3), kgo.RetryTimeout(requestTimeout))...)
+		kgo.MaxBufferedBytes(bufferBytes), kgo.MetadataMinAge(metadataMinAge), kgo.UnknownTopicRetries(3), kgo.RetryTimeout(requestTimeout))...)
 	if err != nil {
 		return fmt.Errorf("open client: %w", err)
 	}
@@ -96,11 +96,13 @@ func (w *writer) connect() error {
 }
 
 // Kafka takes batches of about a megabyte unless a topic is set otherwise; records that wait to be sent are
-// bounded; a request is tried for requestTimeout.
+// bounded; a request is tried for requestTimeout, and leaders that have moved are asked for anew after
+// metadataMinAge.
 const (
 	defaultBatchBytes = 1_000_012
 	bufferBytes       = 16 << 20
 	requestTimeout    = 10 * time.Second
+	metadataMinAge    = 500 * time.Millisecond
 )
 
 // own takes the transactional id: whatever another producer has open under it is ended, and it can send no
