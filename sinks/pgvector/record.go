@@ -71,8 +71,8 @@ const makeProgress = `CREATE TABLE %s (flow text NOT NULL, sink text NOT NULL, i
 	`generation bigint NOT NULL, epoch bigint NOT NULL, position text NOT NULL DEFAULT '', rows bigint NOT NULL, applied timestamptz, ` +
 	`tables jsonb NOT NULL, PRIMARY KEY (flow, sink, instance))`
 
-// records reads and locks the records of a schema: those of this sink, and the tables of all others. The lock of the
-// whole table makes openings wait for each other; it is short.
+// records reads the records of a schema: those of this sink, which it locks as every range does first, and the tables
+// of all others.
 func (o *opening) records(ctx context.Context) error {
 	o.progress = quote(o.schema) + "." + quote(progressTable)
 	there, err := value(ctx, o.conn, "SELECT to_regclass($1)::text", o.progress)
@@ -88,7 +88,7 @@ func (o *opening) records(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := o.exec(ctx, "LOCK TABLE "+o.progress+" IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+	if err := o.exec(ctx, fmt.Sprintf("SELECT FROM %s WHERE flow = %s AND sink = %s ORDER BY instance FOR UPDATE", o.progress, literal(o.target.Flow), literal(o.target.Sink))); err != nil {
 		return err
 	}
 	rows, err := query(ctx, o.conn, "SELECT flow, sink, instance, state, generation, epoch, rows, tables FROM "+o.progress+" ORDER BY instance")

@@ -88,6 +88,9 @@ func (w *writer) Close() error {
 // loadRows is the number of effects from which on a range is copied into the server instead of being sent row by row.
 const loadRows = 500
 
+// loadBytes is the size of the effects from which on it is copied as well: what is sent row by row is held in memory.
+const loadBytes = 8 << 20
+
 // epochMask cuts the epoch out of a version.
 const epochMask = 1<<40 - 1
 
@@ -124,6 +127,10 @@ func (w *writer) failed(ctx context.Context, err error) error {
 	case !errors.As(err, &server):
 	case vanished(server):
 		return fmt.Errorf("write %s: %w: %w", w.target.Sink, err, stream.ErrLost)
+	case server.Code == "25006" && w.session.conn != nil:
+		// It has become a standby. The next session finds the primary, where the dsn names several hosts.
+		_ = end(w.session.conn)
+		w.session.abandon()
 	case refuses(server):
 		return &stream.RejectError{Code: "sink_rejected", Err: err}
 	}
@@ -148,7 +155,7 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 		return err
 	}
 	write := w.send
-	if txn.Count >= loadRows {
+	if txn.Count >= loadRows || txn.Bytes >= loadBytes {
 		write = w.load
 	}
 	done, err := write(ctx, txn, h)
@@ -201,19 +208,19 @@ func (w *writer) begin(ctx context.Context) (held, error) {
 	for i, t := range w.tables {
 		oids[i] = strconv.FormatUint(uint64(t.oid), 10)
 	}
-	// The lock on the table comes first, as in openings: two that wait for each other would both have to end.
-	results, err := w.session.conn.Exec(ctx, fmt.Sprintf("BEGIN; LOCK TABLE %[1]s IN ROW EXCLUSIVE MODE; "+
+	// The lock on the record comes before any other, as in openings: two that wait for each other would both have to end.
+	results, err := w.session.conn.Exec(ctx, fmt.Sprintf("BEGIN; "+
 		"SELECT generation, state, epoch, rows FROM %[1]s WHERE flow = %[2]s AND sink = %[3]s AND instance = %[4]d FOR UPDATE; "+
 		"SELECT n.nspname, c.relname, pg_relation_filenode(c.oid) FROM unnest('{%[5]s}'::oid[]) WITH ORDINALITY o(id, at) LEFT JOIN pg_class c ON c.oid = o.id LEFT JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY o.at",
 		w.table, literal(w.target.Flow), literal(w.target.Sink), w.target.Instance, strings.Join(oids, ","))).ReadAll()
 	if err != nil {
 		return held{}, err
 	}
-	h, err := w.fenced(ctx, results[2].Rows)
+	h, err := w.fenced(ctx, results[1].Rows)
 	if err != nil {
 		return h, err
 	}
-	return h, w.present(ctx, results[3].Rows, h)
+	return h, w.present(ctx, results[2].Rows, h)
 }
 
 // fenced makes sure that the record is this opening's.
