@@ -129,8 +129,11 @@ func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
 	}
 	if left := x.unchangedFields(t, old); len(left) > 0 {
 		found, err := r.reselect(ctx, x, t, old, left)
-		if err != nil || !found {
+		if err != nil {
 			return err
+		}
+		if !found {
+			r.bridge(x, t, left)
 		}
 	}
 	return r.upsert(cdc.Insert, x, t, old)

@@ -16,7 +16,6 @@ import (
 const (
 	DefaultStatusEvery  = 10 * time.Second
 	DefaultLiveness     = 15 * time.Minute
-	DefaultSpillBytes   = 16 << 20
 	DefaultSnapshotJobs = 2
 )
 
@@ -59,7 +58,7 @@ type Options struct {
 
 	StatusEvery  time.Duration // how often the server is told how far the flow is (default 10 s, less where the server wants it)
 	Liveness     time.Duration // a connection that says nothing for so long is given up (default 15 min)
-	SpillBytes   int64         // what transactions that are under way may hold in memory before they go to a file (default 16 MiB)
+	SpillDir     string        // folder for large transactions that have not committed yet (default: that of the system for temporary files)
 	SnapshotJobs int           // connections that read a table at once (default 2)
 
 	Logger *slog.Logger // nil discards
@@ -136,9 +135,6 @@ func (o *Options) fill() {
 	}
 	if o.Liveness <= 0 {
 		o.Liveness = DefaultLiveness
-	}
-	if o.SpillBytes <= 0 {
-		o.SpillBytes = DefaultSpillBytes
 	}
 	if o.SnapshotJobs <= 0 {
 		o.SnapshotJobs = DefaultSnapshotJobs

@@ -40,6 +40,7 @@ type run struct {
 	feedback *feedback
 	decoder  decoder
 	overlaps overlaps
+	spills   spills
 	txn      openTxn
 }
 
@@ -58,7 +59,8 @@ func (s *Source) newRun(start cdc.Start, out cdc.Inlet) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &run{source: s, start: start, out: out, told: make(chan struct{}, 1), place: p, putAt: p.lsn, reread: !start.Rescan, batch: out.Batch()}, nil
+	return &run{source: s, start: start, out: out, told: make(chan struct{}, 1), place: p, putAt: p.lsn, reread: !start.Rescan, batch: out.Batch(),
+		spills: spills{dir: s.options.SpillDir}}, nil
 }
 
 // Pauses before another session.
@@ -113,6 +115,9 @@ func (r *run) drop() {
 		r.batch = r.out.Batch()
 	}
 	r.txn = openTxn{}
+	if err := r.spills.reset(); err != nil {
+		r.source.options.Logger.Warn("remove a spilled transaction", "err", err)
+	}
 	if r.moment != nil {
 		r.moment.close(context.Background())
 		r.moment = nil

@@ -57,7 +57,7 @@ func (r *run) stream(ctx context.Context, conn *pgconn.PgConn) error {
 // startReplication asks for the stream.
 func (r *run) startReplication(ctx context.Context, conn *pgconn.PgConn) error {
 	o := &r.source.options
-	options := []string{"proto_version '1'", "publication_names " + literal(quoted(o.Publication))}
+	options := []string{"proto_version '2'", "streaming 'on'", "publication_names " + literal(quoted(o.Publication))}
 	if !r.text && r.allBinary() {
 		options = append(options, "binary 'true'")
 	}
@@ -235,7 +235,7 @@ func (r *run) received(lsn LSN) {
 // been sent. The server hears of it when the place is durable, as of every other (I1).
 func (r *run) keepalive(ctx context.Context, end LSN) error {
 	r.received(end)
-	if r.txn.open {
+	if r.txn.open || r.spills.into != nil {
 		return nil
 	}
 	if err := r.reach(ctx, end); err != nil {
@@ -256,6 +256,9 @@ func (r *run) reach(ctx context.Context, lsn LSN) error {
 // message takes one message of the output plugin.
 func (r *run) message(ctx context.Context, body []byte) error {
 	kind, c := body[0], &cursor{b: body[1:]}
+	if ok, err := r.streamed(ctx, kind, c); ok || err != nil {
+		return err
+	}
 	switch kind {
 	case msgBegin:
 		final := c.lsn()

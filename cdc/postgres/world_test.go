@@ -128,6 +128,12 @@ func (x *trial) reach(db *testenv.PostgresDatabase) {
 	x.wait("the present place of the log", func() bool { return x.inlet.Position() >= want })
 }
 
+// released waits until the server has noticed that nobody reads a slot any more.
+func released(t *testing.T, db *testenv.PostgresDatabase, slot string) {
+	t.Helper()
+	db.Exec(t, "DO $$ BEGIN WHILE (SELECT active FROM pg_replication_slots WHERE slot_name = '"+slot+"') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
+}
+
 // end stops the source and reports what was broken until then.
 func (x *trial) end() {
 	x.t.Helper()

@@ -1,0 +1,234 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/cdc/postgres"
+	"github.com/freshet/freshet/internal/testenv"
+)
+
+// rowsOf makes a table of n small rows.
+func rowsOf(n int) string {
+	return docs + fmt.Sprintf("INSERT INTO docs SELECT i, i, 'body ' || i, '' FROM generate_series(1, %d) i;", n)
+}
+
+// faultOf is the fault that an error tells a person.
+func faultOf(t *testing.T, err error) *cdc.SourceError {
+	t.Helper()
+	fault, ok := errors.AsType[*cdc.SourceError](err)
+	if !ok {
+		t.Fatalf("error %v is no fault of a source", err)
+	}
+	if fault.Hint == "" {
+		t.Errorf("%v has no hint", err)
+	}
+	return fault
+}
+
+// TestASlotThatDoesNotFitStopsTheRun proves cases 6 and 18 (I10).
+func TestASlotThatDoesNotFitStopsTheRun(t *testing.T) {
+	for name, x := range map[string]struct{ harm, word string }{
+		"it is gone": {"SELECT pg_drop_replication_slot('SLOT'); INSERT INTO docs VALUES (100)", "gone"},
+		"it was made anew": {"SELECT pg_drop_replication_slot('SLOT'); INSERT INTO docs VALUES (100); SELECT pg_create_logical_replication_slot('SLOT', 'pgoutput')",
+			"ahead of what is held"},
+		"somebody has moved it on": {"INSERT INTO docs VALUES (100); SELECT pg_replication_slot_advance('SLOT', pg_current_wal_lsn())", "ahead of what is held"},
+		"it is of another plugin":  {"SELECT pg_drop_replication_slot('SLOT'); SELECT pg_create_logical_replication_slot('SLOT', 'test_decoding')", "plugin"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+			db.Exec(t, rowsOf(10))
+			o := options(db, "docs")
+			in := cdctest.NewInlet()
+			if err := once(t, source(t, o), in, nil); err != nil {
+				t.Fatal(err)
+			}
+			held := in.Rows()
+			released(t, db, o.Slot)
+			for _, sql := range strings.Split(strings.ReplaceAll(x.harm, "SLOT", o.Slot), ";") {
+				db.Exec(t, sql)
+			}
+			next := in.Crash()
+			err := once(t, source(t, o), next, nil)
+			fault := faultOf(t, err)
+			if fault.Code != "data_guard" || !errors.Is(err, cdc.ErrGap) || errors.Is(err, cdc.ErrReread) ||
+				!strings.Contains(err.Error(), o.Slot) || !strings.Contains(err.Error(), x.word) {
+				t.Errorf("%s: %v", fault.Code, err)
+			}
+			if len(next.Puts()) != 0 {
+				t.Errorf("%d changes were put", len(next.Puts()))
+			}
+			o.OnSlotLost = postgres.SlotLostResnapshot
+			if err := once(t, source(t, o), in.Crash(), nil); !errors.Is(err, cdc.ErrReread) {
+				t.Errorf("with resnapshot: %v", err)
+			}
+			if strings.Contains(x.harm, "test_decoding") {
+				db.Exec(t, "SELECT pg_drop_replication_slot('"+o.Slot+"')")
+			}
+			// What is asked for by a person heals it: every row is read again, and the new slot streams on.
+			healed := in.Crash()
+			db.Exec(t, "DELETE FROM docs WHERE id = 3")
+			if err := once(t, source(t, o), healed, func(s *cdc.Start) { s.Rescan = true }); err != nil {
+				t.Fatal(err)
+			}
+			read := 0
+			for _, p := range healed.Puts() {
+				if p.Snapshot {
+					read++
+				}
+			}
+			if want := db.Text(t, "SELECT count(*) FROM docs"); fmt.Sprint(read) != want {
+				t.Errorf("%d rows were read again, the table has %s; %d were held", read, want, len(held))
+			}
+			db.Exec(t, "INSERT INTO docs VALUES (200)")
+			last := healed.Crash()
+			if err := once(t, source(t, o), last, nil); err != nil || len(last.Puts()) != 1 {
+				t.Errorf("after it: %d changes, %v", len(last.Puts()), err)
+			}
+		})
+	}
+}
+
+// TestASlotThatLostItsLogStopsTheRun proves case 18 where the server itself gives the slot up (I10).
+func TestASlotThatLostItsLogStopsTheRun(t *testing.T) {
+	s := testenv.Postgres(t, testenv.PostgresOptions{Settings: map[string]string{"max_slot_wal_keep_size": "'1MB'", "wal_level": "logical",
+		"min_wal_size": "'32MB'", "max_wal_size": "'32MB'"}})
+	db := s.Database(t)
+	db.Exec(t, rowsOf(10)+"CREATE TABLE other (a text);")
+	o := options(db, "docs")
+	in := cdctest.NewInlet()
+	if err := once(t, source(t, o), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		db.Exec(t, "INSERT INTO other SELECT repeat('x', 1000) FROM generate_series(1, 2000)")
+		db.Exec(t, "SELECT pg_switch_wal()")
+		db.Exec(t, "CHECKPOINT")
+	}
+	if status := db.Text(t, "SELECT wal_status FROM pg_replication_slots"); status != "lost" {
+		t.Fatalf("the slot is %s", status)
+	}
+	if err := once(t, source(t, o), in.Crash(), nil); !errors.Is(err, cdc.ErrGap) || faultOf(t, err).Code != "data_guard" {
+		t.Errorf("a lost slot: %v", err)
+	}
+	healed := in.Crash()
+	if err := once(t, source(t, o), healed, func(s *cdc.Start) { s.Rescan = true }); err != nil {
+		t.Fatal(err)
+	}
+	if got := db.Text(t, "SELECT count(*), max(wal_status) FROM pg_replication_slots"); got != "1|reserved" {
+		t.Errorf("slots: %s", got)
+	}
+}
+
+// TestAnotherServerStopsTheRun proves case 24: what was read elsewhere is not continued (I10).
+func TestAnotherServerStopsTheRun(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, rowsOf(5))
+	in := cdctest.NewInlet()
+	if err := once(t, source(t, options(db, "docs")), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	other := testenv.Postgres(t, testenv.PostgresOptions{Own: true}).Database(t)
+	other.Exec(t, rowsOf(5))
+	if err := once(t, source(t, options(other, "docs")), in.Crash(), nil); !errors.Is(err, cdc.ErrGap) || !strings.Contains(err.Error(), "another") {
+		t.Errorf("another server: %v", err)
+	}
+	if got := other.Text(t, "SELECT count(*) FROM pg_replication_slots"); got != "0" {
+		t.Errorf("%s slots were made there", got)
+	}
+}
+
+// TestPreflightNamesWhatIsMissing proves case 24: the fault, and the SQL that mends it.
+func TestPreflightNamesWhatIsMissing(t *testing.T) {
+	for name, x := range map[string]struct {
+		setup, code, message, hint string
+		adapt                      func(*postgres.Options)
+	}{
+		"no such table":              {"", "no_table", "docs", "schema.table", nil},
+		"no key":                     {"CREATE TABLE docs (a int)", "no_key", "docs", "ADD PRIMARY KEY", nil},
+		"identity nothing":           {docs + "ALTER TABLE docs REPLICA IDENTITY NOTHING", "no_key", "docs", "REPLICA IDENTITY DEFAULT", nil},
+		"a key that is checked late": {"CREATE TABLE docs (a int PRIMARY KEY DEFERRABLE)", "no_key", "docs", "REPLICA IDENTITY FULL", nil},
+		"a key of no kind":           {"CREATE TABLE docs (a jsonb PRIMARY KEY)", "no_key", "docs", "a key of", nil},
+		"no right to read":           {docs, "rights", "docs", "GRANT SELECT ON", func(o *postgres.Options) { o.DSN = strings.Replace(o.DSN, "postgres@", "nobody_ROLE@", 1) }},
+		"no right to replicate": {docs + "GRANT SELECT ON docs TO nobody_ROLE", "rights", "replicate", "REPLICATION",
+			func(o *postgres.Options) { o.DSN = strings.Replace(o.DSN, "postgres@", "nobody_ROLE@", 1) }},
+		"a publication of others without the table": {docs + "CREATE TABLE other (a int); CREATE PUBLICATION theirs FOR TABLE other", "rights", "theirs", "ADD TABLE",
+			func(o *postgres.Options) { o.Publication = "theirs" }},
+		"a publication of others that leaves out deletes": {docs + "CREATE PUBLICATION theirs FOR TABLE docs WITH (publish = 'insert')", "rights", "theirs", "ALTER PUBLICATION",
+			func(o *postgres.Options) { o.Publication = "theirs" }},
+		"a condition that the server would have to know of old rows": {docs, "rights", "docs", "REPLICA IDENTITY FULL",
+			func(o *postgres.Options) { o.Tables[0].Where = "n > 3" }},
+		"a condition that is no SQL": {docs, "bad_value", "where", "condition", func(o *postgres.Options) { o.Tables[0].Where = "n >" }},
+		"a column that is not there": {docs, "unknown_column", "nope", "body", func(o *postgres.Options) { o.Tables[0].Columns = []string{"nope"} }},
+		"a view":                     {"CREATE VIEW docs AS SELECT 1 AS a", "no_table", "docs", "not a view", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+			role := func(sql string) string { return strings.ReplaceAll(sql, "nobody_ROLE", db.Name+"_r") }
+			db.Exec(t, role("CREATE ROLE nobody_ROLE LOGIN"))
+			t.Cleanup(func() {
+				if err := db.TryExec(context.WithoutCancel(t.Context()), role("DROP OWNED BY nobody_ROLE; DROP ROLE nobody_ROLE")); err != nil {
+					t.Error(err)
+				}
+			})
+			db.Exec(t, role(x.setup))
+			o := options(db, "docs")
+			if x.adapt != nil {
+				x.adapt(&o)
+			}
+			o.DSN = role(o.DSN)
+			_, err := source(t, o).Collections(t.Context())
+			fault := faultOf(t, err)
+			if fault.Code != x.code || !strings.Contains(fault.Error(), x.message) || !strings.Contains(fault.Hint, x.hint) {
+				t.Errorf("code %s, %v, hint %q; want %s, %q, %q", fault.Code, fault, fault.Hint, x.code, x.message, x.hint)
+			}
+			if err := once(t, source(t, o), cdctest.NewInlet(), nil); faultOf(t, err).Code != x.code {
+				t.Errorf("a run says %v", err)
+			}
+			if diff := cmp.Diff("0|0", db.Text(t, "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()), (SELECT count(*) FROM pg_publication WHERE pubname <> 'theirs')")); diff != "" {
+				t.Errorf("slots and publications are left behind: %s", diff)
+			}
+		})
+	}
+}
+
+// TestTheRoleOfTheGuideIsEnough runs with the least rights that docs/postgres.md names.
+func TestTheRoleOfTheGuideIsEnough(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	role := db.Name + "_reader"
+	script := scriptOfTheGuide(t)
+	db.Exec(t, rowsOf(20))
+	db.Exec(t, strings.NewReplacer("freshet_docs", db.Name, "freshet_reader", role, "public.docs", "docs", "'…'", "'secret'").Replace(script))
+	t.Cleanup(func() {
+		if err := db.TryExec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+			t.Error(err)
+		}
+	})
+	o := options(db, "docs")
+	o.DSN = strings.Replace(o.DSN, "postgres@", role+"@", 1)
+	in := cdctest.NewInlet()
+	if err := once(t, source(t, o), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, "UPDATE docs SET n = n + 1; DELETE FROM docs WHERE id = 3; INSERT INTO docs VALUES (99)")
+	next := in.Crash()
+	if err := once(t, source(t, o), next, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(in.Puts()) != 20 || len(next.Puts()) != 22 {
+		t.Errorf("%d and %d changes, want 20 and 22", len(in.Puts()), len(next.Puts()))
+	}
+	if err := source(t, o).Drop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := db.Text(t, "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()), (SELECT count(*) FROM pg_publication)"); got != "0|1" {
+		t.Errorf("slots and publications after Drop: %s", got)
+	}
+}
