@@ -39,7 +39,7 @@ type BatcherOptions struct {
 
 	// Done takes the results of a reply as soon as it is complete, also while Drain waits and after
 	// the context of Run has ended. It is required, called by several goroutines at once, and may
-	// block: then the slot of that request waits too. It must return when its consumer has ended,
+	// block: when as many are being taken as requests may be in flight, no more are sent. It must return when its consumer has ended,
 	// because Run waits for it. The slice belongs to the receiver.
 	Done func([]Result)
 
@@ -96,6 +96,7 @@ type Batcher struct {
 	rejected  quarantine
 	credits   map[string]*backpressure.Credits
 	finishing int // calls whose results Done is taking
+	taking    int // requests whose results Done is taking
 	turns     int // live calls taken since the last one of the rest
 	stats     Stats
 	running   bool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -144,6 +145,7 @@ type bench struct {
 	*accel.Batcher
 	cancel context.CancelFunc
 	run    chan error
+	pool   *backpressure.Pool
 
 	mu      sync.Mutex
 	results map[[16]byte][]accel.Result
@@ -161,6 +163,9 @@ type setup struct {
 	Daily                     *backpressure.Money
 	Canary                    accel.Canary
 	Done                      func([]accel.Result)
+	Stages                    []string
+	Logger                    *slog.Logger
+	answerer                  accel.Answerer
 }
 
 func (s setup) governor() *backpressure.Governor {
@@ -169,17 +174,23 @@ func (s setup) governor() *backpressure.Governor {
 
 func (s setup) options() accel.BatcherOptions {
 	return accel.BatcherOptions{Governor: s.governor(), Rows: s.Rows, Tokens: s.Tokens, Timeout: s.Timeout, Padded: s.Padded,
-		Weights: s.Weights, Canary: s.Canary, Done: s.Done}
+		Weights: s.Weights, Canary: s.Canary, Done: s.Done, Logger: s.Logger}
 }
 
 // start runs a batcher inside the test's bubble. The test ends it with stop or by Drain.
 func start(t *testing.T, m accel.Embedder, s setup) *bench {
 	t.Helper()
-	b := &bench{run: make(chan error, 1), results: map[[16]byte][]accel.Result{}, at: map[[16]byte]time.Time{}}
+	b := &bench{pool: backpressure.NewPool(backpressure.Amount{Bytes: 1 << 20}), run: make(chan error, 1), results: map[[16]byte][]accel.Result{}, at: map[[16]byte]time.Time{}}
 	if s.Done == nil {
 		s.Done = b.done
 	}
-	b.Batcher = accel.NewBatcher(accel.Embeddings(m), s.options())
+	if s.answerer == nil {
+		s.answerer = accel.Embeddings(m)
+	}
+	b.Batcher = accel.NewBatcher(s.answerer, s.options())
+	for _, stage := range append([]string{""}, s.Stages...) {
+		b.Use(stage, b.pool.Stage(stage))
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.cancel = cancel
 	var running sync.WaitGroup
@@ -187,8 +198,25 @@ func start(t *testing.T, m accel.Embedder, s setup) *bench {
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()
+		b.conserved(t)
 	})
 	return b
+}
+
+// conserved checks that no credit is lost or made of nothing: what is not free is held by calls that are not
+// over (I9).
+func (b *bench) conserved(t *testing.T) {
+	t.Helper()
+	held := int64(0)
+	for _, x := range b.pool.Balances() {
+		if sum := x.Free.Plus(x.Queued).Plus(x.InFlight).Plus(x.Retrying); sum != x.Granted {
+			t.Errorf("granted %+v, the others come to %+v", x.Granted, sum)
+		}
+		held += x.Queued.Rows + x.InFlight.Rows + x.Retrying.Rows
+	}
+	if s := b.Stats(); int(held) != s.Queued+s.InFlightCalls {
+		t.Errorf("credits are held for %d calls, and %d are not over", held, s.Queued+s.InFlightCalls)
+	}
 }
 
 func (b *bench) done(results []accel.Result) {

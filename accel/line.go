@@ -16,8 +16,9 @@ const (
 
 // line is the calls of one stage and class that wait for their first attempt, in the order in which they
 // came. It is an intrusive list, so that a call is withdrawn from its midst at once. Where a model pads
-// every text of a request to the longest, the first calls are a window, sorted by length: the oldest is
-// always the next to go, and takes neighbours of its length along.
+// every text of a request to the longest, the first calls are a window, sorted by length, and requests are cut
+// from it from the longest to the shortest, over and over: a window is gone through before a call that has
+// come later can be longer than the next one. One that is overtaken all the same begins the next request.
 type line struct {
 	name       string
 	class      *class
@@ -26,6 +27,9 @@ type line struct {
 	weight     int
 
 	window []*call // the first calls of the line by length; empty where nothing is padded
+	cursor int     // length of the call that was taken last: the next request begins below it
+	passed int     // calls taken since the oldest one is the oldest
+	widest int     // the window since then
 	edge   *call   // the first call that is not in the window
 	tokens int     // of the window
 }
@@ -107,18 +111,23 @@ func (l *line) refill(budget int) {
 		l.edge = c.next
 		l.admit(c)
 	}
+	l.widest = max(l.widest, len(l.window))
 }
 
-// nearest is the call whose length is closest to that many tokens.
-func (l *line) nearest(tokens int) *call {
-	at, _ := slices.BinarySearchFunc(l.window, tokens, func(c *call, t int) int { return cmp.Compare(c.tokens(), t) })
-	switch {
-	case at == len(l.window):
-		return l.window[at-1]
-	case at == 0, l.window[at].tokens()-tokens < tokens-l.window[at-1].tokens():
-		return l.window[at]
+// choose is the call of the window that has its turn: the longest of those that are no longer than the one
+// taken last, else the longest of all. A request that has calls already takes none of those: it is nil.
+func (l *line) choose(begun bool) *call {
+	if !begun && l.passed > 2*l.widest {
+		return l.head
 	}
-	return l.window[at-1]
+	at, _ := slices.BinarySearchFunc(l.window, l.cursor+1, func(c *call, t int) int { return cmp.Compare(c.tokens(), t) })
+	switch {
+	case at > 0:
+		return l.window[at-1]
+	case begun:
+		return nil
+	}
+	return l.window[len(l.window)-1]
 }
 
 // class is the lines of the live calls, or of the rest. They take turns by deficit round robin: in the long
@@ -166,16 +175,16 @@ func (s *class) left(l *line, c *call) {
 	}
 }
 
-// next is the call that has its turn; like says how long the others of the request are, 0 that there are
-// none yet. The class is not empty.
-func (s *class) next(like int) *call {
+// next is the call that has its turn; begun says that the request has calls already: then it may be nil. The
+// class is not empty.
+func (s *class) next(begun bool) *call {
 	for {
 		l := s.ring[0]
 		c := l.head
 		if s.padded {
 			l.refill(s.budget)
-			if like > 0 {
-				c = l.nearest(like)
+			if c = l.choose(begun); c == nil {
+				return nil
 			}
 		}
 		if len(s.ring) == 1 || l.deficit >= c.tokens() {
@@ -191,6 +200,10 @@ func (s *class) next(like int) *call {
 // take removes the call that next has named. A line that has used up its share goes to the back.
 func (s *class) take(c *call) {
 	l := c.line
+	l.cursor = c.tokens()
+	if l.passed++; l.head == c {
+		l.passed, l.widest = 0, 0
+	}
 	l.remove(c)
 	if len(s.ring) < 2 || s.ring[0] != l {
 		l.deficit = 0

@@ -1,6 +1,7 @@
 package accel
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -16,16 +17,24 @@ type piece struct {
 	retry bool          // an outage ended the request: what is sent again counts as a retry
 }
 
-// duePieceLocked returns the piece that has waited longest, or how long the next one has to wait.
+// duePieceLocked returns the piece that is to go next, or how long the first one has to wait. Of those that
+// are due the one that is cut smallest goes first, so that a rejected text is found before another search
+// for one begins; then the one that has waited longest.
 func (b *Batcher) duePieceLocked(now time.Time) (*piece, time.Duration) {
-	if len(b.pieces) == 0 {
-		return nil, never
+	var next *piece
+	wait := never
+	for _, p := range b.pieces {
+		switch left := p.due.Sub(now); {
+		case left > 0 && (wait == never || left < wait):
+			wait = left
+		case left <= 0 && (next == nil || cmp.Or(cmp.Compare(p.limit, next.limit), p.due.Compare(next.due)) < 0):
+			next = p
+		}
 	}
-	first := slices.MinFunc(b.pieces, func(x, y *piece) int { return x.due.Compare(y.due) })
-	if wait := first.due.Sub(now); wait > 0 {
-		return nil, wait
+	if next != nil {
+		wait = 0
 	}
-	return first, 0
+	return next, wait
 }
 
 // dropPieceLocked removes calls from the front of a piece, and the piece when none is left.

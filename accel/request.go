@@ -27,6 +27,9 @@ type request struct {
 // nextLocked takes the next request that may leave, or returns when to look again.
 func (b *Batcher) nextLocked() (*request, time.Duration) {
 	now := time.Now()
+	if b.taking >= b.governor.Concurrency() {
+		return nil, never // results come faster than they are taken
+	}
 	if r := b.canaryLocked(now); r != nil {
 		return b.admitLocked(backpressure.Ask{First: r.calls[0].cost}, func(*backpressure.Room) *request {
 			b.canary.asking = true
@@ -55,7 +58,7 @@ func (b *Batcher) nextLocked() (*request, time.Duration) {
 		}
 		wait = again
 	}
-	c := b.headLocked(0)
+	c := b.headLocked(false)
 	if c == nil {
 		return nil, wait
 	}
@@ -118,7 +121,7 @@ func (b *Batcher) probeLocked() *call {
 	if b.live.empty() && b.rest.empty() {
 		b.unparkLocked()
 	}
-	return b.headLocked(0)
+	return b.headLocked(false)
 }
 
 // unparkLocked gives the calls that probes have tried back to their lines, to the front, where they were.
@@ -131,14 +134,14 @@ func (b *Batcher) unparkLocked() {
 
 // headLocked is the new call that has its turn: live ones first, with every eighth from the rest, so that
 // neither starves. It is nil when no new call waits.
-func (b *Batcher) headLocked(like int) *call {
+func (b *Batcher) headLocked(begun bool) *call {
 	switch {
 	case b.live.empty() && b.rest.empty():
 		return nil
 	case b.live.empty(), !b.rest.empty() && b.turns >= restShare-1:
-		return b.rest.next(like)
+		return b.rest.next(begun)
 	}
-	return b.live.next(like)
+	return b.live.next(begun)
 }
 
 // shape is what a request is made of so far.
@@ -189,7 +192,7 @@ func (b *Batcher) fillLocked(room *backpressure.Room) *request {
 	r := &request{}
 	var s shape
 	for {
-		c := b.headLocked(s.longest)
+		c := b.headLocked(s.rows > 0)
 		if c == nil || !b.fits(&s, c, room) {
 			return r
 		}
@@ -217,7 +220,7 @@ func (b *Batcher) waitingLocked() int {
 	return n
 }
 
-// perform sends one request and deals with its outcome. The slot is free when Done has returned.
+// perform sends one request and deals with its outcome.
 func (b *Batcher) perform(ctx context.Context, r *request) {
 	asked := make([]Asked, len(r.calls))
 	for i, c := range r.calls {
@@ -238,7 +241,7 @@ func (b *Batcher) perform(ctx context.Context, r *request) {
 	}
 	b.mu.Lock()
 	b.forgetLocked(results)
-	b.stats.InFlight--
+	b.taking--
 	b.mu.Unlock()
 	b.signal()
 }

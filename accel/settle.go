@@ -17,6 +17,8 @@ func (b *Batcher) settle(r *request, answers Answers, err error, stopped bool) (
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.stats.InFlight--
+	b.taking++
 	if !r.canary {
 		b.stats.InFlightCalls -= len(r.calls)
 	}

@@ -5,7 +5,7 @@ import "github.com/freshet/freshet/backpressure"
 // Stats is what a [Batcher] has done and stands before. Totals count from NewBatcher.
 type Stats struct {
 	Queued        int // calls that wait, those between two attempts included
-	InFlight      int // requests sent whose results are not yet taken by Done
+	InFlight      int // requests sent that are not yet answered
 	InFlightCalls int // calls in requests that are not yet answered
 
 	Calls    int64 // calls that were answered

@@ -208,6 +208,9 @@ func (g *Governor) waitLocked(now time.Time, ask Ask, slots int) time.Duration {
 	return g.rates.wait(now, g.expected.of(ask.First), g.expected.of(ask.Want))
 }
 
+// Concurrency is the most requests that may ever be in flight.
+func (g *Governor) Concurrency() int { return g.options.Concurrency }
+
 // Probing reports whether the breaker is not closed: what is sent next is a probe of one row.
 func (g *Governor) Probing() bool {
 	g.mu.Lock()

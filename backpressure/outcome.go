@@ -95,7 +95,7 @@ func (g *Governor) judgeLocked(p *Permit, o Outcome, now time.Time) Effect {
 	if o.RetryAfter > 0 {
 		g.gate.close(now, o.RetryAfter)
 	}
-	if o.Said != "" && g.stopped == "" {
+	if o.Said != "" && o.Verdict != Answered && g.stopped == "" && (b.hard == "" || o.Verdict == Refused) {
 		g.said = o.Said
 	}
 	switch {
