@@ -91,7 +91,8 @@ bench: ## run the benchmarks (BENCH=regexp, PACKAGES=./room select)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
 
 .PHONY: soak
-soak: servers ## run the tests that take long: kills, churn and leaks over hours
+soak: ## run the tests that take long: kills, churn and leaks over hours, and every version of the servers
+	@if [ "$$FRESHET_REQUIRE_SERVERS" != 0 ]; then .ci/servers all; fi
 	FRESHET_SOAK=1 $(GO) test -count=1 -timeout 4h $(PACKAGES)
 
 .PHONY: clean

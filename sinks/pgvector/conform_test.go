@@ -3,6 +3,7 @@ package pgvector_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -135,4 +136,23 @@ func TestATableWithVectorsIsASink(t *testing.T) {
 	streamtest.TestSink(t, streamtest.SinkTraits{Vector: true, Transactions: true, Shared: true, Foreign: true, NoNUL: true}, func(t *testing.T) streamtest.SinkHarness {
 		return newBed(t, 18, pgvector.New, pgvector.Options{})
 	})
+}
+
+// TestEveryVersionOfTheServer holds the sink against all versions that are installed.
+func TestEveryVersionOfTheServer(t *testing.T) {
+	if os.Getenv("FRESHET_SOAK") != "1" {
+		t.Skip("takes a minute; `make soak` installs the servers and runs it")
+	}
+	for _, major := range testenv.PostgresMajors() {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			traits := streamtest.SinkTraits{Vector: major != 15, Transactions: true, Shared: true, Foreign: true, NoNUL: true}
+			declare := pgvector.NewTable
+			if traits.Vector {
+				declare = pgvector.New
+			}
+			streamtest.TestSink(t, traits, func(t *testing.T) streamtest.SinkHarness {
+				return newBed(t, major, declare, pgvector.Options{})
+			})
+		})
+	}
 }
