@@ -224,10 +224,9 @@ func tops() []Room {
 			Rooms: []string{"..."},
 			Modules: []string{
 				"github.com/prometheus/client_golang", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/term",
-				"go.yaml.in/yaml/v3",
+				"github.com/twmb/franz-go/pkg/kfake", "github.com/twmb/franz-go/pkg/kgo", "go.yaml.in/yaml/v3",
 			},
-			Tests: []string{"github.com/twmb/franz-go"}, // the example of Kafka runs against a cluster in the process
-			Why:   "verbs and wiring",
+			Why: "verbs and wiring; its test of the example of Kafka runs a cluster in the process",
 		},
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
