@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/testenv"
 	"github.com/freshet/freshet/sinks/pgvector"
 	"github.com/freshet/freshet/stream"
@@ -111,5 +112,77 @@ func TestOfAKilledProcess(t *testing.T) {
 	for d.epoch = d.open().Epoch; !t.Failed(); {
 		d.apply(story(d.epoch + 1)...)
 		fmt.Println("applied", d.epoch)
+	}
+}
+
+// I3: the line is cut at random places, in either direction, while ranges of all sizes come. Each is applied again
+// until it is acknowledged, as the engine does, and in the end the table is what the story makes.
+func TestALineThatIsCutAtRandomLosesAndDoublesNothing(t *testing.T) {
+	d := newDocs(t, 15, 0, pgvector.Options{})
+	p := throughProxy(t, d)
+	d.open()
+	rng := rand.New(rand.NewPCG(8, 8))
+	places := []string{"BEGIN", "FOR UPDATE", "upsert_0", "remove_0", "epoch ", "CREATE TEMP TABLE", "COPY ", "ANALYZE", "xmax = 0", "UPDATE \"public\"", "; COMMIT"}
+	cuts, want := 0, map[int64]string{}
+	for d.epoch < 60 {
+		d.epoch++
+		rows := story(d.epoch)
+		if d.epoch%5 == 0 {
+			rows = append(rows, story(d.epoch * 17)...) // 700 more, perhaps the same keys
+		}
+		place := places[rng.IntN(len(places))]
+		if set := p.CutAfter; rng.IntN(2) == 0 {
+			set(place)
+		} else {
+			p.CutBefore(place)
+		}
+		for {
+			err := d.writer.Apply(t.Context(), d.txn(d.epoch, rows...))
+			if err == nil {
+				break
+			}
+			if cuts++; cuts > 1000 {
+				t.Fatalf("epoch %d is never acknowledged: %v", d.epoch, err)
+			}
+		}
+		for _, r := range rows {
+			if body, ok := r.body.(string); ok {
+				want[r.id] = body
+			} else {
+				delete(want, r.id)
+			}
+		}
+	}
+	if cuts < 20 {
+		t.Errorf("%d cuts are too few to tell anything", cuts)
+	}
+	var lines []string
+	for _, id := range slices.Sorted(maps.Keys(want)) {
+		lines = append(lines, fmt.Sprintf("%d|%s", id, want[id]))
+	}
+	d.has(fmt.Sprintf("after %d cuts", cuts), lines...)
+	if got := d.writer.(stream.Counter).Rows(); got != int64(len(want)) {
+		t.Errorf("%d rows are counted of %d", got, len(want))
+	}
+}
+
+// Ranges of every size come whole, whichever way they are written.
+func TestRangesOfEverySize(t *testing.T) {
+	d := newDocs(t, 15, 0, pgvector.Options{})
+	for i := range 200 {
+		d.columns = append(d.columns, cdc.Column{Name: fmt.Sprint("c", i), Type: kind(cdc.Int64)})
+	}
+	d.open()
+	for _, size := range []int{1, 2, 499, 500, 501, 3000} {
+		d.apply(many(size, fmt.Sprint("range of ", size))...)
+		want := fmt.Sprintf("%d|%d", size, size)
+		if got := d.bed.database.Text(t, fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE body LIKE 'range of %d %%') FROM docs", size)); got != want {
+			t.Errorf("a range of %d rows leaves %s", size, got)
+		}
+	}
+	large := strings.Repeat("large ", 1<<20)
+	d.apply(row{id: 1, body: large}, row{id: 2, body: large})
+	if got := d.bed.database.Text(t, "SELECT count(*) FROM docs WHERE length(body) = 6 << 20"); got != "2" {
+		t.Errorf("%s large rows are there", got)
 	}
 }
