@@ -13,6 +13,8 @@ import (
 // MapConfig is `map: {column: expression}`.
 type MapConfig struct {
 	Columns []MapColumn `yaml:",rest"`
+	// Carry has columns of the input passed on as well, unless one of Columns takes the name; nil: none is.
+	Carry func(cdc.Column) bool `yaml:"-"`
 }
 
 // MapColumn is a column and the CEL expression that computes it.
@@ -62,7 +64,7 @@ type boundMap struct {
 
 // Bind implements stream.Operator.
 func (m mapping) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) {
-	b := &boundMap{carry: carrying(in, func(string) bool { return false })}
+	b := &boundMap{carry: carrying(in, func(name string) bool { return keep(name) && m.carries(in, name) })}
 	read := map[string]bool{}
 	var faults []error
 	for _, c := range m.config.Columns {
@@ -98,6 +100,12 @@ func (m mapping) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, err
 		}
 	}
 	return b, nil
+}
+
+// carries reports whether a column of the input is passed on as it is.
+func (m mapping) carries(in *cdc.Schema, name string) bool {
+	named := slices.ContainsFunc(m.config.Columns, func(c MapColumn) bool { return c.Name == name })
+	return m.config.Carry != nil && !named && m.config.Carry(in.Columns[in.Index(name)])
 }
 
 func (m *boundMap) Schema() *cdc.Schema { return m.schema }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/stream"
 )
@@ -50,5 +51,26 @@ func TestWhatAMapNamesIsNotOnDemand(t *testing.T) {
 	s, ok := bind(t, op, err, files()).(stream.Selective)
 	if !ok || len(s.OnDemand()) != 0 {
 		t.Error("a map leaves columns on demand")
+	}
+}
+
+// A sink that takes a column which nobody names gets it beside the computed ones, as it is; a computed column
+// of that name goes before it.
+func TestAMapPassesOnWhatItsSinkTakes(t *testing.T) {
+	in := files()
+	config := operators.MapConfig{Columns: []operators.MapColumn{{Name: "large", Expression: "row.size > 10"}},
+		Carry: func(c cdc.Column) bool { return c.Name == "text" }}
+	op, err := operators.NewMap(config)
+	b := bind(t, op, err, in)
+	if diff := cmp.Diff([]string{`{"path":"a","text":"x","large":false}`}, apply(t, b, row(t, in, `{"path": "a", "text": "x", "size": 1}`))); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"size"}, b.Reads()); diff != "" {
+		t.Errorf("what is passed on is looked into (-want +got):\n%s", diff)
+	}
+	config.Columns = append(config.Columns, operators.MapColumn{Name: "text", Expression: `"of the flow"`})
+	op, err = operators.NewMap(config)
+	if diff := cmp.Diff([]string{`{"path":"a","large":false,"text":"of the flow"}`}, apply(t, bind(t, op, err, in), row(t, in, `{"path": "a", "text": "x", "size": 1}`))); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }

@@ -171,6 +171,12 @@ type Previewer interface {
 	Preview(ctx context.Context, target Target) (statements []string, err error)
 }
 
+// Carrier is a Sink that takes columns which the flow does not name when it computes the columns of the rows
+// (SinkOptions.Project), such as the vector that an index is made of.
+type Carrier interface {
+	Carries(column cdc.Column) bool
+}
+
 // Dropper is a Sink that can remove what it created for a target.
 type Dropper interface {
 	Drop(ctx context.Context, target Target) error

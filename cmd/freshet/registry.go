@@ -108,8 +108,11 @@ func newEmbed(config any, env *flowfile.Env) (stream.Operator, error) {
 }
 
 // newProjection is the operator behind `columns: {column: expression}` of a sink.
-func newProjection(columns []flowfile.NamedExpr) (stream.Operator, error) {
+func newProjection(columns []flowfile.NamedExpr, to stream.Sink) (stream.Operator, error) {
 	var c operators.MapConfig
+	if carrier, ok := to.(stream.Carrier); ok {
+		c.Carry = carrier.Carries
+	}
 	for _, x := range columns {
 		c.Columns = append(c.Columns, operators.MapColumn{Name: x.Name, Expression: x.Expr})
 	}

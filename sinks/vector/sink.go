@@ -26,6 +26,7 @@ type Sink struct{ o SinkOptions }
 
 var (
 	_ stream.Sink    = (*Sink)(nil)
+	_ stream.Carrier = (*Sink)(nil)
 	_ stream.Dropper = (*Sink)(nil)
 )
 
@@ -54,6 +55,9 @@ func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
 	b.Storage = fmt.Appendf(nil, "vector 1 dims=%d metric=%s path=%s", dims, s.o.Metric, s.o.Path)
 	return b, nil
 }
+
+// Carries implements stream.Carrier: an index takes its vector, whichever columns are computed beside it.
+func (s *Sink) Carries(column cdc.Column) bool { return column.Type.Kind == cdc.Vector }
 
 func vectorColumn(c stream.Collection) (name string, dims int, err error) {
 	for _, column := range c.Schema.Columns {

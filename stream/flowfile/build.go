@@ -146,7 +146,7 @@ func (b *builder) sink(n *node) {
 		return
 	}
 	if head.Columns.Exprs != nil {
-		options.Project, err = b.project(head.Columns.Exprs)
+		options.Project, err = b.project(head.Columns.Exprs, s)
 		for _, fault := range faultsOf(err) {
 			n.faulty = true
 			under, _ := seek(n.place, "columns")
@@ -158,10 +158,10 @@ func (b *builder) sink(n *node) {
 	}
 }
 
-func (b *builder) project(columns []NamedExpr) (stream.Operator, error) {
+func (b *builder) project(columns []NamedExpr, to stream.Sink) (stream.Operator, error) {
 	if b.registry.Project == nil {
 		return nil, &stream.Problem{Code: "bad_value", Message: "expressions for columns are not supported here",
 			Hint: "compute the columns in a step, and list their names"}
 	}
-	return b.registry.Project(columns)
+	return b.registry.Project(columns, to)
 }

@@ -44,7 +44,7 @@ func kinds() flowfile.Registry {
 			"openai":  {Doc: "A model server.", New: func() any { return new(openaiConfig) }, Build: newOpenAI},
 			"builtin": {Doc: "Words.", New: func() any { return new(struct{}) }, Build: newBuiltin},
 		},
-		Project: func(columns []flowfile.NamedExpr) (stream.Operator, error) {
+		Project: func(columns []flowfile.NamedExpr, _ stream.Sink) (stream.Operator, error) {
 			return mapConfig{Columns: columns}, nil
 		},
 	}

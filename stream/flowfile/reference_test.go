@@ -113,7 +113,7 @@ func TestProjectIsOptional(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	var columns []flowfile.NamedExpr
-	r.Project = func(c []flowfile.NamedExpr) (stream.Operator, error) {
+	r.Project = func(c []flowfile.NamedExpr, _ stream.Sink) (stream.Operator, error) {
 		columns = c
 		return mapConfig{Columns: c}, nil
 	}

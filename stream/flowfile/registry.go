@@ -14,8 +14,9 @@ type Registry struct {
 	Sinks     map[string]SinkKind
 	Models    map[string]ModelKind
 	// Project makes the operator that computes the columns of a sink with `columns: {column: expression}`.
-	// A fault names the column in Problem.Field. Nil: such columns are refused.
-	Project func(columns []NamedExpr) (stream.Operator, error)
+	// It passes on what the sink is a stream.Carrier of. A fault names the column in Problem.Field. Nil: such
+	// columns are refused.
+	Project func(columns []NamedExpr, to stream.Sink) (stream.Operator, error)
 }
 
 // SourceKind is a kind of source. New yields a pointer to the config that is decoded into (a struct,
