@@ -121,7 +121,7 @@ func TestFault_02_AnOutageOfTwentySeconds(t *testing.T) {
 type sluggish struct{ slog.Handler }
 
 func (s sluggish) Handle(context.Context, slog.Record) error {
-	time.Sleep(time.Second)
+	<-time.After(time.Second)
 	return nil
 }
 

@@ -229,6 +229,7 @@ func tops() []Room {
 			Why: "verbs and wiring; its test of the example of Kafka runs a cluster in the process",
 		},
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
+		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
 		{
