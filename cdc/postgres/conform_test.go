@@ -59,7 +59,7 @@ func (w *items) Read(c cdc.Change) (key, value string, err error) {
 }
 
 func TestSourceConforms(t *testing.T) {
-	for _, major := range testenv.PostgresMajors() {
+	for _, major := range majors(t) {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			s := testenv.Postgres(t, testenv.PostgresOptions{Major: major})
 			cdctest.TestSource(t, func(t *testing.T) cdctest.Harness { return newItems(t, s) })

@@ -26,7 +26,7 @@ type Snapshot uint8
 const (
 	SnapshotInitial     Snapshot = iota // every row as it stands, then the changes
 	SnapshotNever                       // the changes from the first start on, nothing else
-	SnapshotIncremental                 // as initial, in pieces behind the stream
+	SnapshotIncremental                 // as initial, each table at a moment of its own, with the stream between them
 )
 
 // SlotLost says what to do when the slot no longer continues what is held.

@@ -26,7 +26,9 @@ type run struct {
 	target  LSN // what stood in the log at the start
 	caught  bool
 	reread  bool // what Start.Rescan asks for is done
-	text    bool // the stream is asked for text: some type has no binary form that is known
+	// rescanning says that it is under way: tables that the place names have been read again.
+	rescanning bool
+	text       bool // the stream is asked for text: some type has no binary form that is known
 
 	// Of the present session.
 	sql      *pgx.Conn
@@ -37,6 +39,7 @@ type run struct {
 	bindings map[uint32]*binding
 	moment   *moment         // at which the pending tables are read; nil: none are
 	pending  map[uint32]bool // tables whose rows are still to be read: until then just deletes count
+	reading  map[uint32]bool // those among them that are read at the moment
 	feedback *feedback
 	decoder  decoder
 	overlaps overlaps
@@ -296,10 +299,11 @@ func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
 // choose says which tables are to be read: all of them at first and for a rescan, else those that the flow
 // has gained.
 func (r *run) choose(fresh bool) error {
-	r.pending = map[uint32]bool{}
-	if fresh || !r.reread {
+	r.pending, r.reading = map[uint32]bool{}, map[uint32]bool{}
+	if fresh || !r.reread && !r.rescanning {
 		r.place.tables = nil
 	}
+	r.rescanning = !r.reread
 	held := len(r.place.tables)
 	r.place.keep(func(oid uint32) bool { _, ok := r.byOID[oid]; return ok })
 	left := held - len(r.place.tables)
@@ -316,6 +320,9 @@ func (r *run) choose(fresh bool) error {
 			r.place.tables = append(r.place.tables, heldTable{oid: t.oid, where: whereSum(t.where)})
 		default:
 			r.pending[t.oid] = true
+			if len(r.reading) == 0 || r.source.options.Snapshot != SnapshotIncremental {
+				r.reading[t.oid] = true
+			}
 		}
 	}
 	slices.SortFunc(r.place.tables, func(a, b heldTable) int { return compareHeld(a, b.oid) })

@@ -118,7 +118,7 @@ func makeKinds(t *testing.T, db *testenv.PostgresDatabase, name string, binaryOn
 
 // TestEveryTypeReadsTheSame proves T25: snapshot and stream, in text and in binary form, give the same bytes.
 func TestEveryTypeReadsTheSame(t *testing.T) {
-	for _, major := range testenv.PostgresMajors() {
+	for _, major := range majors(t) {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{Major: major}).Database(t)
 			db.Exec(t, typesOfOurs)

@@ -55,7 +55,7 @@ func (r *run) readTables(ctx context.Context) error {
 	m := r.moment
 	r.place.to(m.at)
 	for _, t := range r.tables {
-		if !r.pending[t.oid] {
+		if !r.reading[t.oid] {
 			continue
 		}
 		begun := time.Now()
@@ -72,7 +72,10 @@ func (r *run) readTables(ctx context.Context) error {
 		}
 	}
 	m.close(ctx)
-	r.moment, r.reread = nil, true
+	if r.moment = nil; len(r.pending) > 0 {
+		return errAgain // the others have moments of their own
+	}
+	r.reread = true
 	return nil
 }
 

@@ -26,7 +26,7 @@ func session(t *testing.T, c *pgx.Conn, statements ...string) {
 // TestTransactionsThatAreSentBeforeTheyCommit proves case 15: interleaved large transactions, rolled back to
 // savepoints, wholly, or after their table has changed, end as the table does (I11).
 func TestTransactionsThatAreSentBeforeTheyCommit(t *testing.T) {
-	for _, major := range testenv.PostgresMajors() {
+	for _, major := range majors(t) {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{Major: major}).Database(t)
 			db.Exec(t, docs+"ALTER DATABASE "+db.Name+" SET logical_decoding_work_mem = '64kB';")

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +52,21 @@ type trial struct {
 	err    error
 }
 
+// majors are the versions that a test runs on: the oldest and the newest that are installed, the oldest alone in
+// short, all of them in a soak.
+func majors(t *testing.T) []int {
+	all := testenv.PostgresMajors()
+	switch {
+	case len(all) == 0:
+		return []int{15} // it is skipped or fails there
+	case os.Getenv("FRESHET_SOAK") != "":
+		return all
+	case testing.Short():
+		return all[:1]
+	}
+	return slices.Compact([]int{all[0], all[len(all)-1]})
+}
+
 // begin runs a source over an inlet, as the engine does: what is durable is confirmed from a goroutine of its own.
 func begin(t *testing.T, s *postgres.Source, in *cdctest.Inlet, adapt func(*cdc.Start)) *trial {
 	t.Helper()
@@ -65,7 +82,7 @@ func begin(t *testing.T, s *postgres.Source, in *cdctest.Inlet, adapt func(*cdc.
 		x.err = s.Run(ctx, start, in)
 	})
 	x.work.Go(func() {
-		told := in.Position()
+		told := start.Resume
 		for in.Wait(ctx, "a durable position", func() bool { return in.Position() != told }) == nil {
 			told = in.Position()
 			if s.Confirm(ctx, told) != nil {
