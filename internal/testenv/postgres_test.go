@@ -100,6 +100,24 @@ func TestNoServerOutlivesItsTestProcess(t *testing.T) {
 	gone(ctx, t, filepath.Join(command.Env[len(command.Env)-1][len("TMPDIR="):], "freshet-postgres-*"))
 }
 
+// A server that is not installed skips a test with a word on how to install it, and fails it where servers are required.
+func TestAMissingServerIsNamed(t *testing.T) {
+	if os.Getenv("FRESHET_TESTENV_CHILD") != "" {
+		testenv.Postgres(t, testenv.PostgresOptions{Major: 1})
+		t.Error("a server of no version runs")
+		return
+	}
+	for _, test := range []struct{ require, want string }{{"1", "--- FAIL"}, {"0", "--- SKIP"}, {"", "--- SKIP"}} {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAMissingServerIsNamed$", "-test.v")
+		command.Env = append(os.Environ(), "FRESHET_TESTENV_CHILD=1", testenv.RequireServers+"="+test.require)
+		out, err := command.CombinedOutput()
+		if failed := err != nil; failed != (test.require == "1") || !strings.Contains(string(out), test.want) ||
+			!strings.Contains(string(out), "PostgreSQL 1 is not installed: run `make servers`") {
+			t.Errorf("%s=%q: %v\n%s", testenv.RequireServers, test.require, err, out)
+		}
+	}
+}
+
 // gone waits until a pattern matches nothing.
 func gone(ctx context.Context, t *testing.T, pattern string) {
 	t.Helper()
