@@ -32,14 +32,21 @@ func newWorld(t *testing.T, partitions int32, more ...kfake.Opt) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DisableClientMetrics())
+	w := newWorldAt(t, cluster.ListenAddrs()...)
+	w.cluster = cluster
+	return w
+}
+
+// newWorldAt is a world of brokers that run already.
+func newWorldAt(t *testing.T, addrs ...string) *world {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DisableClientMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	text := cdc.Type{Kind: cdc.String}
-	return &world{t: t, cluster: cluster, client: client, admin: kadm.NewClient(client), options: kafka.Options{
-		Access: broker.Access{Brokers: cluster.ListenAddrs()}, Topic: "t", Schema: []cdc.Column{{Name: "value", Type: text}}}}
+	return &world{t: t, client: client, admin: kadm.NewClient(client), options: kafka.Options{
+		Access: broker.Access{Brokers: addrs}, Topic: "t", Schema: []cdc.Column{{Name: "value", Type: cdc.Type{Kind: cdc.String}}}}}
 }
 
 // another is a world of the same cluster with a topic of its own.
@@ -90,7 +97,7 @@ func (w *world) Read(c cdc.Change) (key, value string, err error) {
 type guest struct{ *world }
 
 func (g guest) with(write func(w *world) error) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(g.cluster.ListenAddrs()...), kgo.DisableClientMetrics())
+	client, err := kgo.NewClient(kgo.SeedBrokers(g.options.Brokers...), kgo.DisableClientMetrics())
 	if err != nil {
 		return err
 	}
@@ -109,7 +116,12 @@ func (g guest) Delete(key string) error {
 }
 
 func TestSourceConforms(t *testing.T) {
-	w := newWorld(t, 1)
+	conform(t, newWorld(t, 1))
+}
+
+// conform holds the source against the suite, each check with a topic of its own.
+func conform(t *testing.T, w *world) {
+	t.Helper()
 	var worlds []*world
 	for range cdctest.Checks() {
 		worlds = append(worlds, w.another(4))

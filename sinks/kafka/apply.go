@@ -51,10 +51,36 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 	if err == nil {
 		if m != nil {
 			w.mark = next
+			w.await(ctx, &sent)
 		}
 		return nil
 	}
 	return w.judge(ctx, txn, &sent, err)
+}
+
+// visibleTimeout bounds the wait for readers to see what is committed: the transaction of another producer in
+// the same topic may hold them back longer.
+const visibleTimeout = time.Second
+
+// await returns when readers of committed records see what was sent: the brokers confirm a commit before every
+// partition shows it, and whoever waits for the sink wants to read.
+func (w *writer) await(ctx context.Context, sent *receipt) {
+	topics := sent.topics()
+	ctx, cancel := context.WithTimeout(ctx, visibleTimeout)
+	defer cancel()
+	for pause := time.Millisecond; len(topics) > 0; pause = min(2*pause, 50*time.Millisecond) {
+		stable, err := listed(w.admin.ListCommittedOffsets(ctx, topics...))
+		if err != nil || sent.below(stable) {
+			return // it is durable all the same
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
 }
 
 // judge tells what a fault of a transaction means.

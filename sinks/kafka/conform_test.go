@@ -158,10 +158,14 @@ func (b *board) Wipe() error {
 		if err == nil {
 			err = gone.Error()
 		}
-		if errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return nil
+		if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return err
 		}
-		return err
+		for { // a real broker tells of it a moment later
+			if names, err := b.topics(ctx, admin); err != nil || len(names) == 0 {
+				return err
+			}
+		}
 	})
 }
 

@@ -1,8 +1,11 @@
 package kafka
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -57,4 +60,25 @@ func (r *receipt) extend(topics map[string]topicMark) map[string]topicMark {
 		next[topic] = topicMark{ID: m.ID, Ends: ends, First: m.First}
 	}
 	return next
+}
+
+// topics are those that records were sent to.
+func (r *receipt) topics() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.ends))
+}
+
+// below reports whether all records lie before the given offsets.
+func (r *receipt) below(stable kadm.ListedOffsets) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for topic, partitions := range r.ends {
+		for p, end := range partitions {
+			if o, ok := stable.Lookup(topic, p); !ok || o.Offset < end {
+				return false
+			}
+		}
+	}
+	return true
 }
