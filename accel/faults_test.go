@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,11 +296,11 @@ func TestFault_06_AFewWrongRowsAreRejected(t *testing.T) {
 
 func TestFault_07_ADeviceTenTimesSlower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		slow := false
+		var slow atomic.Bool
 		m := &model{}
 		m.fault = func(int, []string) error {
 			wait := 10 * time.Millisecond
-			if slow {
+			if slow.Load() {
 				wait *= 10
 			}
 			time.Sleep(wait)
@@ -327,12 +328,12 @@ func TestFault_07_ADeviceTenTimesSlower(t *testing.T) {
 			return answered
 		}
 		full := feed(10 * time.Second)
-		slow = true
+		slow.Store(true)
 		feed(2 * time.Second)
 		if n := feed(10 * time.Second); n < full/11 || n > full/9 {
 			t.Errorf("%d rows in ten slow seconds, %d in ten full ones", n, full)
 		}
-		slow = false
+		slow.Store(false)
 		feed(2 * time.Second)
 		if n := feed(10 * time.Second); n < full*95/100 || n > full*110/100 {
 			t.Errorf("%d rows in ten seconds afterwards, %d before", n, full)

@@ -1,9 +1,10 @@
-// Package operators holds the steps that a flow may have: filter, map, split and embed.
+// Package operators holds the steps that a flow may have: filter, map, split, embed and extract.
 //
-// An operator is a config that was checked once (NewFilter, NewMap, NewSplit, NewEmbed) and is bound
-// to the schema of its input, more than once while a flow is planned. What it is bound to is a
-// stream.Mapper, or a stream.Caller where a model has to be asked. [Remote] and [Inline] make a model
-// of package accel one that the engine can ask.
+// An operator is a config that was checked once (NewFilter, NewMap, NewSplit, NewEmbed, NewExtract) and is
+// bound to the schema of its input, more than once while a flow is planned. What it is bound to is a
+// stream.Mapper, or a stream.Caller where a model has to be asked. [Remote], [Generative] and [Inline] make
+// a model of package accel one that the engine can ask. The first two remember, across processes, what was
+// used and spent, and who answered under a model's name.
 //
 // # Invariants
 //
@@ -18,7 +19,7 @@
 // # Concurrency
 //
 // Operators and what they are bound to are immutable and safe for concurrent use. Nothing here starts
-// a goroutine except [Remote.Run], which waits for it.
+// a goroutine except Run of [Remote] and [Generative], which waits for it.
 //
 // # Errors
 //

@@ -245,6 +245,9 @@ func TestFault_19_StructuredOutput(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		said := &script{answers: map[string][]accel.Generated{}}
+		for name, x := range cases {
+			said.answers[name] = x.answers
+		}
 		m := operators.NewGenerative("chat", said, operators.ModelOptions{})
 		c := ticket(t)
 		c.Prompt.Text = "{{ row.path }}"
@@ -258,8 +261,7 @@ func TestFault_19_StructuredOutput(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		for name, x := range cases {
-			said.answers[name] = x.answers
+		for name := range cases {
 			quoted, _ := json.Marshal(name)
 			in, _, err := b.Input(nil, row(t, files(), `{"path":`+string(quoted)+`,"size":1}`))
 			if err != nil {
