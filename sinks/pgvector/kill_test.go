@@ -128,7 +128,7 @@ func TestALineThatIsCutAtRandomLosesAndDoublesNothing(t *testing.T) {
 		d.epoch++
 		rows := story(d.epoch)
 		if d.epoch%5 == 0 {
-			rows = append(rows, story(d.epoch * 17)...) // 700 more, perhaps the same keys
+			rows = append(rows, story(d.epoch*17)...) // 700 more, perhaps the same keys
 		}
 		place := places[rng.IntN(len(places))]
 		if set := p.CutAfter; rng.IntN(2) == 0 {

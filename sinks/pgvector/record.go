@@ -69,7 +69,10 @@ func (r *record) table(schema, name string) *madeTable {
 
 const makeProgress = `CREATE TABLE %s (flow text NOT NULL, sink text NOT NULL, instance bigint NOT NULL, state text NOT NULL, ` +
 	`generation bigint NOT NULL, epoch bigint NOT NULL, position text NOT NULL DEFAULT '', rows bigint NOT NULL, applied timestamptz, ` +
-	`tables jsonb NOT NULL, PRIMARY KEY (flow, sink, instance))`
+	`tables jsonb NOT NULL, format integer NOT NULL DEFAULT 1, PRIMARY KEY (flow, sink, instance))`
+
+// format is that of the records that are written here. Newer ones are refused, not guessed at.
+const format = 1
 
 // records reads the records of a schema: those of this sink, which it locks as every range does first, and the tables
 // of all others.
@@ -91,7 +94,7 @@ func (o *opening) records(ctx context.Context) error {
 	if err := o.exec(ctx, fmt.Sprintf("SELECT FROM %s WHERE flow = %s AND sink = %s ORDER BY instance FOR UPDATE", o.progress, literal(o.target.Flow), literal(o.target.Sink))); err != nil {
 		return err
 	}
-	rows, err := query(ctx, o.conn, "SELECT flow, sink, instance, state, generation, epoch, rows, tables FROM "+o.progress+" ORDER BY instance")
+	rows, err := query(ctx, o.conn, "SELECT flow, sink, instance, state, generation, epoch, rows, tables, format FROM "+o.progress+" ORDER BY instance")
 	if err != nil {
 		return err
 	}
@@ -102,7 +105,12 @@ func (o *opening) records(ctx context.Context) error {
 		epoch, err3 := strconv.ParseUint(string(row[5]), 10, 64)
 		count, err4 := strconv.ParseInt(string(row[6]), 10, 64)
 		err5 := json.Unmarshal(row[7], &r.Tables)
-		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		written, err6 := strconv.Atoi(string(row[8]))
+		if err6 == nil && written > format {
+			return &stream.Problem{Code: "state_newer", Exit: 3, Field: "table", Message: fmt.Sprintf("%s has records of format %d; this freshet reads %d", o.progress, written, format),
+				Hint: "run the version of freshet that wrote them, or a later one"}
+		}
+		if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 			return damaged(o.progress, err)
 		}
 		r.Instance, r.Generation, r.Epoch, r.Rows = uint32(instance), generation, epoch, count

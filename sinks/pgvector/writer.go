@@ -298,19 +298,19 @@ func (w *writer) commit(ctx context.Context, last uint64, position string, rows 
 		w.table, sets, literal(w.target.Flow), literal(w.target.Sink), w.target.Instance)).Close()
 }
 
-// Keys implements stream.Lister.
+// Keys implements stream.Lister: in a session of its own, so that what fn has been told is not told it again.
 func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) error) error {
-	return w.readers.with(ctx, func(conn *pgconn.PgConn) error {
-		if err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close(); err != nil {
-			return err
+	conn, err := w.readers.dialer.connect(ctx)
+	if err != nil {
+		return describe(err)
+	}
+	err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close()
+	for i, t := range w.tables {
+		if err == nil {
+			err = w.keysOf(ctx, conn, t, func(key string) error { return fn(i, key) })
 		}
-		for i, t := range w.tables {
-			if err := w.keysOf(ctx, conn, t, func(key string) error { return fn(i, key) }); err != nil {
-				return errors.Join(err, conn.Exec(ctx, "ROLLBACK").Close())
-			}
-		}
-		return conn.Exec(ctx, "COMMIT").Close()
-	})
+	}
+	return errors.Join(err, end(conn))
 }
 
 func (w *writer) keysOf(ctx context.Context, conn *pgconn.PgConn, t *table, fn func(key string) error) error {
