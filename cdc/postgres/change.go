@@ -12,8 +12,11 @@ import (
 // bound finds the binding of a table; nil where the flow does not read it.
 func (r *run) bound(c *cursor) (*binding, error) {
 	oid := c.u32()
+	if c.bad {
+		return nil, fmt.Errorf("%w: it names no table", errMessage)
+	}
 	x, ok := r.bindings[oid]
-	if !ok && !c.bad {
+	if !ok {
 		return nil, fmt.Errorf("%w: table %d was not described", errMessage, oid)
 	}
 	return x, nil

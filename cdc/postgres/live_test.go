@@ -2,8 +2,11 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/cdc/postgres"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
@@ -285,5 +289,68 @@ func TestRandomWritersEndEqual(t *testing.T) {
 		if p.Op == cdc.Reject || i > 0 && p.Position < durable[i-1].Position {
 			t.Fatalf("change %d: %v at %x behind %x", i, p.Op, p.Position, durable[max(i-1, 0)].Position)
 		}
+	}
+}
+
+// gauge is an inlet that counts changes and watches memory.
+type gauge struct {
+	source  *postgres.Source
+	changes int
+	largest int64
+	heap    uint64
+	problem error
+}
+
+func (g *gauge) Put(ctx context.Context, b *cdc.Batch) error {
+	g.changes += b.Len()
+	g.largest = max(g.largest, b.Bytes())
+	if txns := b.Txns(); len(txns) > 0 {
+		return g.source.Confirm(ctx, txns[len(txns)-1].Position)
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	g.heap = max(g.heap, m.HeapAlloc)
+	return nil
+}
+
+func (g *gauge) Batch() *cdc.Batch              { return new(cdc.Batch) }
+func (g *gauge) CaughtUp(context.Context) error { return nil }
+func (g *gauge) Problem(err error)              { g.problem = errors.Join(g.problem, err) }
+
+// TestALargeTransactionTakesNoMemory proves case 16 and scenario 1 for the source (I9): a transaction that is sent in parts
+// waits in a file, and is put in batches of bounded size. FRESHET_SOAK=1 makes it a million rows.
+func TestALargeTransactionTakesNoMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it writes a large transaction")
+	}
+	rows := 150_000
+	if os.Getenv("FRESHET_SOAK") != "" {
+		rows = 1_000_000
+	}
+	s := testenv.Postgres(t, testenv.PostgresOptions{Settings: map[string]string{"wal_sender_timeout": "'5s'", "max_wal_size": "'4GB'"}})
+	db := s.Database(t)
+	db.Exec(t, docs)
+	o := options(db, "docs")
+	o.SpillDir = t.TempDir()
+	in := cdctest.NewInlet()
+	if err := once(t, source(t, o), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, fmt.Sprintf("INSERT INTO docs SELECT i, i, repeat(md5(i::text), 12), '' FROM generate_series(1, %d) i", rows))
+	reader := source(t, o)
+	g := &gauge{source: reader}
+	if err := reader.Run(t.Context(), cdc.Start{Resume: in.Position(), Once: true}, g); err != nil {
+		t.Fatal(err)
+	}
+	if g.changes != rows || g.problem != nil {
+		t.Errorf("%d of %d rows; %v", g.changes, rows, g.problem)
+	}
+	if g.largest > 3<<20 || g.heap > 64<<20 {
+		t.Errorf("the largest batch has %d bytes, the heap %d", g.largest, g.heap)
+	}
+	t.Logf("%d rows, largest batch %d bytes, heap %d MiB at most", rows, g.largest, g.heap>>20)
+	left, err := os.ReadDir(o.SpillDir)
+	if err != nil || len(left) != 0 {
+		t.Errorf("%d files are left: %v", len(left), err)
 	}
 }

@@ -277,6 +277,7 @@ func (r *run) message(ctx context.Context, body []byte) error {
 		c.u8()
 		c.lsn()
 		end := c.lsn()
+		c.stamp()
 		if err := c.fault(kind); err != nil {
 			return err
 		}
