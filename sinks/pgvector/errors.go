@@ -2,7 +2,7 @@ package pgvector
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -63,6 +63,8 @@ func unreachable(err *pgconn.ConnectError) error {
 		}
 		return &stream.Problem{Code: "server_unreachable", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message, Hint: hint}
 	}
-	return &stream.Problem{Code: "server_unreachable", Exit: 3, Field: "dsn", Message: fmt.Sprintf("the server cannot be reached: %v", err.Unwrap()),
+	reasons := strings.Split(err.Unwrap().Error(), "\n") // one for each address, with TLS and without
+	slices.Sort(reasons)
+	return &stream.Problem{Code: "server_unreachable", Exit: 3, Field: "dsn", Message: "the server cannot be reached: " + strings.Join(slices.Compact(reasons), "; "),
 		Hint: "start the server, or correct host, port and sslmode in the dsn"}
 }
