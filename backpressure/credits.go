@@ -63,7 +63,7 @@ func (p *Pool) Stages() []*Credits {
 
 // reserveLocked is what every stage has for itself.
 func (p *Pool) reserveLocked() Amount {
-	if len(p.stages) == 1 {
+	if len(p.stages) <= 1 {
 		return p.total
 	}
 	return p.total.half().over(int64(len(p.stages)))

@@ -80,6 +80,12 @@ func TestAStageThatIsFullStopsItsOwnIntakeAndNoOther(t *testing.T) {
 	}
 }
 
+func TestAPoolWithoutStagesHasNothingToTell(t *testing.T) {
+	if b := NewPool(Amount{Bytes: 10}).Balances(); len(b) > 0 {
+		t.Errorf("balances %+v", b)
+	}
+}
+
 func TestACreditThatIsNotThereCannotBeGivenBack(t *testing.T) {
 	defer func() {
 		if recover() == nil {
