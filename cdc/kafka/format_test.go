@@ -42,8 +42,15 @@ func newReading(t testing.TB, o Options) *reading {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, d := s.format(nil)
-	return &reading{f, d, s.schema}
+	schema, err := s.known(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, d, err := s.format(schema, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &reading{f, d, schema}
 }
 
 // read says what a record does: `+ key {row}`, `- key`, `truncate`, `nothing`, or the code of its rejection with

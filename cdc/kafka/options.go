@@ -18,12 +18,15 @@ type Options struct {
 	broker.Access
 	Topic  string // read one topic …
 	Topics string // … or every topic whose whole name matches this regular expression
-	// Format is json, debezium, string or cloudevents; default json.
+	// Format is json, debezium, avro, string or cloudevents; default json. Avro needs a Registry; json,
+	// debezium and cloudevents may have one, and are then what their schemas say.
 	Format string
 	// Key names the columns of the key, which are fields of the record's key and of the row; nil: the key is
 	// a text, the column `key`. Debezium needs it.
-	Key    []string
-	Schema []cdc.Column // the fields that are read of a row
+	Key []string
+	// Schema are the fields that are read of a row; nil: those that the registry tells.
+	Schema   []cdc.Column
+	Registry *Registry
 	// Start is where a first run begins: earliest (default) or latest.
 	Start string
 	// OnGap says what happens when records after the place that was read last are gone, or the topic is
@@ -56,7 +59,7 @@ func badOption(option, hint, format string, args ...any) error {
 
 // Formats are the forms of records that can be read.
 func Formats() []string {
-	return []string{"json", "debezium", "string", "cloudevents"}
+	return []string{"json", "debezium", "avro", "string", "cloudevents"}
 }
 
 // settle checks the options and sets defaults.
@@ -101,14 +104,22 @@ func (o *Options) settle() error {
 	return errors.Join(faults...)
 }
 
-// settleSchema holds columns and key against the format.
+// settleSchema holds columns, key and registry against the format.
 func (o *Options) settleSchema() []error {
 	var faults []error
 	fault := func(err error) { faults = append(faults, err) }
-	if o.Format == "string" && (len(o.Schema) > 0 || len(o.Key) > 0) {
-		fault(badOption("schema", "leave out schema and key: the columns are key and value", "records that are texts have no fields"))
+	if o.Format == "avro" && o.Registry == nil {
+		fault(badOption("registry", "give the address of the schema registry, such as registry: http://localhost:8081", "records in Avro need a registry that tells their schemas"))
 	}
-	if len(o.Schema) == 0 && (o.Format == "json" || o.Format == "debezium") {
+	if o.Registry != nil {
+		if _, err := o.Registry.client(); err != nil || o.Registry.URL == "" {
+			fault(badOption("registry", "give its address, such as registry: http://localhost:8081", "the registry has no address"))
+		}
+	}
+	if o.Format == "string" && (len(o.Schema) > 0 || len(o.Key) > 0 || o.Registry != nil) {
+		fault(badOption("schema", "leave out schema, key and registry: the columns are key and value", "records that are texts have no fields"))
+	}
+	if len(o.Schema) == 0 && o.Registry == nil && (o.Format == "json" || o.Format == "debezium") {
 		fault(badOption("schema", "name the fields with their types, such as schema: {id: int, title: \"string?\"}", "a %s source needs a schema", o.Format))
 	}
 	if o.Format == "debezium" && len(o.Key) == 0 {

@@ -59,6 +59,9 @@ func (r *run) decode(ctx context.Context, rec *kgo.Record) error {
 		r.decoded.op, r.decoded.key = 0, r.decoded.key[:0]
 		err := r.format.decode(ctx, rec, r.decoded)
 		if err == nil || errors.As(err, new(*rejection)) || ctx.Err() != nil {
+			if pause > pauseMin && ctx.Err() == nil {
+				r.answered()
+			}
 			return err
 		}
 		if err := r.flush(ctx); err != nil { // what is read is not kept waiting

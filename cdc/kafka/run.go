@@ -14,6 +14,10 @@ import (
 
 // Run implements stream.Source.
 func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error {
+	schema, err := s.known(ctx)
+	if err != nil {
+		return err
+	}
 	at, err := decodeCursor(start.Resume)
 	if err != nil {
 		return err
@@ -26,7 +30,9 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 	if len(start.Columns) > 0 {
 		carried = start.Columns[0]
 	}
-	r.format, r.decoded = s.format(carried)
+	if r.format, r.decoded, err = s.format(schema, carried); err != nil {
+		return err
+	}
 	if err := r.sessions(ctx); ctx.Err() == nil {
 		return err
 	}
@@ -121,7 +127,8 @@ func (r *run) hinder(err error) error {
 	if errors.Is(err, errNoTopic) {
 		patience = missingTimeout
 	}
-	denied := broker.Denied(err)
+	var registry *registryError
+	denied := broker.Denied(err) || errors.As(err, &registry) && registry.denied()
 	if r.start.Once && (denied || time.Since(r.failing) >= patience) {
 		return r.unreachable(err, denied)
 	}
@@ -132,7 +139,10 @@ func (r *run) hinder(err error) error {
 
 // unreachable names a cluster or topic that cannot be read.
 func (r *run) unreachable(err error, denied bool) error {
+	var registry *registryError
 	switch {
+	case errors.As(err, &registry):
+		return registry.unreachable()
 	case denied:
 		return &cdc.SourceError{Code: "access_denied", Err: err,
 			Hint: "check user, password and mechanism under sasl, and that the user may read the topic and describe it"}

@@ -2,8 +2,10 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -12,8 +14,10 @@ import (
 type Source struct {
 	o Options
 
-	schema *cdc.Schema
 	mirror mirror
+
+	mu     sync.Mutex
+	schema *cdc.Schema // nil: the registry has not been asked yet
 }
 
 // New declares a source. Its faults are *OptionError, joined.
@@ -22,12 +26,45 @@ func New(o Options) (*Source, error) {
 		return nil, err
 	}
 	o.Schema = slices.Clone(o.Schema)
-	return &Source{o: o, schema: o.schemaOf(o.Schema), mirror: mirror{access: o.Access, group: o.Group, log: o.Logger}}, nil
+	s := &Source{o: o, mirror: mirror{access: o.Access, group: o.Group, log: o.Logger}}
+	if len(o.Schema) > 0 || o.Registry == nil {
+		s.schema = o.schemaOf(o.Schema)
+	}
+	return s, nil
 }
 
-// Collections implements stream.Source. It asks nobody.
-func (s *Source) Collections(context.Context) ([]cdc.Collection, error) {
-	return []cdc.Collection{{Schema: s.schema}}, nil
+// Collections implements stream.Source. It asks nobody, unless the registry has to tell the columns.
+func (s *Source) Collections(ctx context.Context) ([]cdc.Collection, error) {
+	schema, err := s.known(ctx)
+	var option *OptionError
+	if errors.As(err, &option) {
+		err = &cdc.SourceError{Code: "bad_value", Err: err, Hint: option.Hint}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []cdc.Collection{{Schema: schema}}, nil
+}
+
+// known is the schema of the rows.
+func (s *Source) known(ctx context.Context) (*cdc.Schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.schema != nil {
+		return s.schema, nil
+	}
+	if s.o.Topic == "" {
+		return nil, badOption("schema", "name the fields with their types", "which fields several topics have in common has to be said")
+	}
+	fields, err := s.o.Registry.fields(ctx, &s.o)
+	if err != nil {
+		return nil, err
+	}
+	if faults := s.o.checkKey(fields); len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	s.schema = s.o.schemaOf(fields)
+	return s.schema, nil
 }
 
 // several reports whether positions name their topics.
@@ -91,21 +128,28 @@ func (s *Source) Rereads() bool { return true }
 func (s *Source) Sparse() bool { return s.o.Format == "debezium" }
 
 // format makes the reader of the records' form.
-func (s *Source) format(carried []int) (format, *decoded) {
+func (s *Source) format(schema *cdc.Schema, carried []int) (format, *decoded, error) {
 	d := &decoded{carried: carried}
 	if carried == nil {
-		for i := range s.schema.Columns {
+		for i := range schema.Columns {
 			d.carried = append(d.carried, i)
 		}
 	}
 	doc := document(plain{})
+	if s.o.Registry != nil {
+		client, err := s.o.Registry.client()
+		if err != nil {
+			return nil, nil, err
+		}
+		doc = &registered{client: client, known: map[int]*writerSchema{}}
+	}
 	switch s.o.Format {
 	case "string":
-		return &texts{keys: newKeys(nil, plain{})}, d
+		return &texts{keys: newKeys(nil, plain{})}, d, nil
 	case "cloudevents":
-		return newCloudEvents(s.schema, doc), d
+		return newCloudEvents(schema, doc), d, nil
 	case "debezium":
-		return newDebezium(newRows(s.schema, doc), &meanings{unit: s.o.TimeUnit}), d
+		return newDebezium(newRows(schema, doc), &meanings{unit: s.o.TimeUnit}), d, nil
 	}
-	return newRows(s.schema, doc), d
+	return newRows(schema, doc), d, nil
 }

@@ -56,13 +56,20 @@ type kafkaConfig struct {
 	brokersConfig `yaml:",inline"`
 	Topic         string        `yaml:"topic" doc:"The topic to read."`
 	Topics        string        `yaml:"topics" doc:"In place of topic: a regular expression; every topic whose whole name matches is read into the one collection."`
-	Format        string        `yaml:"format" default:"json" enum:"json,debezium,string,cloudevents" doc:"What a record says."`
+	Format        string        `yaml:"format" default:"json" enum:"json,debezium,avro,string,cloudevents" doc:"What a record says."`
 	Key           []string      `yaml:"key,single" doc:"Fields of the key, which are fields of the record's key and of the row; where absent the key is a text, the column key."`
-	Schema        []columnType  `yaml:"schema" doc:"The fields that are read, with their types; others are passed over."`
+	Schema        []columnType  `yaml:"schema" doc:"The fields that are read, with their types; others are passed over. With a registry those of the newest schema where absent."`
+	Registry      *booksConfig  `yaml:"registry" doc:"The schema registry that tells how records are written: its address, or a mapping."`
 	Start         string        `yaml:"start" default:"earliest" enum:"earliest,latest" doc:"Where the first run begins; later ones go on from the state."`
 	OnGap         string        `yaml:"on_gap" default:"fail" enum:"fail,reread" doc:"When records were lost or the topic made again: stop, or read it again and remove what is not there."`
 	TimeUnit      time.Duration `yaml:"time_unit" default:"1us" min:"1ns" max:"1ms" doc:"What numbers count that stand for timestamps in Debezium messages without a schema: 1ns, 1us or 1ms."`
 	Group         string        `yaml:"group" doc:"The consumer group that shows how far the flow is; freshet_<flow> where absent. Nothing is read from it."`
+}
+
+type booksConfig struct {
+	URL      string `yaml:"url,scalar" required:"true" doc:"Address of a registry that speaks Confluent's protocol, such as http://localhost:8081."`
+	User     string `yaml:"user" doc:"The user of the registry."`
+	Password string `yaml:"password" secret:"true" doc:"The user's password."`
 }
 
 // columnType is a field of a schema.
@@ -90,6 +97,9 @@ func kafkaSource() flowfile.SourceKind {
 				Start: c.Start, OnGap: c.OnGap, TimeUnit: c.TimeUnit, Group: group, Logger: env.Logger}
 			for _, f := range c.Schema {
 				o.Schema = append(o.Schema, cdc.Column(f))
+			}
+			if r := c.Registry; r != nil {
+				o.Registry = &kafka.Registry{URL: r.URL, User: r.User, Password: r.Password}
 			}
 			s, err := kafka.New(o)
 			if err != nil {

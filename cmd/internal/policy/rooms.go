@@ -108,7 +108,7 @@ func sources() []Room {
 		{
 			Path:    "cdc/kafka",
 			Rooms:   []string{"cdc", "internal/broker"},
-			Modules: []string{"github.com/twmb/franz-go"},
+			Modules: []string{"github.com/hamba/avro/v2", "github.com/twmb/franz-go"},
 			Tests:   []string{"cdc/cdctest", "internal/testenv"},
 			Why:     "the source of a Kafka topic",
 		},

@@ -1,0 +1,182 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/hamba/avro/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// Registry says where the schemas of records are: a registry that speaks Confluent's protocol.
+type Registry struct {
+	URL      string
+	User     string // empty: nobody is authenticated
+	Password string
+}
+
+// registryTimeout bounds one question to a registry.
+const registryTimeout = 5 * time.Second
+
+func (r *Registry) client() (*sr.Client, error) {
+	options := []sr.ClientOpt{sr.URLs(r.URL), sr.HTTPClient(&http.Client{Timeout: registryTimeout})}
+	if r.User != "" {
+		options = append(options, sr.BasicAuth(r.User, r.Password))
+	}
+	client, err := sr.NewClient(options...)
+	if err != nil {
+		return nil, fmt.Errorf("open client of the schema registry: %w", err)
+	}
+	return client, nil
+}
+
+// registryError is a registry that does not answer, or not to us. It is an outage: no record is to blame.
+type registryError struct{ err error }
+
+func (e *registryError) Error() string { return e.err.Error() }
+func (e *registryError) Unwrap() error { return e.err }
+
+func (e *registryError) denied() bool {
+	var answer *sr.ResponseError
+	return errors.As(e.err, &answer) && (answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden)
+}
+
+// unreachable names a registry that cannot be asked.
+func (e *registryError) unreachable() error {
+	if e.denied() {
+		return &cdc.SourceError{Code: "access_denied", Err: e.err, Hint: "check user and password of the schema registry"}
+	}
+	return &cdc.SourceError{Code: "server_unreachable", Err: e.err, Hint: "check that the schema registry runs and that its address is right"}
+}
+
+// registered makes JSON of records that name their schema by its number in a registry. Each schema is asked for
+// once.
+type registered struct {
+	client *sr.Client
+	known  map[int]*writerSchema
+	out    [2][]byte // scratch, of values and of keys
+}
+
+// writerSchema is how a record was written.
+type writerSchema struct {
+	avro avro.Schema // nil: it is JSON
+}
+
+// frame is what stands before a record: a zero and the number of its schema.
+const frame = 5
+
+var errNoSchema = errors.New("it does not begin with the number of a schema")
+
+// json implements document.
+func (d *registered) json(ctx context.Context, _ *kgo.Record, data []byte, isKey bool) ([]byte, error) {
+	if len(data) < frame || data[0] != 0 {
+		if isKey {
+			return data, nil // keys are often plain texts beside values with schemas
+		}
+		return nil, undecodable("read value", errNoSchema)
+	}
+	id := int(binary.BigEndian.Uint32(data[1:]))
+	s, ok := d.known[id]
+	if !ok {
+		var err error
+		if s, err = d.fetch(ctx, id); err != nil {
+			return nil, err
+		}
+		d.known[id] = s
+	}
+	if s.avro == nil {
+		return data[frame:], nil
+	}
+	at := 0
+	if isKey {
+		at = 1
+	}
+	in := avroReader{b: data[frame:]}
+	d.out[at] = in.append(d.out[at][:0], s.avro, 0)
+	if in.err == nil && len(in.b) > 0 {
+		in.err = fmt.Errorf("%d bytes are left", len(in.b))
+	}
+	if in.err != nil {
+		return nil, undecodable(fmt.Sprintf("read Avro of schema %d", id), in.err)
+	}
+	return d.out[at], nil
+}
+
+// fetch asks the registry for a schema.
+func (d *registered) fetch(ctx context.Context, id int) (*writerSchema, error) {
+	s, err := d.client.SchemaByID(ctx, id)
+	var answer *sr.ResponseError
+	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+		return nil, undecodable("find its schema", fmt.Errorf("the registry has no schema %d", id))
+	}
+	if err != nil {
+		return nil, &registryError{fmt.Errorf("ask the registry for schema %d: %w", id, err)}
+	}
+	switch s.Type {
+	case sr.TypeJSON:
+		return &writerSchema{}, nil
+	case sr.TypeAvro:
+		parsed, err := parseAvro(ctx, d.client, s, &avro.SchemaCache{})
+		if err != nil {
+			return nil, err
+		}
+		return &writerSchema{avro: parsed}, nil
+	}
+	return nil, undecodable("find its schema", fmt.Errorf("schema %d is %s, which is not read", id, s.Type))
+}
+
+// parseAvro reads a schema with those that it refers to.
+func parseAvro(ctx context.Context, client *sr.Client, s sr.Schema, cache *avro.SchemaCache) (avro.Schema, error) {
+	for _, ref := range s.References {
+		inner, err := client.SchemaByVersion(ctx, ref.Subject, ref.Version)
+		if err != nil {
+			return nil, &registryError{fmt.Errorf("ask the registry for %s version %d: %w", ref.Subject, ref.Version, err)}
+		}
+		if _, err := parseAvro(ctx, client, inner.Schema, cache); err != nil {
+			return nil, err
+		}
+	}
+	parsed, err := avro.ParseWithCache(s.Schema, "", cache)
+	if err != nil {
+		return nil, undecodable("read its schema", err)
+	}
+	return parsed, nil
+}
+
+// fields asks the registry for the newest schema of a topic's values, and makes columns of it.
+func (r *Registry) fields(ctx context.Context, o *Options) ([]cdc.Column, error) {
+	client, err := r.client()
+	if err != nil {
+		return nil, err
+	}
+	subject := o.Topic + "-value"
+	newest, err := client.SchemaByVersion(ctx, subject, -1)
+	if err != nil {
+		return nil, (&registryError{fmt.Errorf("ask the registry for the newest schema of %s: %w", subject, err)}).unreachable()
+	}
+	fault := func(err error) error {
+		return badOption("schema", "name the fields with their types under schema", "read the schema of %s: %w", subject, err)
+	}
+	if newest.Type != sr.TypeAvro {
+		return nil, fault(fmt.Errorf("it is %s; only Avro tells the types of columns", newest.Type))
+	}
+	parsed, err := parseAvro(ctx, client, newest.Schema, &avro.SchemaCache{})
+	if err != nil {
+		return nil, fault(err)
+	}
+	record, ok := parsed.(*avro.RecordSchema)
+	if ok && o.Format == "debezium" {
+		record, ok = afterOf(record)
+	}
+	if !ok {
+		return nil, fault(errors.New("it is no record"))
+	}
+	return avroColumns(record), nil
+}
