@@ -45,7 +45,7 @@ const callOverhead = 256
 // flight: then it is in none of them.
 type call struct {
 	Call
-	turn      Turn
+	turn      *Turn // nil: its first
 	cost      backpressure.Cost
 	attempts  int
 	alone     bool // it was rejected before: it goes without siblings
@@ -76,7 +76,13 @@ const (
 // tokens are what the call counts in a request.
 func (c *call) tokens() int { return int(c.cost.Input + c.cost.Output) }
 
-func (c *call) asked() Asked { return Asked{Text: c.Text, Turn: c.turn} }
+func (c *call) asked() Asked {
+	asked := Asked{Text: c.Text}
+	if c.turn != nil {
+		asked.Turn = *c.turn
+	}
+	return asked
+}
 
 func (c *call) amount() backpressure.Amount {
 	return backpressure.Amount{Rows: 1, Bytes: int64(len(c.Text)) + callOverhead, Tokens: int64(EstimateTokens(c.Text))}

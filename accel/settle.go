@@ -92,7 +92,7 @@ func (b *Batcher) answeredLocked(r *request, answers Answers, outcome backpressu
 	for i, c := range r.calls {
 		a := &answers.Each[i]
 		if a.Again != nil {
-			c.turn = *a.Again
+			c.turn = a.Again
 			c.cost = b.answerer.Cost(c.asked())
 			b.againLocked(&request{calls: []*call{c}}, &piece{limit: 1, due: time.Now()})
 			continue
