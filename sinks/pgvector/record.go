@@ -176,7 +176,7 @@ func (o *opening) taken(t *table) error {
 	for _, r := range o.others {
 		if r.table(t.schema, t.name) != nil {
 			return &stream.Problem{Code: "table_taken", Exit: 3, Field: "table", Message: fmt.Sprintf("the table %s belongs to the sink %s of the flow %s", t.name, r.Sink, r.Flow),
-				Hint: fmt.Sprintf("name another table; or, if that flow is no more: `DELETE FROM %s WHERE flow = '%s' AND sink = '%s'`", progressTable, r.Flow, r.Sink)}
+				Hint: fmt.Sprintf("name another table; or, if that sink is no more or has another name now: `DELETE FROM %s WHERE flow = '%s' AND sink = '%s'`", progressTable, r.Flow, r.Sink)}
 		}
 	}
 	return nil
