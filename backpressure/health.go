@@ -78,7 +78,7 @@ func (g *Governor) hindranceLocked(now time.Time, idle bool) (why Reason, until 
 		return g.stopped, time.Time{}, true
 	case b.hard != "" && b.half():
 		return b.hard, until, true
-	case g.purse.short && g.purse.daily >= 0 && dayOf(now) == g.purse.spent.Day:
+	case !idle && g.purse.short && dayOf(now) == g.purse.spent.Day:
 		return ReasonBudget, now.Add(tomorrow(now)).UTC(), true
 	case closed:
 		return ReasonRetryAfter, until, false

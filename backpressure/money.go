@@ -18,7 +18,7 @@ type Spending struct {
 // purse is the budget of a day. What is in flight counts with its estimate, which is an upper bound.
 type purse struct {
 	price   Price
-	daily   Money // none when negative
+	daily   Money // where it is bounded
 	spent   Spending
 	held    Money // estimates of what is in flight
 	kept    Money // what of Today is durable: up to it nothing has to be written before a request

@@ -14,9 +14,9 @@ import (
 // ModelOptions says how a model behind a server is asked.
 type ModelOptions struct {
 	accel.BatcherOptions
-	// Canary is the least time between two questions for a fixed text, which show whether the model is still
-	// the same; 0 never asks. Batcher's own canary is the adapter's.
-	Canary time.Duration
+	// CanaryEvery is the least time between two questions for a fixed text, which show whether the model is
+	// still the same; 0 never asks. Canary and Done of the embedded options are the adapter's own.
+	CanaryEvery time.Duration
 }
 
 // asker is the queue of a model behind a server: what [Remote] and [Generative] have in common.
@@ -44,7 +44,7 @@ func newAsker(name string, a accel.Answerer, o ModelOptions, watch bool) *asker 
 	if watch {
 		w := &watched{Answerer: a, face: &r.memory.face}
 		r.answerer = w
-		r.options.Canary = accel.Canary{Text: canaryText, Every: o.Canary, Check: w.check}
+		r.options.Canary = accel.Canary{Text: canaryText, Every: o.CanaryEvery, Check: w.check}
 	}
 	r.batcher = accel.NewBatcher(r.answerer, r.options)
 	return r

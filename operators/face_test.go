@@ -86,7 +86,7 @@ func TestAnotherModelUnderTheSameNameIsNoticed(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n, d, o := &named{name: "one"}, &disk{}, operators.ModelOptions{Canary: test.canary}
+				n, d, o := &named{name: "one"}, &disk{}, operators.ModelOptions{CanaryEvery: test.canary}
 				_, got := process(t, n, d, o, "a", "b")
 				if len(got.answers) != 2 {
 					t.Fatalf("%d answers at first", len(got.answers))
@@ -138,7 +138,7 @@ func TestTheOldModelThatComesBackIsTakenUpAgain(t *testing.T) {
 func TestTheCanaryIsAskedBeforeAnyCallAndThenAtMostOnceInItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &named{name: "one"}
-		m := operators.NewRemote("m", n, operators.ModelOptions{Canary: 10 * time.Minute})
+		m := operators.NewRemote("m", n, operators.ModelOptions{CanaryEvery: 10 * time.Minute})
 		ctx, cancel := context.WithCancel(t.Context())
 		got := &collected{answers: map[stream.Fingerprint]stream.Answer{}}
 		var wg sync.WaitGroup

@@ -55,7 +55,7 @@ func asking(m flowfile.ModelConfig, log *slog.Logger) operators.ModelOptions {
 		daily := backpressure.MoneyOf(*m.Budget.USDPerDay)
 		o.Daily = &daily
 	}
-	return operators.ModelOptions{Canary: m.Canary, BatcherOptions: accel.BatcherOptions{Governor: backpressure.New(o),
+	return operators.ModelOptions{CanaryEvery: m.Canary, BatcherOptions: accel.BatcherOptions{Governor: backpressure.New(o),
 		Rows: m.Batch.Rows, Tokens: m.Batch.Tokens, Timeout: m.Limits.Timeout, Logger: log}}
 }
 
