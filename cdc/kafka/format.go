@@ -69,6 +69,7 @@ type keys struct {
 	row    cdc.RowBuilder
 	schema *cdc.Schema // of the key columns alone
 	said   []byte      // the text that was read last
+	coded  []byte      // scratch: the row of the key columns
 }
 
 // newKeys reads keys that are objects with these columns; none: a text.
@@ -148,7 +149,8 @@ func (k *keys) build(dst cdc.Key, doc []byte, tokens []token) (cdc.Key, error) {
 			return nil, undecodable("read key", fmt.Errorf("field %s: %w", c.Name, err))
 		}
 	}
-	key, err := k.schema.AppendKey(dst, k.row.Build())
+	k.coded = k.row.Append(k.coded[:0])
+	key, err := k.schema.AppendKey(dst, cdc.Row(k.coded))
 	if err != nil {
 		return nil, undecodable("read key", err)
 	}

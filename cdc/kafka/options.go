@@ -18,8 +18,8 @@ type Options struct {
 	broker.Access
 	Topic  string // read one topic …
 	Topics string // … or every topic whose whole name matches this regular expression
-	// Format is json, debezium, avro, string or cloudevents; default json. Avro needs a Registry; json,
-	// debezium and cloudevents may have one, and are then what their schemas say.
+	// Format is json, debezium, avro, protobuf, string or cloudevents; default json. Avro and protobuf need a
+	// Registry; json, debezium and cloudevents may have one, and are then what their schemas say.
 	Format string
 	// Key names the columns of the key, which are fields of the record's key and of the row; nil: the key is
 	// a text, the column `key`. Debezium needs it.
@@ -59,7 +59,7 @@ func badOption(option, hint, format string, args ...any) error {
 
 // Formats are the forms of records that can be read.
 func Formats() []string {
-	return []string{"json", "debezium", "avro", "string", "cloudevents"}
+	return []string{"json", "debezium", "avro", "protobuf", "string", "cloudevents"}
 }
 
 // settle checks the options and sets defaults.
@@ -108,8 +108,8 @@ func (o *Options) settle() error {
 func (o *Options) settleSchema() []error {
 	var faults []error
 	fault := func(err error) { faults = append(faults, err) }
-	if o.Format == "avro" && o.Registry == nil {
-		fault(badOption("registry", "give the address of the schema registry, such as registry: http://localhost:8081", "records in Avro need a registry that tells their schemas"))
+	if (o.Format == "avro" || o.Format == "protobuf") && o.Registry == nil {
+		fault(badOption("registry", "give the address of the schema registry, such as registry: http://localhost:8081", "records in %s need a registry that tells their schemas", o.Format))
 	}
 	if o.Registry != nil {
 		if _, err := o.Registry.client(); err != nil || o.Registry.URL == "" {

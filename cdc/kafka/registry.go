@@ -11,6 +11,7 @@ import (
 	"github.com/hamba/avro/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -66,7 +67,8 @@ type registered struct {
 
 // writerSchema is how a record was written.
 type writerSchema struct {
-	avro avro.Schema // nil: it is JSON
+	avro     avro.Schema
+	protobuf protoreflect.FileDescriptor // neither: it is JSON
 }
 
 // frame is what stands before a record: a zero and the number of its schema.
@@ -91,12 +93,19 @@ func (d *registered) json(ctx context.Context, _ *kgo.Record, data []byte, isKey
 		}
 		d.known[id] = s
 	}
-	if s.avro == nil {
-		return data[frame:], nil
-	}
 	at := 0
 	if isKey {
 		at = 1
+	}
+	if s.protobuf != nil {
+		var err error
+		if d.out[at], err = appendProtobuf(d.out[at][:0], s.protobuf, data[frame:]); err != nil {
+			return nil, undecodable(fmt.Sprintf("read Protobuf of schema %d", id), err)
+		}
+		return d.out[at], nil
+	}
+	if s.avro == nil {
+		return data[frame:], nil
 	}
 	in := avroReader{b: data[frame:]}
 	d.out[at] = in.append(d.out[at][:0], s.avro, 0)
@@ -128,6 +137,12 @@ func (d *registered) fetch(ctx context.Context, id int) (*writerSchema, error) {
 			return nil, err
 		}
 		return &writerSchema{avro: parsed}, nil
+	case sr.TypeProtobuf:
+		file, err := parseProtobuf(ctx, d.client, s)
+		if err != nil {
+			return nil, err
+		}
+		return &writerSchema{protobuf: file}, nil
 	}
 	return nil, undecodable("find its schema", fmt.Errorf("schema %d is %s, which is not read", id, s.Type))
 }
@@ -164,8 +179,19 @@ func (r *Registry) fields(ctx context.Context, o *Options) ([]cdc.Column, error)
 	fault := func(err error) error {
 		return badOption("schema", "name the fields with their types under schema", "read the schema of %s: %w", subject, err)
 	}
+	if newest.Type == sr.TypeProtobuf && o.Format != "debezium" {
+		file, err := parseProtobuf(ctx, client, newest.Schema)
+		if err != nil {
+			return nil, fault(err)
+		}
+		columns, err := protobufColumns(file)
+		if err != nil {
+			return nil, fault(err)
+		}
+		return columns, nil
+	}
 	if newest.Type != sr.TypeAvro {
-		return nil, fault(fmt.Errorf("it is %s; only Avro tells the types of columns", newest.Type))
+		return nil, fault(fmt.Errorf("it is %s, which does not tell the types of columns", newest.Type))
 	}
 	parsed, err := parseAvro(ctx, client, newest.Schema, &avro.SchemaCache{})
 	if err != nil {

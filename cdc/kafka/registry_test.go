@@ -155,6 +155,36 @@ func TestSchemasMayReferToOthers(t *testing.T) {
 	}
 }
 
+func TestProtobufRecordsAreReadBySchemasOfTheRegistry(t *testing.T) {
+	b := newBooks(t)
+	b.register("common", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package c; message Place { string city = 1; }`})
+	id := b.register("t-value", sr.Schema{Type: sr.TypeProtobuf, References: []sr.SchemaReference{{Name: "c/common.proto", Subject: "common", Version: 1}}, Schema: `
+		syntax = "proto3"; package o;
+		import "google/protobuf/timestamp.proto"; import "google/protobuf/wrappers.proto"; import "c/common.proto";
+		enum Kind { NONE = 0; BIG = 1; }
+		message Order { int64 id = 1; string note = 2; optional string more = 3; google.protobuf.Timestamp at = 4; google.protobuf.Int64Value count = 5;
+			Kind kind = 6; repeated string tags = 7; map<string, int32> sizes = 8; c.Place place = 9; bytes raw = 10; double share = 11; bool ok = 12; uint64 large = 13;
+			message Line { int32 n = 1; } }`})
+	r := newReading(t, Options{Format: "protobuf", Registry: &Registry{URL: b.url}})
+	if got, want := r.schema.String(), `{key* string, id int, note string, more string?, at timestamp?, count int?, kind string, tags [string], sizes json, place json?, raw bytes, share float, ok bool, large int}`; got != want {
+		t.Errorf("the columns are %s, want %s", got, want)
+	}
+	full := []byte{0, 8, 7, 18, 1, 'x', 26, 1, 'y', 34, 6, 8, 0x80, 0xe2, 0xcf, 0xaa, 0x06, 42, 2, 8, 9, 48, 1, 58, 1, 'a', 58, 1, 'b', 66, 5, 10, 1, 'k', 16, 3, 74, 3, 10, 1, 'H', 82, 1, 0xff, 96, 1}
+	empty := ` id=0 note="" more=null at=null count=null kind="NONE" tags=[] sizes={} place=null raw="" share=0 ok=false large=0`
+	for _, c := range []struct{ name, value, want string }{
+		{"every field", framed(id, full), `+ k key="k" id=7 note="x" more="y" at="2023-11-14T22:13:20Z" count=9 kind="BIG" tags=["a","b"] sizes={"k":3} place={"city":"H"} raw="/w==" share=0 ok=true large=0`},
+		{"no field", framed(id, []byte{0}), `+ k key="k"` + empty},
+		{"another message of the schema", framed(id, []byte{4, 0, 0, 8, 1}), "decode_error k"},
+		{"a message that is not there", framed(id, []byte{2, 8}), "decode_error k"},
+		{"damaged bytes", framed(id, []byte{0, 0xff}), "decode_error k"},
+		{"an enum that the schema does not name", framed(id, []byte{0, 48, 9}), "decode_error k"},
+	} {
+		if got := r.read(t, record("k", c.value)); got != c.want {
+			t.Errorf("%s: it says\n%s, want\n%s", c.name, got, c.want)
+		}
+	}
+}
+
 // An outage of the registry is told as one, and never blamed on a record.
 func TestARegistryThatIsAwayIsAnOutage(t *testing.T) {
 	b := newBooks(t)

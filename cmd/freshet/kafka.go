@@ -56,7 +56,7 @@ type kafkaConfig struct {
 	brokersConfig `yaml:",inline"`
 	Topic         string        `yaml:"topic" doc:"The topic to read."`
 	Topics        string        `yaml:"topics" doc:"In place of topic: a regular expression; every topic whose whole name matches is read into the one collection."`
-	Format        string        `yaml:"format" default:"json" enum:"json,debezium,avro,string,cloudevents" doc:"What a record says."`
+	Format        string        `yaml:"format" default:"json" enum:"json,debezium,avro,protobuf,string,cloudevents" doc:"What a record says."`
 	Key           []string      `yaml:"key,single" doc:"Fields of the key, which are fields of the record's key and of the row; where absent the key is a text, the column key."`
 	Schema        []columnType  `yaml:"schema" doc:"The fields that are read, with their types; others are passed over. With a registry those of the newest schema where absent."`
 	Registry      *booksConfig  `yaml:"registry" doc:"The schema registry that tells how records are written: its address, or a mapping."`

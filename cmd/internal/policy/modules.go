@@ -19,6 +19,7 @@ func Allowed() []Module {
 		{"github.com/RoaringBitmap/roaring/v2", "sets of slots for exact filters in the embedded index"},
 		{"github.com/apache/arrow/go/v17", "columns at the edges: workers, Parquet, Flight"},
 		{"github.com/bmatcuk/doublestar/v4", "globs with **, with the corner cases that users of other tools expect"},
+		{"github.com/bufbuild/protocompile", "schemas of Protobuf, compiled in the process"},
 		{"github.com/clipperhouse/uax29/v2", "borders of sentences, words and graphemes as Unicode defines them"},
 		{"github.com/cockroachdb/pebble/v2", "the log-structured store under state, memo and index"},
 		{"github.com/fsnotify/fsnotify", "notices of changed files on every system"},
@@ -47,6 +48,7 @@ func Allowed() []Module {
 		{"golang.org/x/sys", "file notices and processor features that syscall lacks"},
 		{"golang.org/x/term", "whether a person is watching, and how wide the window is"},
 		{"golang.org/x/text", "normal forms of Unicode"},
+		{"google.golang.org/protobuf", "messages of Protobuf whose schema is known only when they come"},
 		{"pgregory.net/rapid", "tests: model checks with shrinking"},
 	}
 }

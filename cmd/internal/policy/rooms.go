@@ -106,11 +106,13 @@ func sources() []Room {
 			Why:     "the source of tables of PostgreSQL, by logical replication",
 		},
 		{
-			Path:    "cdc/kafka",
-			Rooms:   []string{"cdc", "internal/broker"},
-			Modules: []string{"github.com/hamba/avro/v2", "github.com/twmb/franz-go"},
-			Tests:   []string{"cdc/cdctest", "internal/testenv"},
-			Why:     "the source of a Kafka topic",
+			Path:  "cdc/kafka",
+			Rooms: []string{"cdc", "internal/broker"},
+			Modules: []string{
+				"github.com/bufbuild/protocompile", "github.com/hamba/avro/v2", "github.com/twmb/franz-go", "google.golang.org/protobuf",
+			},
+			Tests: []string{"cdc/cdctest", "internal/testenv"},
+			Why:   "the source of a Kafka topic",
 		},
 	}
 }
