@@ -121,15 +121,10 @@ func (r *run) streamFault(e *pgconn.PgError) error {
 
 // awaitDurable gives the flow a moment to make durable what was put last, so that the server hears of it.
 func (r *run) awaitDurable(ctx context.Context) {
-	timer := time.NewTimer(2 * time.Second)
-	defer timer.Stop()
-	for r.source.durable() < r.putAt {
-		select {
-		case <-ctx.Done():
+	begun := time.Now()
+	for r.source.durable() < r.putAt && time.Since(begun) < 2*time.Second {
+		if rest(ctx, 5*time.Millisecond) != nil {
 			return
-		case <-timer.C:
-			return
-		case <-r.told:
 		}
 	}
 }
