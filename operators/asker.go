@@ -161,14 +161,14 @@ func (r *asker) Health() stream.ModelHealth {
 
 // Remember implements stream.Remembering.
 func (r *asker) Remember(last []byte, keep func([]byte) error) error {
-	return r.memory.restore(last, keep, r.options.Governor)
+	return r.memory.restore(r.Identity(), last, keep, r.options.Governor)
 }
 
 // Revision implements stream.Remembering.
 func (r *asker) Revision() []byte { return r.memory.revision() }
 
 // Accept implements stream.Remembering.
-func (r *asker) Accept(last []byte) (next []byte, changed bool) { return accept(last) }
+func (r *asker) Accept(last []byte) (next []byte, changed bool) { return accept(r.Identity(), last) }
 
 // once asks one question beside the queue.
 func (r *asker) once(ctx context.Context, input []byte) (accel.Answer, error) {

@@ -19,10 +19,9 @@ const canaryNear = 0.999
 
 // face is what is known of the model that answers under a name.
 type face struct {
-	mu     sync.Mutex
-	seen   appearance
-	accept int  // how often a person has accepted another one
-	fresh  bool // it has changed since it was last kept
+	mu    sync.Mutex
+	seen  appearance
+	fresh bool // it has changed since it was last kept
 }
 
 // appearance is what a model looks like from outside.
@@ -30,6 +29,8 @@ type appearance struct {
 	Model  string    `json:"model,omitempty"`
 	Canary []float32 `json:"canary,omitempty"`
 	Other  bool      `json:"other,omitempty"` // another one has answered, and nobody has accepted it
+	// Accepted is how often a person has accepted another one.
+	Accepted int `json:"accepted,omitempty"`
 }
 
 // watched is an Answerer that notices when another model answers.

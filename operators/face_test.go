@@ -135,6 +135,32 @@ func TestTheOldModelThatComesBackIsTakenUpAgain(t *testing.T) {
 	})
 }
 
+// other is a server of another model.
+type other struct{ named }
+
+func (o *other) Identity() accel.Identity {
+	return accel.Identity{Provider: "test", Model: "other", Dims: 2}
+}
+
+func TestAFlowMayChangeItsModelAndChangeItBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two, d := &named{name: "one"}, &other{named{name: "two", turn: 9}}, &disk{}
+		canary := operators.ModelOptions{CanaryEvery: time.Hour}
+		for i := range int64(2) {
+			for _, n := range []accel.Embedder{one, two} {
+				m, got := process(t, n, d, canary, "a")
+				if h := m.Queue().Health(); len(got.answers) != 1 || !h.Available {
+					t.Errorf("round %d: %d answers, %+v", i, len(got.answers), h)
+				}
+			}
+		}
+		one.name = "one, another time"
+		if m, _ := process(t, one, d, canary, "b"); m.Queue().Health().Reason != "model_changed" {
+			t.Errorf("after a while with another model: %+v", m.Queue().Health())
+		}
+	})
+}
+
 func TestTheCanaryIsAskedBeforeAnyCallAndThenAtMostOnceInItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &named{name: "one"}

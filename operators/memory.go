@@ -2,15 +2,18 @@ package operators
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/freshet/freshet/backpressure"
+	"github.com/freshet/freshet/stream"
 )
 
 // keepEvery is the least time between two writes of what a model has used. A budget does not depend on it:
@@ -23,14 +26,23 @@ type memory struct {
 
 	mu       sync.Mutex
 	spending backpressure.Spending // as it was kept last
+	others   map[string]appearance // of other identities, as they were kept
+	of       string                // this one
 	keep     func([]byte) error
 }
 
-// remembered is a memory as it is kept.
+// remembered is a memory as it is kept. What was used is that of a name in the flow file, whichever models it
+// has stood for; what a model looks like is that of one identity, so that a flow may change its model and
+// change it back.
 type remembered struct {
 	Spending backpressure.Spending `json:"spending"`
-	Face     appearance            `json:"face"`
-	Accepted int                   `json:"accepted,omitempty"`
+	Faces    map[string]appearance `json:"faces,omitempty"` // by faceKey
+}
+
+// faceKey names an identity.
+func faceKey(identity []byte) string {
+	f := stream.FingerprintOf(identity)
+	return hex.EncodeToString(f[:8])
 }
 
 func parseRemembered(last []byte) (r remembered, err error) {
@@ -43,18 +55,17 @@ func parseRemembered(last []byte) (r remembered, err error) {
 	return r, nil
 }
 
-// restore takes up what was kept. Where another model was found before, the governor stops at once: it is
-// for a person to say what becomes of the old vectors.
-func (m *memory) restore(last []byte, keep func([]byte) error, g *backpressure.Governor) error {
+// restore takes up what was kept. Where another model was found before, the next reply finds it again.
+func (m *memory) restore(identity, last []byte, keep func([]byte) error, g *backpressure.Governor) error {
 	r, err := parseRemembered(last)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
-	m.spending, m.keep = r.Spending, keep
+	m.spending, m.keep, m.others, m.of = r.Spending, keep, r.Faces, faceKey(identity)
 	m.mu.Unlock()
 	m.face.mu.Lock()
-	m.face.seen, m.face.accept = r.Face, r.Accepted
+	m.face.seen = r.Faces[faceKey(identity)]
 	m.face.seen.Other = false // it may be the old one again: the next reply tells
 	m.face.mu.Unlock()
 	var write func(backpressure.Spending) error
@@ -74,7 +85,11 @@ func (m *memory) write(s backpressure.Spending) error {
 
 func (m *memory) writeLocked() error {
 	m.face.mu.Lock()
-	r := remembered{Spending: m.spending, Face: m.face.seen, Accepted: m.face.accept}
+	r := remembered{Spending: m.spending, Faces: maps.Clone(m.others)}
+	if r.Faces == nil {
+		r.Faces = map[string]appearance{}
+	}
+	r.Faces[m.of] = m.face.seen
 	m.face.fresh = false
 	m.face.mu.Unlock()
 	b, err := json.Marshal(r)
@@ -136,20 +151,20 @@ func (m *memory) run(ctx context.Context, g *backpressure.Governor, log *slog.Lo
 func (m *memory) revision() []byte {
 	m.face.mu.Lock()
 	defer m.face.mu.Unlock()
-	if m.face.accept == 0 {
+	if m.face.seen.Accepted == 0 {
 		return nil
 	}
-	return strconv.AppendInt(nil, int64(m.face.accept), 10)
+	return strconv.AppendInt(nil, int64(m.face.seen.Accepted), 10)
 }
 
 // accept forgets what the model looked like, if another one was found.
-func accept(last []byte) (next []byte, changed bool) {
+func accept(identity, last []byte) (next []byte, changed bool) {
 	r, err := parseRemembered(last)
-	if err != nil || !r.Face.Other {
+	key := faceKey(identity)
+	if err != nil || !r.Faces[key].Other {
 		return last, false
 	}
-	r.Face = appearance{}
-	r.Accepted++
+	r.Faces[key] = appearance{Accepted: r.Faces[key].Accepted + 1}
 	next, err = json.Marshal(r)
 	return next, err == nil
 }
