@@ -34,6 +34,6 @@
 //
 // # Concurrency
 //
-// Run works in the goroutine that calls it, with one that tells the server how far it is, and while tables are
-// read with one for each connection that reads; all of them are gone when it returns.
+// Run works in the goroutine that calls it, with one that tells the server how far it is, one that watches the slot,
+// and while tables are read one for each connection that reads; all of them are gone when it returns.
 package postgres

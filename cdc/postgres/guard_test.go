@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -125,6 +126,28 @@ func TestASlotThatLostItsLogStopsTheRun(t *testing.T) {
 	if got := db.Text(t, "SELECT count(*), max(wal_status) FROM pg_replication_slots"); got != "1|reserved" {
 		t.Errorf("slots: %s", got)
 	}
+}
+
+// TestASlotAtRiskIsTold proves that people hear of it before the server gives a slot up, while the flow is blocked.
+func TestASlotAtRiskIsTold(t *testing.T) {
+	s := testenv.Postgres(t, testenv.PostgresOptions{Settings: map[string]string{"max_slot_wal_keep_size": "'48MB'"}})
+	db := s.Database(t)
+	db.Exec(t, rowsOf(10))
+	o := options(db, "docs")
+	o.GuardEvery = 50 * time.Millisecond
+	in := cdctest.NewInlet()
+	live := begin(t, source(t, o), in, nil)
+	live.caught()
+	in.Hold()
+	db.Exec(t, "UPDATE docs SET n = 1")
+	live.wait("a Put that waits", func() bool { return in.Waiting() > 0 })
+	db.Exec(t, "CREATE TABLE other (a text); INSERT INTO other SELECT repeat('x', 1000) FROM generate_series(1, 30000)")
+	live.wait("a word on the slot", func() bool { return in.Hindrance() != nil && strings.Contains(in.Hindrance().Error(), o.Slot) })
+	in.Release()
+	live.reach(db)
+	db.Exec(t, "CHECKPOINT")
+	live.wait("that the slot is safe again", func() bool { return in.Hindrance() == nil })
+	live.end()
 }
 
 // TestAnotherServerStopsTheRun proves case 24: what was read elsewhere is not continued (I10).

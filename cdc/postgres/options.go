@@ -17,6 +17,7 @@ const (
 	DefaultStatusEvery  = 10 * time.Second
 	DefaultLiveness     = 15 * time.Minute
 	DefaultSnapshotJobs = 2
+	DefaultGuardEvery   = 30 * time.Second
 )
 
 // Snapshot says what is read before the stream begins.
@@ -60,6 +61,7 @@ type Options struct {
 	Liveness     time.Duration // a connection that says nothing for so long is given up (default 15 min)
 	SpillDir     string        // folder for large transactions that have not committed yet (default: that of the system for temporary files)
 	SnapshotJobs int           // connections that read a table at once (default 2)
+	GuardEvery   time.Duration // how often the slot is looked at, whether the server may give it up (default 30 s)
 
 	Logger *slog.Logger // nil discards
 }
@@ -138,6 +140,9 @@ func (o *Options) fill() {
 	}
 	if o.SnapshotJobs <= 0 {
 		o.SnapshotJobs = DefaultSnapshotJobs
+	}
+	if o.GuardEvery <= 0 {
+		o.GuardEvery = DefaultGuardEvery
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

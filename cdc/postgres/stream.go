@@ -42,6 +42,7 @@ func (r *run) stream(ctx context.Context, conn *pgconn.PgConn) error {
 	telling, stop := context.WithCancel(ctx)
 	var teller sync.WaitGroup
 	teller.Go(func() { r.feedback.run(telling) })
+	teller.Go(func() { r.watchSlot(telling) })
 	defer func() {
 		stop()
 		teller.Wait()
