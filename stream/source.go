@@ -46,6 +46,18 @@ type Rereader interface {
 	Rereads() bool
 }
 
+// Estimator is a Source that knows about how many rows each of its collections has, in their order, without
+// reading them; below zero: it does not know.
+type Estimator interface {
+	Estimate(ctx context.Context) ([]int64, error)
+}
+
+// Tenant is a Source that has made something where it reads, such as a replication slot. Drop removes it, for
+// a flow that will not run again; what is not there is no fault.
+type Tenant interface {
+	Drop(ctx context.Context) error
+}
+
 // Sparse is a Source whose changes may leave out values that did not change (cdc.Unchanged). Its rows are
 // retained to fill them in, although it can read them again.
 type Sparse interface {

@@ -59,7 +59,7 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 			return result{}, newFault("not_found", "a flow that never ran has nothing to derive anew", "%s has no state", fl.plan.Flow)
 		}
 		if !yes {
-			if err := c.confirm(wordsOfReset(r)); err != nil {
+			if err := c.confirm("The next run", wordsOfReset(r)); err != nil {
 				return result{}, err
 			}
 		}
@@ -114,13 +114,13 @@ func wordsOfReset(r engine.Reset) string {
 	return words
 }
 
-// confirm asks a person; where nobody can be asked, --yes has to be given.
-func (c *console) confirm(what string) error {
+// confirm asks a person, once it has said who does what; where nobody can be asked, --yes has to be given.
+func (c *console) confirm(who, what string) error {
 	info, err := os.Stdin.Stat()
 	if c.json || !c.terminal || err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return usage("answer with --yes", "the next run %s: this has to be confirmed", what)
+		return usage("answer with --yes", "%s %s: this has to be confirmed", strings.ToLower(who), what)
 	}
-	fmt.Fprintf(c.err, "The next run %s.\nGo on? [y/N] ", what)
+	fmt.Fprintf(c.err, "%s %s.\nGo on? [y/N] ", who, what)
 	answer, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read answer: %w", err)

@@ -46,8 +46,8 @@ Begin with "freshet demo": it needs nothing installed.`,
 		_, err := c.logger()
 		return err
 	}
-	root.AddCommand(c.demoVerb(), c.initVerb(), c.validateVerb(), c.testVerb(), c.runVerb(), c.statusVerb(), c.queryVerb(),
-		c.lineageVerb(), c.tapVerb(), c.letterVerbs(), c.resetVerb(), c.versionVerb())
+	root.AddCommand(c.demoVerb(), c.initVerb(), c.validateVerb(), c.doctorVerb(), c.planVerb(), c.testVerb(), c.runVerb(), c.statusVerb(), c.queryVerb(),
+		c.lineageVerb(), c.tapVerb(), c.letterVerbs(), c.resetVerb(), c.dropVerb(), c.versionVerb())
 	return root
 }
 

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// checkup is what doctor has looked at.
+type checkup struct {
+	Checks []check `json:"checks"`
+}
+
+// check is one part of a flow that was found good.
+type check struct {
+	Part   string `json:"part"` // source, model, sink or state
+	Name   string `json:"name,omitempty"`
+	Result string `json:"result"`
+}
+
+func (c *console) doctorVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor FLOW",
+		Short: "Reach every server of a flow and check what it needs there, and change nothing",
+		Long: `Doctor checks what a run checks before it begins: it reaches every source, model and
+sink, and looks at rights, settings, tables and dimensions. The first thing that is
+amiss ends it with exit code 3 and the command or the setting that mends it.`,
+		Args: takes("flow file"),
+	}
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		found, err := c.checkFlow(cmd.Context(), args[0])
+		if err != nil {
+			return result{}, err
+		}
+		return result{data: found, text: func(w io.Writer) {
+			for _, x := range found.Checks {
+				fmt.Fprintf(w, "ok  %-7s %-16s %s\n", x.Part, x.Name, x.Result)
+			}
+		}}, nil
+	})
+	return cmd
+}
+
+// checkFlow does what a run does before it begins. Opening the flow reaches its models and sources.
+func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) {
+	f, err := c.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	found := &checkup{}
+	for _, n := range f.plan.Sources {
+		collections := 0
+		for _, x := range f.plan.Collections {
+			if x.Source >= 0 && f.plan.Sources[x.Source] == n {
+				collections++
+			}
+		}
+		found.add("source", n.Name, "reached; collections: %d", collections)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.file.Models)) {
+		found.add("model", name, "known")
+	}
+	for _, n := range f.plan.Sinks {
+		if err := checkSink(ctx, f, n); err != nil {
+			return nil, f.safe(fmt.Errorf("open sink %s: %w", n.Name, err))
+		}
+		found.add("sink", n.Name, "good")
+	}
+	return found, f.checkState(ctx, found)
+}
+
+func (k *checkup) add(part, name, format string, args ...any) {
+	k.Checks = append(k.Checks, check{Part: part, Name: name, Result: fmt.Sprintf(format, args...)})
+}
+
+func checkSink(ctx context.Context, f *flow, n *stream.SinkNode) error {
+	previewer, ok := n.Sink.(stream.Previewer)
+	if !ok {
+		return nil
+	}
+	_, err := previewer.Preview(ctx, stream.Target{Flow: f.plan.Flow, Sink: n.Name, Dir: f.state, Collections: n.Inputs})
+	return err
+}
+
+// checkState opens the state of a flow that is not running.
+func (f *flow) checkState(ctx context.Context, found *checkup) error {
+	if !f.exists() {
+		found.add("state", "", "none yet: %s", f.state)
+		return nil
+	}
+	if _, ok := findPeer(ctx, f.state); ok {
+		found.add("state", "", "in use by the running flow")
+		return nil
+	}
+	status, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+	if err != nil {
+		return f.safe(err)
+	}
+	found.add("state", "", "good, at epoch %d", status.Epoch)
+	return nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/stream"
+)
+
+// dropped is what drop has removed.
+type dropped struct {
+	Sources []string `json:"sources"` // whose servers held something for the flow
+	State   string   `json:"state,omitempty"`
+}
+
+func (c *console) dropVerb() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "drop FLOW",
+		Short: "Remove what a flow has made at its sources, and its state; rows in sinks stay",
+		Long: `Drop takes a stopped flow away: what it has made where its sources read (a
+replication slot, a publication), and its state with everything that it remembers,
+its results and the embedded indexes among it. Rows in other sinks stay.`,
+		Args: takes("flow file"),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
+		f, err := c.open(cmd.Context(), args[0])
+		if err != nil {
+			return result{}, err
+		}
+		if _, ok := findPeer(cmd.Context(), f.state); ok {
+			return result{}, newFault("state_in_use", "stop it first", "the flow is running")
+		}
+		var sources []string
+		tenants := map[string]stream.Tenant{}
+		for _, n := range f.plan.Sources {
+			if t, ok := n.Source.(stream.Tenant); ok {
+				sources, tenants[n.Name] = append(sources, n.Name), t
+			}
+		}
+		if !yes {
+			if err := c.confirm("Drop", wordsOfDrop(f, sources)); err != nil {
+				return result{}, err
+			}
+		}
+		// The state goes last: as long as it is there, whatever is left can be dropped again.
+		for _, name := range sources {
+			if err := tenants[name].Drop(cmd.Context()); err != nil {
+				return result{}, f.safe(fmt.Errorf("drop what source %s has made: %w", name, err))
+			}
+		}
+		gone := dropped{Sources: append([]string{}, sources...)}
+		if f.exists() {
+			if err := f.removeState(); err != nil {
+				return result{}, err
+			}
+			gone.State = f.state
+		}
+		return result{data: gone, text: func(w io.Writer) { fmt.Fprintf(w, "dropped %s\n", f.plan.Flow) }}, nil
+	})
+	return cmd
+}
+
+// removeState removes the state directory, which nobody may hold.
+func (f *flow) removeState() error {
+	db, err := f.store(false)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.Close(), os.RemoveAll(f.state)); err != nil {
+		return fmt.Errorf("remove the state: %w", err)
+	}
+	return nil
+}
+
+func wordsOfDrop(f *flow, sources []string) string {
+	words := "removes the state " + f.state
+	if len(sources) > 0 {
+		words += ", and what the flow has made at the servers of " + strings.Join(sources, ", ")
+	}
+	return words
+}
