@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -60,7 +61,9 @@ func (w *writer) stage(ctx context.Context, txn *stream.Txn, f *feed) error {
 	if f.binary {
 		format = "binary"
 	}
-	_, err := w.session.conn.CopyFrom(ctx, f, fmt.Sprintf("COPY pg_temp.%s FROM STDIN (FORMAT %s)", stageTable, format))
+	l := &leash{feed: f}
+	_, err := w.session.conn.CopyFrom(ctx, l, fmt.Sprintf("COPY pg_temp.%s FROM STDIN (FORMAT %s)", stageTable, format))
+	l.pull()
 	if f.err != nil {
 		return f.err
 	}
@@ -115,6 +118,32 @@ func (w *writer) foreignStaged(ctx context.Context, t *table, same []string) err
 		return err
 	}
 	return &stream.RejectError{Key: key, Code: "foreign_row", Err: errForeign}
+}
+
+// leash stands between a session and a feed. A session that breaks during a COPY returns while its goroutine may still
+// be reading, and the effects must not be touched behind the caller's back.
+type leash struct {
+	mu   sync.Mutex
+	feed io.Reader // nil: the COPY is over
+}
+
+var errOver = errors.New("the copy is over")
+
+// Read implements io.Reader.
+func (l *leash) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.feed == nil {
+		return 0, errOver
+	}
+	return l.feed.Read(p)
+}
+
+// pull takes the feed away, once a read that is under way has ended.
+func (l *leash) pull() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.feed = nil
 }
 
 // feed is the stream of a COPY: the effects of one table, in the server's text or binary form.
