@@ -55,9 +55,10 @@ type Governor struct {
 	changed   chan struct{} // closed when something may be admitted that was not before
 	watchers  map[*func()]struct{}
 
-	keeping sync.Mutex // one write of the spending at a time
-	keep    func(Spending) error
-	dirty   bool // something was spent that is not durable
+	keeping  sync.Mutex // one write of the spending at a time
+	keep     func(Spending) error
+	dirty    bool // something was spent that is not durable
+	restored bool // what was kept by an earlier process was taken up
 }
 
 // New returns a governor that admits one request at first.
@@ -70,16 +71,19 @@ func New(o Options) *Governor {
 }
 
 // Restore takes up what was kept by an earlier process, and keeps what follows: keep returns when it is
-// durable. It is called before the first request.
+// durable. What was spent before it is first called is added; it is called while nothing is in flight.
 func (g *Governor) Restore(last Spending, keep func(Spending) error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if last.Day == 0 {
 		last.Day = dayOf(time.Now())
 	}
-	now := g.purse.spent // what was asked before, such as how long the model's vectors are
+	before := g.purse.spent // such as for the question how long the model's vectors are
 	g.purse = newPurse(g.options.Price, g.options.Daily, last)
-	g.purse.settle(time.Now(), 0, Cost{Input: now.Input, Output: now.Output})
+	if !g.restored {
+		g.purse.settle(time.Now(), 0, Cost{Input: before.Input, Output: before.Output})
+	}
+	g.restored = true
 	if last.NotBefore.After(g.gate.until) {
 		g.gate.until = last.NotBefore
 	}
