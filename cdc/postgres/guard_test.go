@@ -166,6 +166,26 @@ func TestAnotherServerStopsTheRun(t *testing.T) {
 	if got := other.Text(t, "SELECT count(*) FROM pg_replication_slots"); got != "0" {
 		t.Errorf("%s slots were made there", got)
 	}
+	// A person may want it all the same. Places of the first server say nothing of the second one's log, whose
+	// places are lower: what is confirmed of them must not reach it.
+	healed := in.Crash()
+	live := begin(t, source(t, options(other, "docs")), healed, func(s *cdc.Start) { s.Rescan = true })
+	if err := live.source.Confirm(t.Context(), in.Position()); err != nil {
+		t.Fatal(err)
+	}
+	live.caught()
+	if err := live.source.Confirm(t.Context(), in.Position()); err != nil {
+		t.Fatal(err)
+	}
+	other.Exec(t, "INSERT INTO docs VALUES (100)")
+	live.wait("the insert", func() bool { return len(healed.Puts()) == 6 })
+	live.stop()
+	if live.work.Wait(); live.err != nil {
+		t.Error(live.err) // the inlet's own check would say that places fall, which they do here
+	}
+	if got := other.Text(t, "SELECT confirmed_flush_lsn <= pg_current_wal_lsn() FROM pg_replication_slots"); got != "t" {
+		t.Error("the slot was moved behind the end of the log")
+	}
 }
 
 // TestPreflightNamesWhatIsMissing proves case 24: the fault, and the SQL that mends it.

@@ -270,6 +270,10 @@ func (r *run) prepare(ctx context.Context, system systemFacts) error {
 	case fresh:
 		r.place = place{lsn: x.confirmed, tables: r.place.tables}
 	}
+	if fresh {
+		r.putAt = r.place.lsn
+		r.source.rebase(r.place.lsn)
+	}
 	r.place.system, r.place.timeline = systemSum(system.identifier), system.timeline
 	if len(r.pending) > 0 && r.moment == nil {
 		r.moment, err = r.createSlot(ctx, slotSpec{name: temporaryName(o.Slot), temporary: true, version: r.facts.version})

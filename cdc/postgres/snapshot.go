@@ -54,6 +54,7 @@ func (r *run) readTables(ctx context.Context) error {
 	}
 	m := r.moment
 	r.place.to(m.at)
+	r.source.raise(r.place.lsn)
 	for _, t := range r.tables {
 		if !r.reading[t.oid] {
 			continue

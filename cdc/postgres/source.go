@@ -16,6 +16,7 @@ type Source struct {
 
 	mu        sync.Mutex
 	confirmed LSN
+	ceiling   LSN           // of the present run: what it has put; nothing behind it can be confirmed
 	told      chan struct{} // of the present run: that confirmed has moved; nil between runs
 	tables    []*table      // as Collections has told them; nil: it was not asked
 }
@@ -79,8 +80,8 @@ func (s *Source) Confirm(_ context.Context, position cdc.Position) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.lsn <= s.confirmed {
-		return nil
+	if p.lsn <= s.confirmed || p.lsn > s.ceiling {
+		return nil // the second is the cursor of another server, which a rescan has left behind
 	}
 	s.confirmed = p.lsn
 	if s.told != nil {
@@ -96,6 +97,20 @@ func (s *Source) durable() LSN {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.confirmed
+}
+
+// rebase begins at a place that does not follow from what was confirmed.
+func (s *Source) rebase(lsn LSN) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.confirmed, s.ceiling = lsn, lsn
+}
+
+// raise says how far has been put.
+func (s *Source) raise(lsn LSN) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ceiling = max(s.ceiling, lsn)
 }
 
 // Describe writes a position as Postgres writes a pg_lsn, such as 1/5A2C0F8: all that committed before it
@@ -133,7 +148,7 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 		return err
 	}
 	s.mu.Lock()
-	s.confirmed, s.told = r.place.lsn, r.told
+	s.confirmed, s.ceiling, s.told = r.place.lsn, r.place.lsn, r.told
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()

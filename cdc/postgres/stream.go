@@ -194,6 +194,7 @@ func (r *run) settle(ctx context.Context) error {
 func (r *run) commit(at int64) {
 	r.batch.Commit(r.place.encode(), at)
 	r.putAt, r.putTime = r.place.lsn, time.Now()
+	r.source.raise(r.putAt)
 }
 
 // Heads of what travels in the stream.
