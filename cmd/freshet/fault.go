@@ -45,7 +45,7 @@ func (f *fault) Error() string { return f.Message }
 // those of a bad flow.
 func exitByCode(code string) int {
 	switch code {
-	case "dead_letters", "not_found", "model_error", "tests_failed", "wait_timeout", "internal":
+	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "internal":
 		return exitRunTime
 	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
 		"flow_not_running", "access_denied":
@@ -126,7 +126,8 @@ func faultOf(err error) *fault {
 	case errors.As(err, &source):
 		code, hint, exit = source.Code, source.Hint, exitEnvironment
 	case errors.As(err, &refusing):
-		code, hint = "model_error", hintOfModel(refusing.Health.Reason)
+		code, hint = codeOfModel(refusing.Health.Reason), hintOfModel(refusing.Health.Reason)
+		hint = strings.ReplaceAll(hint, "NAME", refusing.Model)
 	case errors.As(err, &step):
 		code, hint = "row_rejected", "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"
 		exit = exitRunTime
@@ -209,6 +210,21 @@ func hintOfModel(reason string) string {
 		return "the account has nothing left: raise its limit or wait; then run again: what was answered is kept"
 	case string(backpressure.ReasonUnknownModel):
 		return "the server does not have that model: check `model` and `base_url`"
+	case string(backpressure.ReasonBudget):
+		return "wait for the next day (UTC), or raise `usd_per_day`; then run again: what was answered is kept"
+	case string(backpressure.ReasonChanged):
+		return "if that is the model that you want, `freshet reset <flow> --model NAME --yes` has every row made anew with it"
 	}
 	return "run again when the model answers: what was answered is kept"
+}
+
+// codeOfModel is the code of a run that a model has ended.
+func codeOfModel(reason string) string {
+	switch reason {
+	case string(backpressure.ReasonBudget):
+		return "budget_exceeded"
+	case string(backpressure.ReasonChanged):
+		return "data_guard"
+	}
+	return "model_error"
 }

@@ -34,6 +34,14 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	s.answer(w, s.flow.Health.Status(), nil)
 }
 
+func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
+	if !s.authorized(w, r) {
+		return
+	}
+	s.flow.Models.Resume()
+	s.answer(w, s.flow.Health.Status(), nil)
+}
+
 func (s *Server) lineage(w http.ResponseWriter, r *http.Request) {
 	key := r.URL.Query().Get("key")
 	if key == "" {

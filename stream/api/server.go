@@ -37,6 +37,9 @@ type Tapper interface {
 	Tap(ctx context.Context, step string, fn func(row engine.TapRow, lost int) error) error
 }
 
+// Resumer has models asked again that wait for a person.
+type Resumer interface{ Resume() }
+
 // Letters are the rows that cannot be processed. An empty id means all of them.
 type Letters interface {
 	List() ([]engine.DeadLetter, error)
@@ -54,6 +57,7 @@ type Flow struct {
 	Letters Letters
 	Search  Searcher
 	Waiter  Waiter
+	Models  Resumer
 }
 
 // Options say who may ask what.
@@ -115,6 +119,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/lineage", s.lineage)
 	mux.HandleFunc("GET /api/v1/dlq", s.letters)
 	mux.HandleFunc("GET /api/v1/dlq/{id}", s.letter)
+	mux.HandleFunc("POST /api/v1/resume", s.resume)
 	mux.HandleFunc("POST /api/v1/dlq/retry", s.mutation(s.retry))
 	mux.HandleFunc("POST /api/v1/dlq/discard", s.mutation(s.discard))
 	mux.HandleFunc("GET /api/v1/events", s.events)

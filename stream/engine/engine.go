@@ -150,6 +150,9 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 			return nil, err
 		}
 	}
+	if err := remind(db, plan, true); err != nil {
+		return nil, err
+	}
 	next, changed := migrate(stored, plan, o.Text)
 	if again, err := takeBack(db, stored, next, plan); err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ func scanLetters(db *statestore.DB, fn func(key []byte, k letterKey, l *storedLe
 func DeadLetters(db *statestore.DB) ([]DeadLetter, error) {
 	letters := []DeadLetter{}
 	err := scanLetters(db, func(_ []byte, _ letterKey, l *storedLetter) error {
-		l.Input = nil
+		l.Input, l.Reply = nil, ""
 		letters = append(letters, l.DeadLetter)
 		return nil
 	})
@@ -126,7 +126,7 @@ func MarkRetry(db *statestore.DB, id string) ([]DeadLetter, error) {
 			return err
 		}
 		b.Put(key, value)
-		l.Input = nil
+		l.Input, l.Reply = nil, ""
 		marked = append(marked, l.DeadLetter)
 		return nil
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -85,7 +86,7 @@ func (e *Engine) gatherAnswers(g *gathered) {
 		node := e.scheduler.answered(&a, func(k waitKey, w *waiter) {
 			t := &task{root: e.graph.roots[k.root], key: cdc.Key(k.key), force: true, live: w.live}
 			if a.Rejected != nil {
-				t.refused = []refusal{{call: a.Fingerprint, code: "rejected", message: a.Rejected.Error(), attempts: a.Attempts}}
+				t.refused = []refusal{refusalOf(&a)}
 			}
 			e.merge(g, t)
 		})
@@ -98,6 +99,16 @@ func (e *Engine) gatherAnswers(g *gathered) {
 			e.totals.step(node.step.Name).Rejected++
 		}
 	}
+}
+
+// refusalOf is the final no of a model.
+func refusalOf(a *stream.Answer) refusal {
+	r := refusal{call: a.Fingerprint, code: "rejected", message: a.Rejected.Error(), attempts: a.Attempts}
+	var told *stream.Rejection
+	if errors.As(a.Rejected, &told) {
+		r.code, r.reply = told.Code, told.Reply
+	}
+	return r
 }
 
 // gatherRejections takes from the deliveries what is done and what their targets refused for good.

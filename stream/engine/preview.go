@@ -47,6 +47,11 @@ func PreviewStopped(ctx context.Context, db *statestore.DB, plan *stream.Plan) (
 		}
 		state = string(id)
 	}
+	if db != nil {
+		if err := remind(db, plan, false); err != nil {
+			return nil, err
+		}
+	}
 	if stored.Flow != plan.Flow {
 		return nil, &OtherFlowError{Want: plan.Flow, Found: stored.Flow}
 	}
@@ -70,7 +75,7 @@ func (p *Preview) steps(stored *storedPlan, plan *stream.Plan, rows []int64) {
 			was, ok = stored.Steps[s.Options.Was]
 		}
 		change := StepPreview{Change: "none"}
-		if !ok || was.Logic != plan.Collections[s.Out].Logic.String() {
+		if !ok || was.Logic != logicOf(plan, s.Out) {
 			change.Change = "logic"
 			if !ok {
 				change.Change = "added"

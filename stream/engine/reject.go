@@ -35,6 +35,7 @@ type DeadLetter struct {
 	At       string          `json:"at"` // RFC 3339
 	Child    string          `json:"child,omitempty"`
 	Input    json.RawMessage `json:"input,omitempty"`
+	Reply    string          `json:"reply,omitempty"` // what a model said instead of an answer
 }
 
 // letterKey is where a dead letter lies.

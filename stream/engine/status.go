@@ -162,12 +162,13 @@ func fillSteps(s *Status, plan *stream.Plan, t *totals) {
 }
 
 func modelStatus(h stream.ModelHealth) ModelStatus {
-	m := ModelStatus{Breaker: "closed", InFlight: h.InFlight, Queued: h.Queued, TokensTotal: h.InputTokens + h.OutputTokens, Message: h.Message}
+	m := ModelStatus{Breaker: h.Breaker, Limit: h.Limit, InFlight: h.InFlight, Queued: h.Queued, TokensTotal: h.InputTokens + h.OutputTokens,
+		USDTotal: h.USD, Message: h.Message}
+	if m.Breaker == "" {
+		m.Breaker = "closed"
+	}
 	if !h.Available {
 		m.Reason = &h.Reason
-		if h.Reason != "retry_after" {
-			m.Breaker = "open"
-		}
 		if !h.Until.IsZero() {
 			until := h.Until.UTC()
 			m.Until = &until
@@ -306,7 +307,11 @@ func (e *Engine) Ready() (bool, []Reason) {
 	}
 	for _, m := range e.models {
 		if h := m.remote.Queue().Health(); !h.Available && (h.Reason != "retry_after" || time.Until(h.Until) > 5*time.Second) {
-			add("model_unavailable", "model %s: %s", m.name, h.Message)
+			code := "model_unavailable"
+			if h.Reason == "budget" {
+				code = "paused"
+			}
+			add(code, "model %s: %s", m.name, h.Message)
 		}
 	}
 	for _, t := range e.graph.targets {

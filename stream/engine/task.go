@@ -46,6 +46,7 @@ type refusal struct {
 	row      cdc.Row            // of the sink
 	code     string
 	message  string
+	reply    string // what a model said instead
 	attempts int
 }
 
