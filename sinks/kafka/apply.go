@@ -129,18 +129,12 @@ func (w *writer) send(ctx context.Context, txn *stream.Txn, sent *receipt) error
 		if txn.Last > 0 && e.Version&epochMask <= w.mark.Epoch {
 			continue // I3: the topic has it, and records behind it may be newer
 		}
-		w.client.Produce(ctx, w.record(&e), sent.promise)
+		sent.send(ctx, w.client, w.record(&e))
 		if err := sent.err(); err != nil {
 			return fmt.Errorf("send record: %w", err)
 		}
 	}
-	if err := w.client.Flush(ctx); err != nil {
-		return fmt.Errorf("send records: %w", err)
-	}
-	if err := sent.err(); err != nil {
-		return fmt.Errorf("send record: %w", err)
-	}
-	return nil
+	return sent.flush(ctx, w.client)
 }
 
 // record makes the record of an effect.

@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,6 +66,18 @@ func txn(w stream.Writer, epoch uint64, owners ...string) *stream.Txn {
 	}}
 }
 
+// wrote applies a range as the engine does: an ordinary fault is tried again.
+func wrote(ctx context.Context, w stream.Writer, t *stream.Txn) (err error) {
+	var reject *stream.RejectError
+	for range 3 {
+		err = w.Apply(ctx, t)
+		if err == nil || errors.Is(err, stream.ErrFenced) || errors.Is(err, stream.ErrLost) || errors.As(err, &reject) {
+			break
+		}
+	}
+	return err
+}
+
 // keys are those of the committed records, in order.
 func (b *board) keys() string {
 	b.t.Helper()
@@ -85,7 +98,7 @@ func TestALostAnswerAtTheCommitIsLearnt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, cluster := faulty(t)
 			w := b.opened(stream.Target{})
-			if err := w.Apply(t.Context(), txn(w, 1, "a")); err != nil {
+			if err := wrote(t.Context(), w, txn(w, 1, "a")); err != nil {
 				t.Fatal(err)
 			}
 			cut := 0
@@ -102,13 +115,10 @@ func TestALostAnswerAtTheCommitIsLearnt(t *testing.T) {
 			if applied {
 				cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, TopLevel: true, Err: kerr.RequestTimedOut})
 			}
-			first := w.Apply(t.Context(), txn(w, 2, "b"))
-			if first != nil {
-				if err := w.Apply(t.Context(), txn(w, 2, "b")); err != nil {
-					t.Fatalf("applied again: %v, after %v", err, first)
-				}
+			if err := wrote(t.Context(), w, txn(w, 2, "b")); err != nil {
+				t.Fatal(err)
 			}
-			if err := w.Apply(t.Context(), txn(w, 3, "-a")); err != nil {
+			if err := wrote(t.Context(), w, txn(w, 3, "-a")); err != nil {
 				t.Fatal(err)
 			}
 			if got := b.keys(); got != "a b a" {
@@ -123,16 +133,16 @@ func TestALostAnswerAtTheCommitIsLearnt(t *testing.T) {
 func TestAnOlderOpeningIsFencedForGood(t *testing.T) {
 	b, _ := faulty(t)
 	older := b.opened(stream.Target{})
-	if err := older.Apply(t.Context(), txn(older, 1, "a")); err != nil {
+	if err := wrote(t.Context(), older, txn(older, 1, "a")); err != nil {
 		t.Fatal(err)
 	}
 	newer := b.opened(stream.Target{Generation: older.Progress().Generation, Epoch: 1})
 	for range 2 {
-		if err := older.Apply(t.Context(), txn(older, 2, "zombie")); !errors.Is(err, stream.ErrFenced) {
+		if err := wrote(t.Context(), older, txn(older, 2, "zombie")); !errors.Is(err, stream.ErrFenced) {
 			t.Fatalf("the older one ends with %v, want %v", err, stream.ErrFenced)
 		}
 	}
-	if err := newer.Apply(t.Context(), txn(newer, 2, "b")); err != nil {
+	if err := wrote(t.Context(), newer, txn(newer, 2, "b")); err != nil {
 		t.Fatalf("the newer one ends with %v", err)
 	}
 	if got := b.keys(); got != "a b" {
@@ -144,20 +154,20 @@ func TestARecordThatIsTooLargeIsNamed(t *testing.T) {
 	b, _ := faulty(t)
 	w := b.opened(stream.Target{})
 	large := strings.Repeat("x", 2<<20)
-	err := w.Apply(t.Context(), txn(w, 1, "a", large, "b"))
+	err := wrote(t.Context(), w, txn(w, 1, "a", large, "b"))
 	var reject *stream.RejectError
 	if !errors.As(err, &reject) || reject.Code != "too_large" || string(reject.Key) != string(cdc.StringKey(large)) {
 		t.Fatalf("it ends with %.200v", err)
 	}
 	apart := txn(w, 1, "a", "b")
 	apart.First, apart.Last = 0, 0
-	if err := w.Apply(t.Context(), apart); err != nil {
+	if err := wrote(t.Context(), w, apart); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.keys(); got != "" {
 		t.Errorf("rows that are tried apart are seen: %s", got)
 	}
-	if err := w.Apply(t.Context(), txn(w, 1, "a", "b")); err != nil {
+	if err := wrote(t.Context(), w, txn(w, 1, "a", "b")); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.keys(); got != "a b" {
@@ -174,19 +184,13 @@ func TestATopicThatIsTakenAwayIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, cluster := faulty(t)
 			w := b.opened(stream.Target{})
-			if err := w.Apply(t.Context(), txn(w, 1, "a")); err != nil {
+			if err := wrote(t.Context(), w, txn(w, 1, "a")); err != nil {
 				t.Fatal(err)
 			}
 			if err := spoil(cluster); err != nil {
 				t.Fatal(err)
 			}
-			var err error
-			for range 3 { // a first fault may be an ordinary one
-				if err = w.Apply(t.Context(), txn(w, 2, "b")); errors.Is(err, stream.ErrLost) {
-					break
-				}
-			}
-			if !errors.Is(err, stream.ErrLost) {
+			if err := wrote(t.Context(), w, txn(w, 2, "b")); !errors.Is(err, stream.ErrLost) {
 				t.Fatalf("it ends with %v, want %v", err, stream.ErrLost)
 			}
 			if err := w.Close(); err != nil {
@@ -201,7 +205,7 @@ func TestATopicThatIsTakenAwayIsLost(t *testing.T) {
 	t.Run("its records are deleted while it is closed", func(t *testing.T) {
 		b, cluster := faulty(t)
 		w := b.opened(stream.Target{})
-		if err := errors.Join(w.Apply(t.Context(), txn(w, 1, "a")), w.Close(), cluster.DeleteRecords("out", 0, 1)); err != nil {
+		if err := errors.Join(wrote(t.Context(), w, txn(w, 1, "a")), w.Close(), cluster.DeleteRecords("out", 0, 1)); err != nil {
 			t.Fatal(err)
 		}
 		if w = b.opened(stream.Target{Generation: w.Progress().Generation, Epoch: 1}); !w.Progress().Wiped {
@@ -217,7 +221,7 @@ func TestRecordsCarryTheirLineage(t *testing.T) {
 		b.options.Envelopes = envelopes
 		w := b.opened(stream.Target{})
 		version := w.Progress().Generation<<40 | 1
-		if err := w.Apply(t.Context(), txn(w, 1, "ä/ö", "-gone")); err != nil {
+		if err := wrote(t.Context(), w, txn(w, 1, "ä/ö", "-gone")); err != nil {
 			t.Fatal(err)
 		}
 		records, err := b.records()
@@ -296,13 +300,7 @@ func TestBrokersMayMisbehaveWhileAReaderLooksOn(t *testing.T) {
 		}
 		key := fmt.Sprintf("k%d", n)
 		want = append(want, key, "z"+key)
-		var err error
-		for range 5 {
-			if err = w.Apply(t.Context(), txn(w, n+1, key, "z"+key)); err == nil {
-				break
-			}
-		}
-		if err != nil {
+		if err := wrote(t.Context(), w, txn(w, n+1, key, "z"+key)); err != nil {
 			t.Fatalf("epoch %d: %v", n+1, err)
 		}
 	}

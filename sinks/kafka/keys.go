@@ -5,16 +5,27 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Keys implements stream.Lister: the keys whose newest record is a row. It reads the topics whole.
 func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) error) error {
-	first, err := listed(w.admin.ListStartOffsets(ctx, w.topics...))
+	options, err := w.sink.o.Access.Options()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(options...) // of its own: Apply may run, and end the writer's
+	if err != nil {
+		return fmt.Errorf("open client: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	first, err := listed(admin.ListStartOffsets(ctx, w.topics...))
 	if err != nil {
 		return fmt.Errorf("ask for offsets: %w", err)
 	}
-	ends, err := listed(w.admin.ListCommittedOffsets(ctx, w.topics...))
+	ends, err := listed(admin.ListCommittedOffsets(ctx, w.topics...))
 	if err != nil {
 		return fmt.Errorf("ask for offsets: %w", err)
 	}

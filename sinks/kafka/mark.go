@@ -18,6 +18,7 @@ type mark struct {
 	Instance   uint32               `json:"instance"`
 	Generation uint64               `json:"generation"`
 	Epoch      uint64               `json:"epoch"`
+	Turn       uint64               `json:"turn"` // grows with every producer that takes the target over
 	Topics     map[string]topicMark `json:"topics"`
 }
 

@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -12,15 +14,55 @@ import (
 // receipt is what the brokers have said of the records of a transaction.
 type receipt struct {
 	mu     sync.Mutex
-	record *kgo.Record // the first that was refused
-	first  error       // why
+	open   int           // records that nothing has been said of yet
+	none   chan struct{} // closed when open falls to 0, where somebody waits for that
+	record *kgo.Record   // the first that was refused
+	first  error         // why
 	ends   map[string]map[int32]int64
+}
+
+// send hands a record to a client.
+func (r *receipt) send(ctx context.Context, client *kgo.Client, record *kgo.Record) {
+	r.mu.Lock()
+	r.open++
+	r.mu.Unlock()
+	client.Produce(ctx, record, r.promise)
+}
+
+// flush returns when everything has been said of every record that was sent. Flush of the client alone may
+// return before that while it learns of a topic, and a transaction that is ended then is taken back unseen.
+func (r *receipt) flush(ctx context.Context, client *kgo.Client) error {
+	if err := client.Flush(ctx); err != nil {
+		return fmt.Errorf("send records: %w", err)
+	}
+	r.mu.Lock()
+	var none chan struct{}
+	if r.open > 0 {
+		r.none = make(chan struct{})
+		none = r.none
+	}
+	r.mu.Unlock()
+	if none != nil {
+		select {
+		case <-none:
+		case <-ctx.Done():
+			return fmt.Errorf("send records: %w", ctx.Err())
+		}
+	}
+	if err := r.err(); err != nil {
+		return fmt.Errorf("send record: %w", err)
+	}
+	return nil
 }
 
 // promise takes the word on one record; a client calls it.
 func (r *receipt) promise(record *kgo.Record, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.open--; r.open == 0 && r.none != nil {
+		close(r.none)
+		r.none = nil
+	}
 	switch {
 	case err != nil && r.first == nil:
 		r.record, r.first = record, err

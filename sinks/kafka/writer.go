@@ -67,8 +67,43 @@ func (w *writer) open(ctx context.Context) error {
 	}
 	w.progress.Wiped = w.progress.Wiped || t.Epoch > 0 && (!same || had.Epoch < t.Epoch)
 	w.progress.Foreign = !same && holds(seen)
-	w.mark = mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Topics: seen}
-	return w.transaction(ctx, func() error { return nil }, &w.mark)
+	w.mark = mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Turn: had.Turn, Topics: seen}
+	return w.claim(ctx)
+}
+
+// claimTries bounds how often a mark that is not found is written again.
+const claimTries = 5
+
+var errNoMark = errors.New("the mark that was written is not there")
+
+// claim writes the mark in a transaction of its own, the first of a producer, and reads it back. A client that
+// learns of a topic within its first transaction may take that back and say that it has committed it; from
+// then on it knows the topic of the mark, which is in every transaction.
+func (w *writer) claim(ctx context.Context) error {
+	for range claimTries {
+		if w.client == nil {
+			if err := w.connect(); err != nil {
+				return err
+			}
+			if err := w.own(ctx); err != nil {
+				w.disconnect()
+				return err
+			}
+		}
+		w.mark.Turn++
+		if err := w.transaction(ctx, func() error { return nil }, &w.mark); err != nil {
+			return err
+		}
+		now, _, err := w.readMark(ctx)
+		if err == nil && now.Generation == w.mark.Generation && now.State == w.mark.State && now.Turn == w.mark.Turn {
+			return nil
+		}
+		w.disconnect()
+		if err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("take over %s: %w", w.topics[0], errNoMark)
 }
 
 // connect opens a client under the target's transactional id. It asks nothing yet.
@@ -164,7 +199,7 @@ func (w *writer) recover(ctx context.Context) error {
 		w.disconnect()
 		return fmt.Errorf("%w: %w", loss, stream.ErrLost)
 	}
-	return nil
+	return w.claim(ctx)
 }
 
 // checkOwner reads the mark and makes sure that no newer opening owns the target.
@@ -200,12 +235,8 @@ func (w *writer) transaction(ctx context.Context, fn func() error, m *mark) erro
 	if err == nil && m != nil {
 		var r *kgo.Record
 		if r, err = m.record(w.progressTopic); err == nil {
-			w.client.Produce(ctx, r, sent.promise)
-		}
-	}
-	if err == nil {
-		if err = w.client.Flush(ctx); err == nil {
-			err = sent.err()
+			sent.send(ctx, w.client, r)
+			err = sent.flush(ctx, w.client)
 		}
 	}
 	if err == nil && m != nil {
@@ -215,7 +246,11 @@ func (w *writer) transaction(ctx context.Context, fn func() error, m *mark) erro
 		w.disconnect()
 		return fmt.Errorf("commit transaction: %w", err)
 	}
-	return errors.Join(err, w.abort(ctx))
+	ended := w.abort(ctx)
+	if err != nil {
+		w.disconnect() // what a client has lost count of is not carried into the next transaction
+	}
+	return errors.Join(err, ended)
 }
 
 // abortTimeout bounds the taking back of a transaction; one that cannot be taken back ends with its producer.
