@@ -30,22 +30,32 @@ func templates() map[string]string {
 
 // written is what init has done.
 type written struct {
-	Flow     string `json:"flow"`
+	File     string `json:"file"`
+	Flow     string `json:"flow"` // its name
 	Template string `json:"template"`
 }
 
 func (c *console) initVerb() *cobra.Command {
-	var template, source string
+	var template, source, url string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
-		Short: "Write a flow file from a template",
+		Short: "Write a flow file from a template, or from the tables of a database",
 		Long: `Init writes a flow file to begin with, flow.yaml where no FILE is named. A file that
 is there already stays as it is, unless --force.
+
+With --from-db it reads the catalog of a PostgreSQL database and proposes a flow over
+the tables of schema public that have a key: long texts are cut into chunks, embedded
+with the built-in model and searched, tables without prose become a log of changes.
+It makes nothing on the server and reads no row. The URL does not get into the file:
+the file names a variable of the environment that holds it.
 
 Templates:
   folder   ` + templates()["folder"] + `
   openai   ` + templates()["openai"],
+		Example: `  freshet init --template openai
+  freshet init --from-db '${PG_URL}'     # so the password stays out of the history of the shell
+  freshet init shop.yaml --from-db postgres://freshet_reader@127.0.0.1:5432/shop`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return takes("file")(cmd, args)
@@ -56,15 +66,28 @@ Templates:
 	cmd.Flags().StringVar(&template, "template", "folder", "which template: folder or openai")
 	cmd.Flags().StringVar(&source, "source", "./docs", "the folder to read, relative to the flow file")
 	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
-	cmd.RunE = c.verb(func(_ *cobra.Command, args []string) (result, error) {
+	cmd.Flags().StringVar(&url, "from-db", "", "propose a flow over the tables of this database: a URL, or ${NAME} in single quotes")
+	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		path := "flow.yaml"
 		if len(args) == 1 {
 			path = args[0]
 		}
+		if cmd.Flags().Changed("from-db") {
+			for _, other := range []string{"template", "source", "force"} {
+				if cmd.Flags().Changed(other) {
+					return result{}, usage("leave --"+other+" out", "--from-db and --%s do not go together", other)
+				}
+			}
+			done, err := c.fromDatabase(cmd.Context(), path, url)
+			if err != nil {
+				return result{}, err
+			}
+			return result{data: done, text: done.show}, nil
+		}
 		if err := writeTemplate(path, template, source, force); err != nil {
 			return result{}, err
 		}
-		return result{data: written{Flow: path, Template: template}, text: func(w io.Writer) {
+		return result{data: written{File: path, Flow: flowName(path), Template: template}, text: func(w io.Writer) {
 			fmt.Fprintf(w, "wrote %s\n\nnext:\n  freshet validate %[1]s\n  freshet run %[1]s\n", path)
 		}}, nil
 	})
@@ -93,6 +116,11 @@ func writeTemplate(path, template, source string, force bool) error {
 	}
 	name := flowName(path)
 	filled := strings.NewReplacer("FLOW-NAME", name, "FLOW-SOURCE", source).Replace(string(text))
+	return writeFlow(path, filled, force)
+}
+
+// writeFlow writes a flow file, over one that is there only if force says so.
+func writeFlow(path, text string, force bool) error {
 	flags := os.O_CREATE | os.O_WRONLY | os.O_EXCL
 	if force {
 		flags = os.O_CREATE | os.O_WRONLY | os.O_TRUNC
@@ -104,7 +132,7 @@ func writeTemplate(path, template, source string, force bool) error {
 	if err != nil {
 		return newFault("path_unreadable", "name a file in a folder that can be written", "write flow file: %v", err)
 	}
-	_, err = io.WriteString(f, filled)
+	_, err = io.WriteString(f, text)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write flow file: %w", err)
 	}

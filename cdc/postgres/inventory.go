@@ -1,0 +1,199 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// Inventory is what the tables of one schema are like, as the catalog tells it.
+type Inventory struct {
+	Database string
+	Major    int           // version of the server
+	Tables   []TableReport // in the order of their names
+}
+
+// TableReport is what the catalog says of a table.
+type TableReport struct {
+	Schema, Name string
+	// Table names it as [TableOptions.Table] takes it, quoted where it has to be.
+	Table string
+	// Rows is an estimate; it is negative where the table was never analysed.
+	Rows float64
+	// Key names the columns of the key; nil where there is none.
+	Key []string
+	// Columns are those that a source reads, in the order of the table. Generated ones are not among them.
+	Columns []ColumnReport
+	// Fault says why a source would refuse the table, with the SQL that mends it as its hint; nil where it would not.
+	Fault *cdc.SourceError
+}
+
+// ColumnReport is what the catalog says of a column.
+type ColumnReport struct {
+	cdc.Column
+	// Text tells that its values are texts. Enums, and types of which just the text form is read, are none.
+	Text bool
+	// Whole tells that the values are of one of the types of [cdc] and not just the text form of another.
+	Whole bool
+	// Width is the average length in bytes of values that are not null, by the server's statistics; 0 where there
+	// are none. Values that are stored out of line, whose length the statistics do not cover, count as
+	// [OutOfLineWidth].
+	Width float64
+	// Limit is the n of varchar(n) and char(n); 0 where there is none.
+	Limit int
+}
+
+// OutOfLineWidth is about the length in bytes from which the server stores a value out of line.
+const OutOfLineWidth = 2000
+
+// pointerWidth is the width that the statistics tell of values that are stored out of line: that of the pointer.
+const pointerWidth = 18
+
+// Tables of extensions are theirs; a partition is read by its root; what is temporary ends with its session.
+const inventoryQuery = `SELECT c.relname, c.relpersistence::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND NOT EXISTS (
+	SELECT FROM pg_catalog.pg_depend d
+	WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e')
+ORDER BY c.relname COLLATE "C"`
+
+// The last column tells of values that are all too wide to be counted. The rows of a partitioned table are
+// inherited.
+const widthsQuery = `SELECT s.tablename, s.attname, s.avg_width::float8, s.most_common_vals IS NULL AND s.histogram_bounds IS NULL
+FROM pg_catalog.pg_stats s JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+WHERE s.schemaname = $1 AND s.inherited = (c.relkind = 'p')`
+
+// TakeInventory tells which tables a schema of a database has, and what a source would make of each. It reads
+// the catalog and nothing else: no row, no lock of a table, and nothing is made on the server.
+//
+// The dsn is one of [Options]. One that cannot be read is an [*OptionError] that repeats nothing of it; a server
+// that does not answer, or a right without which the catalog cannot be read, is a [*cdc.SourceError].
+func TakeInventory(ctx context.Context, dsn, schema string) (*Inventory, error) {
+	o := Options{DSN: dsn}
+	if _, err := o.config(false); err != nil || torn(dsn) {
+		// What a parser says of it quotes the place of the fault, which may be within a password.
+		return nil, &OptionError{Option: "dsn", Err: errors.New("it is no connection string"),
+			Hint: "write postgres://user:password@host:5432/database; in user and password the characters @ : / ? # [ ] % are written as %40 %3A %2F %3F %23 %5B %5D %25"}
+	}
+	c, err := o.connect(ctx)
+	if err != nil {
+		return nil, reachable(err)
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
+	f, err := readServer(ctx, c)
+	if err != nil {
+		return nil, reachable(err)
+	}
+	in := &Inventory{Database: f.database, Major: f.version / 10000}
+	if in.Tables, err = f.reports(ctx, c, schema); err != nil {
+		return nil, reachable(err)
+	}
+	return in, nil
+}
+
+// torn reports whether a password with a character such as / has cut a URL in two: then what a parser takes for
+// port and database are pieces of the password.
+func torn(dsn string) bool {
+	u, err := url.Parse(dsn)
+	return err == nil && u.Host != "" && u.User == nil && strings.Contains(dsn, "@")
+}
+
+// listed is a table that a schema has.
+type listed struct{ name, persistence string }
+
+func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]TableReport, error) {
+	rows, err := c.Query(ctx, inventoryQuery, schema)
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
+	}
+	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l listed, err error) {
+		return l, row.Scan(&l.name, &l.persistence)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
+	}
+	widths, err := readWidths(ctx, c, schema)
+	if err != nil {
+		return nil, err
+	}
+	var reports []TableReport
+	for _, l := range tables {
+		o := TableOptions{Table: tableName(schema, l.name)}
+		t, err := readTable(ctx, c, o)
+		if errors.Is(err, errNoTable) {
+			continue // it was dropped since the list was made
+		}
+		if err != nil {
+			return nil, f.missingTable(ctx, c, o, err)
+		}
+		report := t.report(widths)
+		err = f.checkTable(ctx, c, t)
+		if l.persistence == "u" {
+			err = wrong("not_logged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t), "table %s is unlogged: its changes are in no log", t.plain())
+		}
+		if err != nil && !errors.As(err, &report.Fault) {
+			return nil, err
+		}
+		reports = append(reports, report)
+	}
+	return reports, nil
+}
+
+// columnPlace is a column by its names.
+type columnPlace struct{ table, column string }
+
+func readWidths(ctx context.Context, c *pgx.Conn, schema string) (map[columnPlace]float64, error) {
+	widths := map[columnPlace]float64{}
+	var at columnPlace
+	var width float64
+	var uncounted bool
+	rows, err := c.Query(ctx, widthsQuery, schema)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&at.table, &at.column, &width, &uncounted}, func() error {
+			if widths[at] = width; uncounted && width == pointerWidth {
+				widths[at] = OutOfLineWidth
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the statistics of schema %s: %w", schema, err)
+	}
+	return widths, nil
+}
+
+func (t *table) report(widths map[columnPlace]float64) TableReport {
+	r := TableReport{Schema: t.schema, Name: t.name, Table: tableName(t.schema, t.name), Rows: t.rows}
+	for _, k := range t.key {
+		r.Key = append(r.Key, t.columns[k].name)
+	}
+	for i, c := range t.schemaOf().Columns {
+		x := t.columns[i]
+		column := ColumnReport{Column: c, Whole: x.codec != codecText, Width: widths[columnPlace{t.name, c.Name}]}
+		column.Text = x.codec == codecString && x.base.class != 'e' && x.base.oid != oidName
+		if x.base.oid == oidVarchar || x.base.oid == oidBpchar {
+			column.Limit = max(0, int(x.base.modifier)-4) // the modifier counts a header of 4 bytes
+		}
+		r.Columns = append(r.Columns, column)
+	}
+	return r
+}
+
+// tableName writes the name of a table as to_regclass reads it, without quotes where it can.
+func tableName(schema, name string) string { return unquoted(schema) + "." + unquoted(name) }
+
+func unquoted(name string) string {
+	for i, r := range name {
+		if r != '_' && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
+			return quoted(name)
+		}
+	}
+	return name
+}
