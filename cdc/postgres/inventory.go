@@ -41,37 +41,36 @@ type ColumnReport struct {
 	Text bool
 	// Whole tells that the values are of one of the types of [cdc] and not just the text form of another.
 	Whole bool
-	// Width is the average length in bytes of values that are not null, by the server's statistics; 0 where there
-	// are none. Values that are stored out of line, whose length the statistics do not cover, count as
-	// [OutOfLineWidth].
+	// Width is the average length in bytes of values that are not null; 0 where nothing is known of it.
 	Width float64
 	// Limit is the n of varchar(n) and char(n); 0 where there is none.
 	Limit int
 }
 
-// OutOfLineWidth is about the length in bytes from which the server stores a value out of line.
-const OutOfLineWidth = 2000
-
-// pointerWidth is the width that the statistics tell of values that are stored out of line: that of the pointer.
-const pointerWidth = 18
-
 // Tables of extensions are theirs; a partition is read by its root; what is temporary ends with its session.
-const inventoryQuery = `SELECT c.relname, c.relpersistence::text
+const inventoryQuery = `SELECT c.relname, c.relpersistence::text,
+	c.relkind = 'p' OR c.reltoastrelid <> 0 AND pg_catalog.pg_relation_size(c.reltoastrelid) > 0
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND NOT EXISTS (
 	SELECT FROM pg_catalog.pg_depend d
 	WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e')
 ORDER BY c.relname COLLATE "C"`
 
-// The last column tells of values that are all too wide to be counted. The rows of a partitioned table are
-// inherited.
-const widthsQuery = `SELECT s.tablename, s.attname, s.avg_width::float8, s.most_common_vals IS NULL AND s.histogram_bounds IS NULL
+// The rows of a partitioned table are inherited.
+const widthsQuery = `SELECT s.tablename, s.attname, s.avg_width::float8
 FROM pg_catalog.pg_stats s JOIN pg_catalog.pg_namespace n ON n.nspname = s.schemaname
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
 WHERE s.schemaname = $1 AND s.inherited = (c.relkind = 'p')`
 
+// Bounds of a look at the lengths of values.
+const (
+	sampleRows     = 200
+	sampleTimeouts = "SET LOCAL statement_timeout = '1s'; SET LOCAL lock_timeout = '200ms'"
+)
+
 // TakeInventory tells which tables a schema of a database has, and what a source would make of each. It reads
-// the catalog and nothing else: no row, no lock of a table, and nothing is made on the server.
+// the catalog, and makes nothing on the server. Where the server's statistics do not tell how long texts are, it
+// asks for the lengths of some, for a second at most, and goes on without where that is too long.
 //
 // The dsn is one of [Options]. One that cannot be read is an [*OptionError] that repeats nothing of it; a server
 // that does not answer, or a right without which the catalog cannot be read, is a [*cdc.SourceError].
@@ -106,7 +105,10 @@ func torn(dsn string) bool {
 }
 
 // listed is a table that a schema has.
-type listed struct{ name, persistence string }
+type listed struct {
+	name, persistence string
+	outOfLine         bool // it may hold values out of line, of which the statistics count just the pointers
+}
 
 func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]TableReport, error) {
 	rows, err := c.Query(ctx, inventoryQuery, schema)
@@ -114,7 +116,7 @@ func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]Tabl
 		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
 	}
 	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l listed, err error) {
-		return l, row.Scan(&l.name, &l.persistence)
+		return l, row.Scan(&l.name, &l.persistence, &l.outOfLine)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
@@ -138,7 +140,12 @@ func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]Tabl
 		if l.persistence == "u" {
 			err = wrong("not_logged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t), "table %s is unlogged: its changes are in no log", t.plain())
 		}
-		if err != nil && !errors.As(err, &report.Fault) {
+		switch {
+		case err == nil:
+			if err := t.sample(ctx, c, l.outOfLine, report.Columns); err != nil {
+				return nil, err
+			}
+		case !errors.As(err, &report.Fault):
 			return nil, err
 		}
 		reports = append(reports, report)
@@ -153,13 +160,10 @@ func readWidths(ctx context.Context, c *pgx.Conn, schema string) (map[columnPlac
 	widths := map[columnPlace]float64{}
 	var at columnPlace
 	var width float64
-	var uncounted bool
 	rows, err := c.Query(ctx, widthsQuery, schema)
 	if err == nil {
-		_, err = pgx.ForEachRow(rows, []any{&at.table, &at.column, &width, &uncounted}, func() error {
-			if widths[at] = width; uncounted && width == pointerWidth {
-				widths[at] = OutOfLineWidth
-			}
+		_, err = pgx.ForEachRow(rows, []any{&at.table, &at.column, &width}, func() error {
+			widths[at] = width
 			return nil
 		})
 	}
@@ -167,6 +171,44 @@ func readWidths(ctx context.Context, c *pgx.Conn, schema string) (map[columnPlac
 		return nil, fmt.Errorf("read the statistics of schema %s: %w", schema, err)
 	}
 	return widths, nil
+}
+
+// sample measures texts of which the statistics say nothing or, where some values lie out of line, too little. The
+// server tells lengths without reading what lies there.
+func (t *table) sample(ctx context.Context, c *pgx.Conn, outOfLine bool, columns []ColumnReport) error {
+	var names, averages []string
+	var widths []*float64
+	var of []int
+	for i, x := range columns {
+		if x.Text && (outOfLine || x.Width == 0) {
+			name := quoted(x.Name)
+			names, averages = append(names, name), append(averages, "avg(pg_catalog.octet_length("+name+"))::float8")
+			widths, of = append(widths, nil), append(of, i)
+		}
+	}
+	if len(of) == 0 {
+		return nil
+	}
+	into := make([]any, len(widths))
+	for i := range widths {
+		into[i] = &widths[i]
+	}
+	err := pgx.BeginTxFunc(ctx, c, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Conn().PgConn().Exec(ctx, sampleTimeouts).ReadAll(); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s LIMIT %d) sample",
+			strings.Join(averages, ", "), strings.Join(names, ", "), t, sampleRows)).Scan(into...)
+	})
+	if err != nil && sqlState(err) == "" {
+		return fmt.Errorf("measure texts of table %s: %w", t.plain(), err)
+	}
+	for i, width := range widths { // none where the server refused: it is busy, or some column may not be read
+		if width != nil {
+			columns[of[i]].Width = *width
+		}
+	}
+	return nil
 }
 
 func (t *table) report(widths map[columnPlace]float64) TableReport {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type proposed struct {
 	Tables   []proposedRows `json:"tables"`
 	LeftOut  []leftOut      `json:"left_out"`
 	Missing  []api.Fault    `json:"missing"` // what the server lacks before the flow can run
-	index    string         // of the first table that is searched; empty: none is
+	search   string         // the verb that searches the largest table; empty: none is searched
 	major    int
 }
 
@@ -133,7 +134,7 @@ func (p *proposal) empty() error {
 	at := max(0, slices.IndexFunc(p.leftOut, func(x leftOut) bool { return x.Code == "rights" }))
 	first := p.leftOut[at]
 	if first.Hint == "" {
-		return newFault("no_table", "name a database with tables of your own", "%s has no table to read: %s: %s", where, first.Table, first.Message).exit(exitEnvironment)
+		return newFault("no_table", "name a database with tables of your own", "%s has no table to read: %s", where, first.Message).exit(exitEnvironment)
 	}
 	var hints []string
 	for _, x := range p.leftOut {
@@ -201,7 +202,11 @@ func (p *proposal) done(path string) *proposed {
 		d.Tables = append(d.Tables, row)
 	}
 	if found := p.embedded(); len(found) > 0 {
-		d.index = p.index(found[0])
+		most := slices.MaxFunc(found, func(a, b proposedTable) int { return cmp.Compare(a.report.Rows, b.report.Rows) })
+		d.search = "query " + quoted(path)
+		if len(found) > 1 {
+			d.search += " --sink " + p.index(most)
+		}
 	}
 	return d
 }
@@ -219,7 +224,7 @@ func (d *proposed) show(w io.Writer) {
 	}
 	table(w, rows)
 	for _, x := range d.LeftOut {
-		fmt.Fprintf(w, "  %s is left out: %s\n", comment(x.Table), comment(x.Message))
+		fmt.Fprintf(w, "  left out: %s\n", comment(x.Message))
 		if x.Hint != "" {
 			fmt.Fprintf(w, "    %s\n", comment(x.Hint))
 		}
@@ -233,7 +238,7 @@ func (d *proposed) show(w io.Writer) {
 	}
 	file := quoted(d.File)
 	fmt.Fprintf(w, "  freshet validate %s\n  freshet run %[1]s\n", file)
-	if d.index != "" {
-		fmt.Fprintf(w, "  freshet query %s --sink %s \"what you look for\"\n", file, d.index)
+	if d.search != "" {
+		fmt.Fprintf(w, "  freshet %s \"what you look for\"\n", d.search)
 	}
 }

@@ -47,7 +47,7 @@ is there already stays as it is, unless --force.
 With --from-db it reads the catalog of a PostgreSQL database and proposes a flow over
 the tables of schema public that have a key: long texts are cut into chunks, embedded
 with the built-in model and searched, tables without prose become a log of changes.
-It makes nothing on the server and reads no row. The URL does not get into the file:
+It makes nothing on the server and fetches no row. The URL does not get into the file:
 the file names a variable of the environment that holds it.
 
 Templates:

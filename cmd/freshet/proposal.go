@@ -43,11 +43,12 @@ type leftOut struct {
 
 // Bounds of a proposal.
 const (
-	proseWidth = 32  // bytes: shorter values, on average, are labels and no prose
-	labelWidth = 200 // bytes: longer values are not carried beside a chunk
-	proseLimit = 100 // the least n of a varchar(n) without statistics that is taken for prose
-	textsMost  = 3   // columns of a table that are searched as one text
-	textShare  = 0.5 // of the longest column's width, that another one needs to be searched with it
+	proseWidth = 32   // bytes: shorter values, on average, are labels and no prose
+	labelWidth = 200  // bytes: longer values are not carried beside a chunk
+	proseGuess = 2000 // bytes of a column without statistics that is named as prose is
+	proseLimit = 100  // the least n of a varchar(n) without statistics that is taken for prose
+	textsMost  = 3    // columns of a table that are searched as one text
+	textShare  = 0.5  // of the longest column's width, that another one needs to be searched with it
 )
 
 var (
@@ -76,9 +77,9 @@ func propose(flow, variable string, found *postgres.Inventory) *proposal {
 		case t.Fault != nil:
 			p.leave(t, t.Fault.Code, t.Fault.Error(), t.Fault.Hint)
 		case bookkeeping.MatchString(t.Name):
-			p.leave(t, "bookkeeping", "a framework keeps its own affairs in it", "")
+			p.leave(t, "bookkeeping", "a framework keeps its own affairs in table "+t.Schema+"."+t.Name, "")
 		case t.Name == "freshet_progress" || isSink(t):
-			p.leave(t, "sink", "a flow writes it", "")
+			p.leave(t, "sink", "a flow writes table "+t.Schema+"."+t.Name, "")
 		default:
 			p.tables = append(p.tables, proposedTable{report: t, name: freeName(t.Name, taken)}.choose())
 		}
@@ -187,7 +188,7 @@ func length(c postgres.ColumnReport) float64 {
 	case c.Limit > 0 && c.Limit < proseLimit, titleColumn.MatchString(c.Name):
 		return 0
 	case proseColumn.MatchString(c.Name):
-		return postgres.OutOfLineWidth
+		return proseGuess
 	}
 	return proseWidth
 }
@@ -247,7 +248,7 @@ func (p *proposal) yaml() string {
 		t.writeSource(line)
 	}
 	for _, x := range p.leftOut {
-		line("        # not read: %s", comment(x.Table+", "+x.Message))
+		line("        # not read: %s", comment(x.Message))
 		if x.Hint != "" {
 			line("        #   %s", comment(x.Hint))
 		}
