@@ -12,6 +12,7 @@
 //   - moment: a snapshot of the database that shows just what committed before a place in the log. Slots are
 //     made with one; tables are read at one.
 //   - binding: what the server says of a table, joined to the columns that the flow carries.
+//   - [Inventory]: the tables of a schema as the catalog describes them, for who has not named any yet.
 //   - feedback: tells the server what is durable, whatever the reader of the stream waits for.
 //
 // # How a run goes

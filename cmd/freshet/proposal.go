@@ -287,7 +287,7 @@ func (t proposedTable) writeSource(line func(string, ...any)) {
 		}
 	}
 	if len(t.secrets) > 0 {
-		said += "; left out by their names: " + strings.Join(t.secrets, ", ")
+		said += "; not read, since they may be secrets: " + strings.Join(t.secrets, ", ")
 	}
 	columns := t.columns
 	if len(columns) == 0 {
