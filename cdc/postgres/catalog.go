@@ -20,6 +20,7 @@ type table struct {
 	kind       byte // of pg_class.relkind: r, or p of a partitioned one
 	identity   byte // of pg_class.relreplident: d, f, i, n
 	readable   bool // this role may SELECT
+	logged     bool // its changes are in the server's log
 	columns    []column
 	key        []int // indices into columns
 	deferrable bool  // its primary key is checked late
@@ -75,7 +76,7 @@ func (t *table) schemaOf() *cdc.Schema {
 var errNoTable = errors.New("there is no such table")
 
 const tableQuery = `SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relreplident::text, c.reltuples::float8,
-	has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
+	has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'), c.relpersistence = 'p'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)`
 
 // A domain is followed to the type that it stands for.
@@ -99,7 +100,7 @@ FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND i.indisvalid AND (i.indispr
 func readTable(ctx context.Context, c *pgx.Conn, o TableOptions) (*table, error) {
 	t := &table{option: o, where: strings.TrimSpace(o.Where)}
 	var kind, identity string
-	err := c.QueryRow(ctx, tableQuery, o.Table).Scan(&t.oid, &t.schema, &t.name, &kind, &identity, &t.rows, &t.readable)
+	err := c.QueryRow(ctx, tableQuery, o.Table).Scan(&t.oid, &t.schema, &t.name, &kind, &identity, &t.rows, &t.readable, &t.logged)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, errNoTable

@@ -48,7 +48,7 @@ type ColumnReport struct {
 }
 
 // Tables of extensions are theirs; a partition is read by its root; what is temporary ends with its session.
-const inventoryQuery = `SELECT c.relname, c.relpersistence::text,
+const inventoryQuery = `SELECT c.relname,
 	c.relkind = 'p' OR c.reltoastrelid <> 0 AND pg_catalog.pg_relation_size(c.reltoastrelid) > 0
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND NOT EXISTS (
@@ -106,8 +106,8 @@ func torn(dsn string) bool {
 
 // listed is a table that a schema has.
 type listed struct {
-	name, persistence string
-	outOfLine         bool // it may hold values out of line, of which the statistics count just the pointers
+	name      string
+	outOfLine bool // it may hold values out of line, of which the statistics count just the pointers
 }
 
 func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]TableReport, error) {
@@ -116,7 +116,7 @@ func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]Tabl
 		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
 	}
 	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l listed, err error) {
-		return l, row.Scan(&l.name, &l.persistence, &l.outOfLine)
+		return l, row.Scan(&l.name, &l.outOfLine)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
@@ -137,9 +137,6 @@ func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]Tabl
 		}
 		report := t.report(widths)
 		err = f.checkTable(ctx, c, t)
-		if l.persistence == "u" {
-			err = wrong("not_logged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t), "table %s is unlogged: its changes are in no log", t.plain())
-		}
 		switch {
 		case err == nil:
 			if err := t.sample(ctx, c, l.outOfLine, report.Columns); err != nil {

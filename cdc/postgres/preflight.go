@@ -135,6 +135,8 @@ func (f *facts) checkTable(ctx context.Context, c *pgx.Conn, t *table) error {
 	case !t.readable:
 		return wrong("rights", fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT ON %s TO %s", quoted(t.schema), quoted(f.role), t, quoted(f.role)),
 			"role %s may not read table %s", f.role, t.plain())
+	case !t.logged:
+		return wrong("not_logged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t), "table %s is unlogged: its changes are in no log", t.plain())
 	case t.identity == 'n':
 		return wrong("no_key", fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT", t), "table %s has REPLICA IDENTITY NOTHING: its updates cannot be told", t.plain())
 	case len(t.key) == 0 && t.deferrable:
