@@ -226,13 +226,6 @@ func (t *table) report(widths map[columnPlace]float64) TableReport {
 }
 
 // tableName writes the name of a table as to_regclass reads it, without quotes where it can.
-func tableName(schema, name string) string { return unquoted(schema) + "." + unquoted(name) }
-
-func unquoted(name string) string {
-	for i, r := range name {
-		if r != '_' && (r < 'a' || r > 'z') && (i == 0 || r < '0' || r > '9') {
-			return quoted(name)
-		}
-	}
-	return name
+func tableName(schema, name string) string {
+	return quotedWhereNeeded(schema) + "." + quotedWhereNeeded(name)
 }

@@ -237,7 +237,7 @@ func (d *proposed) show(w io.Writer) {
 		fmt.Fprintf(w, "  export %s='…'   # the connection string that you gave; the file names just the variable\n", d.Env)
 	}
 	file := quoted(d.File)
-	fmt.Fprintf(w, "  freshet validate %s\n  freshet run %[1]s\n", file)
+	fmt.Fprintf(w, "  freshet doctor %s\n  freshet plan %[1]s\n  freshet run %[1]s\n", file)
 	if d.search != "" {
 		fmt.Fprintf(w, "  freshet %s \"what you look for\"\n", d.search)
 	}
