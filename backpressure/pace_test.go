@@ -29,7 +29,7 @@ func TestBackoffGrowsToItsCapAndStaysSpread(t *testing.T) {
 	low, high := time.Hour, time.Duration(0)
 	for range 200 {
 		wait := time.Duration(0)
-		for i := range 12 {
+		for i := range 30 {
 			next := Backoff(wait)
 			if i == 0 && (next < 100*time.Millisecond || next > 500*time.Millisecond) || next > 15*time.Second || i > 0 && next < wait && wait < 10*time.Second {
 				t.Fatalf("attempt %d waits for %v after %v", i, next, wait)

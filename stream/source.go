@@ -49,7 +49,7 @@ type Rereader interface {
 // Estimator is a Source that knows about how many rows each of its collections has, in their order, without
 // reading them; below zero: it does not know.
 type Estimator interface {
-	Estimate(ctx context.Context) ([]int64, error)
+	Estimates(ctx context.Context) ([]int64, error)
 }
 
 // Tenant is a Source that has made something where it reads, such as a replication slot. Drop removes it, for

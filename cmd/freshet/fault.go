@@ -127,7 +127,7 @@ func faultOf(err error) *fault {
 		code, hint, exit = source.Code, source.Hint, exitEnvironment
 	case errors.As(err, &refusing):
 		code, hint = codeOfModel(refusing.Health.Reason), hintOfModel(refusing.Health.Reason)
-		hint = strings.ReplaceAll(hint, "NAME", refusing.Model)
+		hint = strings.ReplaceAll(hint, "--step NAME", "--step "+refusing.Step)
 	case errors.As(err, &step):
 		code, hint = "row_rejected", "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"
 		exit = exitRunTime
@@ -201,30 +201,30 @@ func faultOfDiagnostics(all flowfile.Diagnostics) *fault {
 		Data: map[string]any{"diagnostics": all}, diagnostics: all}
 }
 
+// codeOfModel is the code of a run that a model does not let end.
+func codeOfModel(reason string) string {
+	switch backpressure.Reason(reason) {
+	case backpressure.ReasonBudget:
+		return "budget_exceeded"
+	case backpressure.ReasonChanged:
+		return "data_guard"
+	}
+	return "model_error"
+}
+
 // hintOfModel says what a person can do about a model that waits for one.
 func hintOfModel(reason string) string {
 	switch reason {
+	case string(backpressure.ReasonChanged):
+		return "`freshet reset <flow> --step NAME --yes` accepts the model as it is now; the next run then asks for every row anew"
+	case string(backpressure.ReasonBudget):
+		return "raise budget.usd_per_day, or run again tomorrow: what was answered is kept"
 	case string(backpressure.ReasonAuth):
 		return "check the model's api_key and its rights; then run again: what was answered is kept"
 	case string(backpressure.ReasonQuota):
 		return "the account has nothing left: raise its limit or wait; then run again: what was answered is kept"
 	case string(backpressure.ReasonUnknownModel):
 		return "the server does not have that model: check `model` and `base_url`"
-	case string(backpressure.ReasonBudget):
-		return "wait for the next day (UTC), or raise `usd_per_day`; then run again: what was answered is kept"
-	case string(backpressure.ReasonChanged):
-		return "if that is the model that you want, `freshet reset <flow> --model NAME --yes` has every row made anew with it"
 	}
 	return "run again when the model answers: what was answered is kept"
-}
-
-// codeOfModel is the code of a run that a model has ended.
-func codeOfModel(reason string) string {
-	switch reason {
-	case string(backpressure.ReasonBudget):
-		return "budget_exceeded"
-	case string(backpressure.ReasonChanged):
-		return "data_guard"
-	}
-	return "model_error"
 }

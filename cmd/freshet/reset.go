@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,7 +19,6 @@ import (
 type planned struct {
 	Source        string `json:"source,omitempty"`
 	Step          string `json:"step,omitempty"`
-	Model         string `json:"model,omitempty"`
 	AcceptDeletes bool   `json:"accept_deletes"`
 }
 
@@ -29,7 +26,7 @@ func (c *console) resetVerb() *cobra.Command {
 	var r engine.Reset
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "reset FLOW {--source NAME | --step NAME | --model NAME}",
+		Use:   "reset FLOW {--source NAME | --step NAME}",
 		Short: "Derive something anew: after a data guard has stopped the flow, or out of doubt",
 		Long: `Reset asks the next run of a stopped flow to read a source again, or to evaluate
 what lies behind a step again, and to write just what differs from what the sinks
@@ -42,12 +39,11 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 	f := cmd.Flags()
 	f.StringVar(&r.Source, "source", "", "the source to read again")
 	f.StringVar(&r.Step, "step", "", "the step behind which everything is evaluated again")
-	f.StringVar(&r.Model, "model", "", "the model to take as it is now, although it is not the one that answered before")
 	f.BoolVar(&r.AcceptDeletes, "accept-deletes", false, "delete what the source's guard holds back")
 	f.BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		if named := len(r.Source+r.Step+r.Model) > 0; !named || named && r.Source != "" && r.Step+r.Model != "" || r.Step != "" && r.Model != "" {
-			return result{}, usage("name one of the three", "reset what: --source NAME, --step NAME, or --model NAME?")
+		if (r.Source == "") == (r.Step == "") {
+			return result{}, usage("name one of the two", "reset what: --source NAME, or --step NAME?")
 		}
 		if r.AcceptDeletes && r.Source == "" {
 			return result{}, usage("name the source with --source", "--accept-deletes is about a source")
@@ -73,9 +69,7 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 		var unknown *engine.NotFoundError
 		if errors.As(err, &unknown) {
 			what, name, names := "sources", r.Source, sourceNames(fl.plan)
-			if r.Model != "" {
-				what, name, names = "models", r.Model, slices.Sorted(maps.Keys(fl.file.Models))
-			} else if r.Step != "" {
+			if r.Step != "" {
 				what, name, names = "steps", r.Step, stepNames(fl.plan)
 			}
 			return result{}, newFault("not_found", stream.DidYouMean(what, name, names), "%s", unknown.Error())
@@ -83,7 +77,7 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 		if err != nil {
 			return result{}, err
 		}
-		return result{data: planned{r.Source, r.Step, r.Model, r.AcceptDeletes}, text: func(w io.Writer) {
+		return result{data: planned{r.Source, r.Step, r.AcceptDeletes}, text: func(w io.Writer) {
 			fmt.Fprintf(w, "the next run %s\n", wordsOfReset(r))
 		}}, nil
 	})
@@ -110,9 +104,6 @@ func stepNames(p *stream.Plan) []string {
 
 // wordsOfReset say what the next run will do.
 func wordsOfReset(r engine.Reset) string {
-	if r.Model != "" {
-		return fmt.Sprintf("takes the model %s as it is now, has everything behind it made anew and writes what differs", r.Model)
-	}
 	if r.Step != "" {
 		return fmt.Sprintf("evaluates everything behind the step %s again and writes what differs", r.Step)
 	}

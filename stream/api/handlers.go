@@ -34,14 +34,6 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	s.answer(w, s.flow.Health.Status(), nil)
 }
 
-func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
-	if !s.authorized(w, r) {
-		return
-	}
-	s.flow.Models.Resume()
-	s.answer(w, s.flow.Health.Status(), nil)
-}
-
 func (s *Server) lineage(w http.ResponseWriter, r *http.Request) {
 	key := r.URL.Query().Get("key")
 	if key == "" {
@@ -128,4 +120,13 @@ func (s *Server) mutation(apply func(ctx context.Context, id string) ([]engine.D
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, nil, &Fault{Code: "not_found", Message: "there is no " + r.Method + " " + r.URL.Path,
 		Hint: "ask for /api/v1/status, search (POST), lineage, dlq, events or tap"})
+}
+
+// resume tells the models that a person has dealt with what they were waiting for.
+func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
+	if !s.authorized(w, r) {
+		return
+	}
+	s.flow.Models.Resume()
+	s.answer(w, struct{}{}, nil)
 }

@@ -37,9 +37,6 @@ type Tapper interface {
 	Tap(ctx context.Context, step string, fn func(row engine.TapRow, lost int) error) error
 }
 
-// Resumer has models asked again that wait for a person.
-type Resumer interface{ Resume() }
-
 // Letters are the rows that cannot be processed. An empty id means all of them.
 type Letters interface {
 	List() ([]engine.DeadLetter, error)
@@ -59,6 +56,9 @@ type Flow struct {
 	Waiter  Waiter
 	Models  Resumer
 }
+
+// Resumer tells the models that a person has dealt with what they were waiting for.
+type Resumer interface{ Resume() }
 
 // Options say who may ask what.
 type Options struct {
@@ -119,9 +119,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/lineage", s.lineage)
 	mux.HandleFunc("GET /api/v1/dlq", s.letters)
 	mux.HandleFunc("GET /api/v1/dlq/{id}", s.letter)
-	mux.HandleFunc("POST /api/v1/resume", s.resume)
 	mux.HandleFunc("POST /api/v1/dlq/retry", s.mutation(s.retry))
 	mux.HandleFunc("POST /api/v1/dlq/discard", s.mutation(s.discard))
+	mux.HandleFunc("POST /api/v1/resume", s.resume)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /api/v1/tap", s.tap)
 	mux.HandleFunc("/api/", s.unknown)

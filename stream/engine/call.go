@@ -153,11 +153,8 @@ func (w *worker) rejected(n *callNode, row *wantedRow) bool {
 				w.err = &StepError{Step: n.step.Name, Key: w.t.key.Text(), Message: r.message}
 				return true
 			}
-			letters := len(w.out.letters)
 			w.reject(n.instance, row.child, row.call, r.code, r.message, w.describe(n.step.From, row.row), r.attempts)
-			if len(w.out.letters) > letters {
-				w.out.letters[letters].body.Reply = r.reply
-			}
+			w.replied(n.instance, row.child, r.reply)
 			return true
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/backpressure"
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -58,6 +59,7 @@ type Engine struct {
 	inlets   []*inlet
 	confirms []*confirmation // by source; nil where it wants to know nothing
 	models   []*modelRun
+	credits  *backpressure.Pool // of calls that are not answered, by step
 
 	// The loop's own; nobody else touches them while Run runs.
 	table     *rowTable
@@ -131,6 +133,7 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	if o.OutboxBytes > 0 {
 		e.budget.outbox = o.OutboxBytes
 	}
+	e.credits = backpressure.NewPool(backpressure.Amount{Bytes: e.budget.calls})
 	e.sweptAt = time.Now()
 	e.table = newRowTable(e.budget.table)
 	e.memo = newAnswers(db.Memo, e.budget.known)
@@ -149,9 +152,6 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 		if stored.Next, err = loadInstances(db); err != nil {
 			return nil, err
 		}
-	}
-	if err := remind(db, plan, true); err != nil {
-		return nil, err
 	}
 	next, changed := migrate(stored, plan, o.Text)
 	if again, err := takeBack(db, stored, next, plan); err != nil {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
 )
 
 // feeder walks stored keys in slices and makes tasks of them, behind live work: owners that wait for
@@ -280,11 +282,21 @@ func (e *Engine) restoreModels() error {
 			if err != nil {
 				return err
 			}
+			if err := e.remember(remote); err != nil {
+				return err
+			}
 			m = &modelRun{name: model.Name(), remote: remote}
 			byName[m.name] = m
 			e.models = append(e.models, m)
 		}
 		n.model = m
+		if r, ok := m.remote.(stream.Remembering); ok {
+			n.logic = append(slices.Clone(n.logic), r.Revision()...)
+		}
+		credits := e.credits.Stage(n.step.Name)
+		if c, ok := m.remote.(creditor); ok {
+			c.Use(n.step.Name, credits)
+		}
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
 )
@@ -101,7 +99,7 @@ func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
 			g.mappers[i] = instance
 			continue
 		}
-		n := &callNode{index: len(g.calls), step: s, instance: instance, caller: s.Caller, logic: append(slices.Clip(s.Caller.Calls().Logic), revision(s.Caller.Calls().Model)...)}
+		n := &callNode{index: len(g.calls), step: s, instance: instance, caller: s.Caller, logic: s.Caller.Calls().Logic}
 		n.byRef = s.Caller.Calls().ByReference && !readsResult(plan, s)
 		n.inline, _ = s.Caller.Calls().Model.(stream.InlineModel)
 		n.targets = g.targetsBehind(s.Out)

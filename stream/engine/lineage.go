@@ -46,9 +46,6 @@ func StoppedLineage(db *statestore.DB, plan *stream.Plan, subject string) (*Line
 	if stored == nil {
 		return nil, &NotFoundError{What: subject}
 	}
-	if err := remind(db, plan, false); err != nil {
-		return nil, err
-	}
 	next, _ := migrate(stored, plan, "")
 	return lineageOf(db, buildGraph(plan, next), subject)
 }

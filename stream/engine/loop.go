@@ -548,9 +548,6 @@ func (e *Engine) handOverCalls() {
 			h.key = bytes.Clone(h.key)
 			w.out.paid(h, e.scheduler.callsOf(h))
 			calls, dropped := e.scheduler.settle(h)
-			for k := range calls {
-				calls[k].Stage = h.node.step.Name
-			}
 			submit[h.node.model] = append(submit[h.node.model], calls...)
 			drop[h.node.model] = append(drop[h.node.model], dropped...)
 		}

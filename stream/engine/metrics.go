@@ -92,12 +92,18 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	letters = t.Letters
 	emit(gauge, "freshet_dead_letters", "Rows that cannot be processed.", float64(letters))
 	for name, m := range s.Models {
-		open := 0.0
-		if m.Breaker == "open" {
-			open = 2
+		state := map[string]float64{"closed": 0, "half_open": 1, "open": 2}[m.Breaker]
+		emit(gauge, "freshet_breaker_state", "0 closed, 1 half open, 2 open.", state, "model", name)
+		emit(counter, "freshet_model_tokens_total", "Tokens that the model says it has used.", float64(m.InputTokens), "model", name, "kind", "input")
+		emit(counter, "freshet_model_tokens_total", "Tokens that the model says it has used.", float64(m.OutputTokens), "model", name, "kind", "output")
+		emit(counter, "freshet_model_cost_usd_total", "What they cost.", m.USDTotal, "model", name)
+		emit(gauge, "freshet_model_padding_ratio", "Tokens computed for one sent.", m.Padding, "model", name)
+	}
+	for _, b := range c.engine.credits.Balances() {
+		for state, bytes := range map[string]int64{"granted": b.Granted.Bytes, "free": b.Free.Bytes, "queued": b.Queued.Bytes,
+			"in_flight": b.InFlight.Bytes, "retrying": b.Retrying.Bytes} {
+			emit(gauge, "freshet_credits", "What may be under way, and where it is.", float64(bytes), "stage", b.Stage, "kind", "bytes", "state", state)
 		}
-		emit(gauge, "freshet_breaker_state", "0 closed, 1 half open, 2 open.", open, "model", name)
-		emit(counter, "freshet_model_tokens_total", "Tokens that the model says it has used.", float64(m.TokensTotal), "model", name, "kind", "input")
 	}
 	for name, k := range s.Sinks {
 		emit(counter, "freshet_sink_writes_total", "Effects decided.", float64(k.UpsertsTotal), "sink", name, "op", "upsert")

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -99,16 +98,6 @@ func (e *Engine) gatherAnswers(g *gathered) {
 			e.totals.step(node.step.Name).Rejected++
 		}
 	}
-}
-
-// refusalOf is the final no of a model.
-func refusalOf(a *stream.Answer) refusal {
-	r := refusal{call: a.Fingerprint, code: "rejected", message: a.Rejected.Error(), attempts: a.Attempts}
-	var told *stream.Rejection
-	if errors.As(a.Rejected, &told) {
-		r.code, r.reply = told.Code, told.Reply
-	}
-	return r
 }
 
 // gatherRejections takes from the deliveries what is done and what their targets refused for good.

@@ -188,7 +188,7 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 				was, ok = renamed, true
 			}
 		}
-		logic := logicOf(plan, s.Out)
+		logic := plan.Collections[s.Out].Logic.String()
 		if !ok || kept[was.Instance] {
 			was = storedStep{Instance: n.instance()}
 		}
@@ -207,7 +207,7 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 
 func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
 	for _, s := range plan.Sinks {
-		next := storedSink{Logic: sinkLogicOf(plan, s), Storage: s.Storage.String(), Keys: shapesOf(s), Swap: s.Swap && s.Binding.Beside}
+		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), Keys: shapesOf(s), Swap: s.Swap && s.Binding.Beside}
 		if s.Key[0] != nil {
 			next.Key = keyNames(s)
 		}

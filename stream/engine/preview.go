@@ -47,11 +47,6 @@ func PreviewStopped(ctx context.Context, db *statestore.DB, plan *stream.Plan) (
 		}
 		state = string(id)
 	}
-	if db != nil {
-		if err := remind(db, plan, false); err != nil {
-			return nil, err
-		}
-	}
 	if stored.Flow != plan.Flow {
 		return nil, &OtherFlowError{Want: plan.Flow, Found: stored.Flow}
 	}
@@ -75,7 +70,7 @@ func (p *Preview) steps(stored *storedPlan, plan *stream.Plan, rows []int64) {
 			was, ok = stored.Steps[s.Options.Was]
 		}
 		change := StepPreview{Change: "none"}
-		if !ok || was.Logic != logicOf(plan, s.Out) {
+		if !ok || was.Logic != plan.Collections[s.Out].Logic.String() {
 			change.Change = "logic"
 			if !ok {
 				change.Change = "added"
@@ -153,7 +148,7 @@ func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan 
 			continue
 		}
 		if e, ok := plan.Sources[c.Source].Source.(stream.Estimator); ok {
-			estimates, err := e.Estimate(ctx)
+			estimates, err := e.Estimates(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("estimate rows of source %s: %w", plan.Sources[c.Source].Name, err)
 			}

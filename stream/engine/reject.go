@@ -35,7 +35,7 @@ type DeadLetter struct {
 	At       string          `json:"at"` // RFC 3339
 	Child    string          `json:"child,omitempty"`
 	Input    json.RawMessage `json:"input,omitempty"`
-	Reply    string          `json:"reply,omitempty"` // what a model said instead of an answer
+	Reply    string          `json:"reply,omitempty"` // of the model, as it came
 }
 
 // letterKey is where a dead letter lies.
@@ -78,6 +78,13 @@ func (w *worker) rejectSource(why *cdc.Cause) {
 	w.reject(w.t.root.instance, nil, stream.FingerprintOf([]byte(why.Code), []byte(why.Message)), why.Code, why.Message, why.Input, 1)
 	if why.Keyless && len(w.out.letters) > n {
 		w.out.letters[n].body.Key = ""
+	}
+}
+
+// replied adds what the model said to the dead letter of a row that has just been rejected.
+func (w *worker) replied(instance uint32, child []byte, reply string) {
+	if i := len(w.out.letters) - 1; i >= 0 && w.out.letters[i].instance == instance && bytes.Equal(w.out.letters[i].child, child) {
+		w.out.letters[i].body.Reply = reply
 	}
 }
 

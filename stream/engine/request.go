@@ -65,7 +65,7 @@ func (e *Engine) askLetters(ctx context.Context, id string, discard bool) ([]Dea
 	letters := []DeadLetter{}
 	err := scanLetters(e.db, func(_ []byte, k letterKey, l *storedLetter) error {
 		if t := e.retryTask(k, discard); t != nil && (id == "" || l.ID == id) {
-			l.Input, l.Reply = nil, ""
+			l.Input = nil
 			letters = append(letters, l.DeadLetter)
 			tasks = append(tasks, t)
 		}
@@ -90,7 +90,7 @@ func DiscardStopped(db *statestore.DB, id string) ([]DeadLetter, error) {
 			return nil
 		}
 		b.Delete(key)
-		l.Input, l.Reply = nil, ""
+		l.Input = nil
 		dropped = append(dropped, l.DeadLetter)
 		return nil
 	})

@@ -12,7 +12,6 @@ import (
 type Reset struct {
 	Source        string // every row of it is read again
 	Step          string // everything behind it is evaluated again; known results cost no call
-	Model         string // it is accepted as it is now, although it is not the one that answered before
 	AcceptDeletes bool   // what the source's guard holds back is deleted
 }
 
@@ -40,16 +39,14 @@ func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 		}
 		if c.Step >= 0 && plan.Steps[c.Step].Name == r.Step {
 			found = true
+			if err := acceptModels(db, b, plan.Steps[c.Step]); err != nil {
+				return err
+			}
 			stored.forget(plan, i)
 		}
 	}
-	if r.Model != "" {
-		if found, err = acceptModel(db, plan, r.Model, b); err != nil {
-			return err
-		}
-	}
 	if !found {
-		return &NotFoundError{What: fmt.Sprintf("a source, step or model named %q", r.Source+r.Step+r.Model)}
+		return &NotFoundError{What: fmt.Sprintf("a source or step named %q", r.Source+r.Step)}
 	}
 	if r.Source != "" && r.AcceptDeletes {
 		b.Put(acceptKey(r.Source), []byte{1})

@@ -73,7 +73,7 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 			w.calls++
 		}
 		if len(j.waiters) == 0 { // also one that was withdrawn while in flight: it may never be answered
-			submit = append(submit, stream.Call{Fingerprint: want.call, Input: want.input, Live: h.live})
+			submit = append(submit, stream.Call{Fingerprint: want.call, Input: want.input, Live: h.live, Stage: h.node.step.Name})
 		}
 		j.waiters[k] = struct{}{}
 	}

@@ -44,15 +44,18 @@ type StepStatus struct {
 
 // ModelStatus is the state of a model.
 type ModelStatus struct {
-	Breaker     string     `json:"breaker"` // closed, open
-	Limit       int        `json:"limit"`
-	InFlight    int        `json:"in_flight"`
-	Queued      int        `json:"queued"`
-	TokensTotal int64      `json:"tokens_total"`
-	USDTotal    float64    `json:"usd_total"`
-	Reason      *string    `json:"reason"`
-	Until       *time.Time `json:"until"`
-	Message     string     `json:"message"`
+	Breaker      string     `json:"breaker"` // closed, half_open, open
+	Limit        int        `json:"limit"`
+	InFlight     int        `json:"in_flight"`
+	Queued       int        `json:"queued"`
+	InputTokens  int64      `json:"input_tokens_total"`
+	OutputTokens int64      `json:"output_tokens_total"`
+	TokensTotal  int64      `json:"tokens_total"`
+	USDTotal     float64    `json:"usd_total"`
+	Padding      float64    `json:"padding,omitempty"` // tokens computed for one sent, where texts are padded to one length
+	Reason       *string    `json:"reason"`
+	Until        *time.Time `json:"until"`
+	Message      string     `json:"message"`
 }
 
 // SinkStatus is the state of a sink.
@@ -162,13 +165,17 @@ func fillSteps(s *Status, plan *stream.Plan, t *totals) {
 }
 
 func modelStatus(h stream.ModelHealth) ModelStatus {
-	m := ModelStatus{Breaker: h.Breaker, Limit: h.Limit, InFlight: h.InFlight, Queued: h.Queued, TokensTotal: h.InputTokens + h.OutputTokens,
-		USDTotal: h.USD, Message: h.Message}
+	m := ModelStatus{Breaker: h.Breaker, Limit: h.Limit, InFlight: h.InFlight, Queued: h.Queued,
+		InputTokens: h.InputTokens, OutputTokens: h.OutputTokens, TokensTotal: h.InputTokens + h.OutputTokens,
+		USDTotal: h.USD, Padding: h.Padding, Message: h.Message}
 	if m.Breaker == "" {
 		m.Breaker = "closed"
 	}
 	if !h.Available {
 		m.Reason = &h.Reason
+		if h.Breaker == "" && h.Reason != "retry_after" {
+			m.Breaker = "open"
+		}
 		if !h.Until.IsZero() {
 			until := h.Until.UTC()
 			m.Until = &until
@@ -258,6 +265,9 @@ func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
 		}
 		s.Sinks[n.Name] = st
 	}
+	if err := stoppedModels(&s, db, plan); err != nil {
+		return s, err
+	}
 	for _, st := range []statestore.Stats{db.State.Stats(), db.Memo.Stats()} {
 		s.Store.Bytes += st.DiskBytes
 		s.Store.Stalls += st.Stalls
@@ -307,11 +317,8 @@ func (e *Engine) Ready() (bool, []Reason) {
 	}
 	for _, m := range e.models {
 		if h := m.remote.Queue().Health(); !h.Available && (h.Reason != "retry_after" || time.Until(h.Until) > 5*time.Second) {
-			code := "model_unavailable"
-			if h.Reason == "budget" {
-				code = "paused"
-			}
-			add(code, "model %s: %s", m.name, h.Message)
+			code, message := hindered(m.name, h)
+			add(code, "%s", message)
 		}
 	}
 	for _, t := range e.graph.targets {

@@ -46,7 +46,7 @@ type refusal struct {
 	row      cdc.Row            // of the sink
 	code     string
 	message  string
-	reply    string // what a model said instead
+	reply    string // what the model said, as it came
 	attempts int
 }
 

@@ -106,11 +106,22 @@ func (e *Engine) checkDisk() (full bool, err error) {
 // ModelError ends a run with Once that a model will not let end by itself.
 type ModelError struct {
 	Model  string
+	Step   string // the first that asks it
 	Health stream.ModelHealth
 }
 
 func (e *ModelError) Error() string {
 	return "model " + e.Model + " does not answer: " + e.Health.Message
+}
+
+// asking names the first step that asks a model.
+func (e *Engine) asking(m *modelRun) string {
+	for _, n := range e.graph.calls {
+		if n.model == m {
+			return n.step.Name
+		}
+	}
+	return ""
 }
 
 // finished reports whether the loop has nothing left to do: then a service is ready, and a run with Once
@@ -150,7 +161,7 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 	}
 	for _, m := range e.models {
 		if h := m.remote.Queue().Health(); h.Hard && !h.Available && e.onlyCallsLeft() {
-			return false, &ModelError{Model: m.name, Health: h}
+			return false, &ModelError{Model: m.name, Step: e.asking(m), Health: h}
 		}
 	}
 	return false, nil
