@@ -260,7 +260,7 @@ func (e *Engine) restoreOutbox(t *target) error {
 		}
 		p.group = e.groupOf(t, epoch)
 		p.keys++
-		p.tried = true
+		p.tried = !t.delivery.writer.Progress().Exact // what an exact target does not hold has not been sent
 		p.size += int64(len(value))
 		return nil
 	})
