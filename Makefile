@@ -10,7 +10,7 @@ PACKAGES ?= ./...
 BENCH    ?= .
 FUZZ     ?= .
 # RACE lists the rooms where goroutines meet.
-RACE     ?= ./accel ./cdc/cdctest ./internal/testenv ./operators ./sinks/jsonl ./sinks/pgvector ./sinks/vector ./stream/api ./stream/engine
+RACE     ?= ./accel ./backpressure ./cdc/cdctest ./operators ./sinks/jsonl ./sinks/vector ./stream/api ./stream/engine
 # FRESHET_REQUIRE_SERVERS=1 makes a test fail whose server is not installed, 0 skips it.
 export FRESHET_REQUIRE_SERVERS ?= 1
 # FUZZTIME is the time that each fuzz target gets.

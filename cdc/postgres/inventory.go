@@ -229,3 +229,13 @@ func (t *table) report(widths map[columnPlace]float64) TableReport {
 func tableName(schema, name string) string {
 	return quotedWhereNeeded(schema) + "." + quotedWhereNeeded(name)
 }
+
+// quotedWhereNeeded writes a name as plain as SQL takes it.
+func quotedWhereNeeded(name string) string {
+	for i, x := range name {
+		if !(x == '_' || x >= 'a' && x <= 'z' || i > 0 && x >= '0' && x <= '9') {
+			return quoted(name)
+		}
+	}
+	return name
+}

@@ -91,6 +91,10 @@ func (s *Sink) dir(t stream.Target) string {
 func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error) {
 	w := &writer{target: t}
 	for _, c := range t.Collections {
+		if !slices.EqualFunc(c.Schema.Columns, t.Collections[0].Schema.Columns, sameColumn) {
+			return nil, &stream.Problem{Code: "bad_value", Field: "from", Message: fmt.Sprintf("the rows of %s and %s have other columns; those of an index have the same", t.Collections[0].Name, c.Name),
+				Hint: "name the columns that both have in `columns`, or give each an index of its own"}
+		}
 		at := slices.IndexFunc(c.Schema.Columns, func(c cdc.Column) bool { return c.Type.Kind == cdc.Vector })
 		w.vectors = append(w.vectors, at)
 	}
@@ -117,6 +121,8 @@ func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error)
 	}
 	return w, nil
 }
+
+func sameColumn(a, b cdc.Column) bool { return a.Name == b.Name && a.Type.Equal(b.Type) }
 
 // Drop implements stream.Dropper: the files of the instance go.
 func (s *Sink) Drop(_ context.Context, t stream.Target) error {

@@ -198,3 +198,18 @@ func rangeOf(w stream.Writer, epoch uint64, effects ...stream.Effect) *stream.Tx
 			}
 		}}
 }
+
+// A search shows the rows of an index in one form, so that collections with other columns are refused, with
+// what mends it (I10).
+func TestAnIndexHoldsRowsOfOneForm(t *testing.T) {
+	columns := append(shown(), cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 4}})
+	collection := func(name string, columns []cdc.Column) stream.SinkCollection {
+		return stream.SinkCollection{Hidden: 1, Key: columns[:1], Collection: stream.Collection{Name: name, Schema: &cdc.Schema{Columns: columns, Key: []int{0}}}}
+	}
+	_, err := vector.NewSink(vector.SinkOptions{}).Open(t.Context(), stream.Target{Sink: "sink", State: "s", Dir: t.TempDir(),
+		Collections: []stream.SinkCollection{collection("docs", columns), collection("notes", columns[1:])}})
+	var p *stream.Problem
+	if !errors.As(err, &p) || p.Field != "from" || !strings.Contains(p.Message, "docs and notes") || p.Hint == "" {
+		t.Errorf("an index of two forms of rows opens with %v", err)
+	}
+}

@@ -80,6 +80,7 @@ type Engine struct {
 	orphans   []orphan
 	feeders   []feeder
 	planDirty bool
+	undropped int // replaced instances whose targets could not be removed
 	workers   []*worker
 
 	wakeup   chan struct{}

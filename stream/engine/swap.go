@@ -68,7 +68,7 @@ func (e *Engine) cleanUp(ctx context.Context) error {
 	if e.planDirty {
 		return nil
 	}
-	return e.removeDropped()
+	return e.removeDropped(ctx)
 }
 
 // retireOld ends the targets whose successors serve, after the change is durable. Their files go.
