@@ -10,19 +10,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pglogrepl"
+
 	"github.com/freshet/freshet/cdc"
 )
 
-// LSN is a place in the write-ahead log of a server.
-type LSN uint64
-
-// String writes the LSN as Postgres does, such as 1/5A2C0F8.
-func (l LSN) String() string { return fmt.Sprintf("%X/%X", uint64(l)>>32, uint32(l)) }
+// LSN is a place in the write-ahead log of a server, written as Postgres does, such as 1/5A2C0F8.
+type LSN = pglogrepl.LSN
 
 // ErrLSN is a text that is no LSN.
 var ErrLSN = errors.New("no place in a log, such as 1/5A2C0F8")
 
-// ParseLSN reads what [LSN.String] writes.
+// ParseLSN reads what an LSN's String writes, and nothing behind it: pglogrepl's own takes "1/5A and more".
 func ParseLSN(text string) (LSN, error) {
 	high, low, ok := strings.Cut(text, "/")
 	h, err1 := strconv.ParseUint(high, 16, 32)

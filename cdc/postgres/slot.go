@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -229,18 +229,9 @@ type systemFacts struct {
 
 // identify asks a replication connection which server it is.
 func identify(ctx context.Context, c *pgconn.PgConn) (systemFacts, error) {
-	results, err := c.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
-	if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3) {
-		err = errors.New("the server's answer has another shape")
-	}
+	found, err := pglogrepl.IdentifySystem(ctx, c)
 	if err != nil {
 		return systemFacts{}, fmt.Errorf("identify the server: %w", err)
 	}
-	row := results[0].Rows[0]
-	timeline, err := strconv.ParseUint(string(row[1]), 10, 32)
-	if err != nil {
-		return systemFacts{}, fmt.Errorf("identify the server: %w", err)
-	}
-	flushed, err := ParseLSN(string(row[2]))
-	return systemFacts{identifier: string(row[0]), timeline: uint32(timeline), flushed: flushed}, err
+	return systemFacts{identifier: found.SystemID, timeline: uint32(found.Timeline), flushed: found.XLogPos}, nil
 }

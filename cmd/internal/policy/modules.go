@@ -25,6 +25,7 @@ func Allowed() []Module {
 		{"github.com/fsnotify/fsnotify", "notices of changed files on every system"},
 		{"github.com/gabriel-vasile/mimetype", "media types by content"},
 		{"github.com/google/go-cmp", "tests: differences that can be read"},
+		{"github.com/jackc/pglogrepl", "the words of logical replication: places in the log, who a server is"},
 		{"github.com/jackc/pgx/v5", "the protocol of PostgreSQL: authentication, TLS, binary values, COPY"},
 		{"github.com/hamba/avro/v2", "schemas of Avro: names, references, logical types"},
 		{"github.com/klauspost/cpuid/v2", "what the processor can do, for the kernels"},

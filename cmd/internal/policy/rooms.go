@@ -101,7 +101,7 @@ func sources() []Room {
 		{
 			Path:    "cdc/postgres",
 			Rooms:   []string{"cdc"},
-			Modules: []string{"github.com/jackc/pgx/v5"},
+			Modules: []string{"github.com/jackc/pgx/v5", "github.com/jackc/pglogrepl"},
 			Tests:   []string{"cdc/cdctest", "internal/testenv"},
 			Why:     "the source of tables of PostgreSQL, by logical replication",
 		},
