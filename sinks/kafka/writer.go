@@ -71,8 +71,11 @@ func (w *writer) open(ctx context.Context) error {
 	return w.claim(ctx)
 }
 
-// claimTries bounds how often a mark that is not found is written again.
-const claimTries = 5
+// claimTries bounds how often a mark that is not found is written again, claimTurns how often by one client.
+const (
+	claimTries = 12
+	claimTurns = 3
+)
 
 var errNoMark = errors.New("the mark that was written is not there")
 
@@ -80,7 +83,7 @@ var errNoMark = errors.New("the mark that was written is not there")
 // learns of a topic within its first transaction may take that back and say that it has committed it; from
 // then on it knows the topic of the mark, which is in every transaction.
 func (w *writer) claim(ctx context.Context) error {
-	for range claimTries {
+	for i := range claimTries {
 		if w.client == nil {
 			if err := w.connect(); err != nil {
 				return err
@@ -98,7 +101,9 @@ func (w *writer) claim(ctx context.Context) error {
 		if err == nil && now.Generation == w.mark.Generation && now.State == w.mark.State && now.Turn == w.mark.Turn {
 			return nil
 		}
-		w.disconnect()
+		if err != nil || i%claimTurns == claimTurns-1 {
+			w.disconnect()
+		}
 		if err != nil {
 			return err
 		}
