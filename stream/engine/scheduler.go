@@ -182,13 +182,3 @@ func (s *scheduler) overdue(now int64, calls []*callNode, fn func(k waitKey, w *
 		}
 	}
 }
-
-// pending counts the owners that wait at a step, and their calls.
-func (s *scheduler) pending(node int) (owners int) {
-	for k := range s.waiting {
-		if k.node == node {
-			owners++
-		}
-	}
-	return owners
-}
