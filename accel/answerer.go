@@ -11,7 +11,8 @@ import (
 type Answerer interface {
 	// Answer answers every call. It returns when the reply is complete or ctx ends. An error is an [*Error],
 	// or that of ctx, and is about the request as a whole; what is wrong with a single call is in its
-	// [Answer]. Answers beside an error hold none, but the usage that the model charged.
+	// [Answer]. Answers beside an error hold the usage that the model charged and, of a model that answers
+	// call by call, what it had answered by then: one Answer for each call, the zero Answer for the rest.
 	Answer(ctx context.Context, asked []Asked) (Answers, error)
 
 	// Cost is an upper bound of what a call takes of the model's rates and of the budget.
@@ -43,12 +44,17 @@ type Answers struct {
 	Announced []backpressure.Announcement // limits that the server told of
 }
 
-// Answer is that to one call: a vector, a text, a rejection, or another turn.
+// Answer is that to one call: a vector, a text (empty, but not nil), a rejection, or another turn.
 type Answer struct {
 	Vector []float32
 	Text   []byte
 	Err    *Error // the model, or whoever reads its answer, will not take this call
 	Again  *Turn  // the answer is no use yet: the call is asked once more, with this turn
+}
+
+// given reports whether it is an answer at all.
+func (a *Answer) given() bool {
+	return a.Vector != nil || a.Text != nil || a.Err != nil || a.Again != nil
 }
 
 // Embeddings makes an Answerer of an embedding model.

@@ -48,7 +48,8 @@ type call struct {
 	turn      *Turn // nil: its first
 	cost      backpressure.Cost
 	attempts  int
-	alone     bool // it was rejected before: it goes without siblings
+	broke     int  // requests of it alone with which a worker broke
+	alone     bool // it was rejected before, or a worker broke with it: it goes without siblings
 	withdrawn bool // in flight, and not wanted any more: a failure ends it
 
 	credits *backpressure.Credits // nil: nobody counts

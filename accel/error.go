@@ -40,6 +40,11 @@ const (
 	Truncated
 	// Invalid: what the model answers is not what was asked for, nor when it is told so.
 	Invalid
+	// Raised: the function that was called raised an error on this call. Its final answer.
+	Raised
+	// Broke: the worker died, or did not answer in time, while it was at one of these calls. They are asked
+	// again, those that [Error.Rows] name alone, and one with which it breaks each time is given up.
+	Broke
 )
 
 // String returns the kind as the status reports it.
@@ -67,6 +72,10 @@ func (k Kind) String() string {
 		return "truncated"
 	case Invalid:
 		return "invalid_output"
+	case Raised:
+		return "worker_error"
+	case Broke:
+		return "worker_failed"
 	}
 	return "kind " + strconv.Itoa(int(k))
 }
@@ -100,7 +109,8 @@ type Error struct {
 	// Announced are the limits that the server told of beside its refusal.
 	Announced []backpressure.Announcement
 
-	// Rows are the places in the request of the texts that were rejected, where the server names them.
+	// Rows are the places in the request of the texts that were rejected, or that a worker was at when it
+	// broke, where that is known.
 	Rows []int
 
 	// Reply is what a model answered that was refused, truncated or invalid, as it came.
@@ -133,7 +143,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports that the same call may succeed later without anyone acting.
 func (e *Error) Retryable() bool {
-	return e.Kind == Unavailable || e.Kind == Malformed || e.Kind == OutOfMemory
+	return e.Kind == Unavailable || e.Kind == Malformed || e.Kind == OutOfMemory || e.Kind == Broke
 }
 
 // Hint says what a user can do about the error; empty when waiting is all there is to do.

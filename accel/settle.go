@@ -27,16 +27,21 @@ func (b *Batcher) settle(r *request, answers Answers, err error, stopped bool) (
 		err = &Error{Kind: Malformed, Message: fmt.Sprintf("%d answers for %d texts", len(answers.Each), len(r.calls))}
 	}
 	outcome := outcomeOf(len(r.calls), &answers, err)
+	var e *Error
+	if err != nil {
+		e = asError(err, b.options.Timeout)
+	}
+	alone := len(r.calls) == 1
+	var given []Result
+	if e != nil && !r.canary && len(answers.Each) == len(r.calls) {
+		given, e = b.givenLocked(r, &answers, e)
+	}
 	if err != nil && stopped {
 		outcome.Verdict = backpressure.Withdrawn
 		b.governor.Settle(r.permit, outcome)
 		b.canary.asking = b.canary.asking && !r.canary
 		b.againLocked(r, &piece{limit: len(r.calls), due: now.Add(insecure), delay: r.delay, retry: r.retry})
-		return nil, told{}
-	}
-	var e *Error
-	if err != nil {
-		e = asError(err, b.options.Timeout)
+		return given, told{}
 	}
 	if r.canary {
 		e = b.settleCanaryLocked(now, answers, e)
@@ -45,7 +50,18 @@ func (b *Batcher) settle(r *request, answers Answers, err error, stopped bool) (
 		return b.answeredLocked(r, answers, outcome)
 	}
 	b.stats.Failures++
-	return b.refusedLocked(r, e, outcome, now)
+	var results []Result
+	var t told
+	switch {
+	case len(r.calls) == 0:
+		blame(&outcome, e)
+		t = openedBy(b.governor.Settle(r.permit, outcome), e)
+	case e.Kind == Broke && !r.canary:
+		results, t = b.brokenLocked(r, e, outcome, alone)
+	default:
+		results, t = b.refusedLocked(r, e, outcome, now)
+	}
+	return append(given, results...), t
 }
 
 // outcomeOf is what a request says about the endpoint before its error is looked at.
@@ -80,6 +96,14 @@ type told struct {
 	until   time.Time
 }
 
+// openedBy is what an outage is told by.
+func openedBy(effect backpressure.Effect, e *Error) told {
+	if !effect.Opened {
+		return told{}
+	}
+	return told{opened: true, failure: e, until: effect.Until}
+}
+
 // answeredLocked files the answers to a request.
 func (b *Batcher) answeredLocked(r *request, answers Answers, outcome backpressure.Outcome) ([]Result, told) {
 	effect := b.governor.Settle(r.permit, outcome)
@@ -87,9 +111,16 @@ func (b *Batcher) answeredLocked(r *request, answers Answers, outcome backpressu
 	if r.canary {
 		return nil, told{closed: effect.Closed}
 	}
+	results := b.fileLocked(r.calls, &answers)
+	b.endOutageLocked(effect)
+	return results, told{closed: effect.Closed}
+}
+
+// fileLocked files the answers to calls.
+func (b *Batcher) fileLocked(calls []*call, answers *Answers) []Result {
 	var results []Result
 	proof := false
-	for i, c := range r.calls {
+	for i, c := range calls {
 		a := &answers.Each[i]
 		if a.Again != nil {
 			c.turn = a.Again
@@ -104,8 +135,7 @@ func (b *Batcher) answeredLocked(r *request, answers Answers, outcome backpressu
 		b.doubted, b.trusted = false, false
 		results = b.convictedLocked(results)
 	}
-	b.endOutageLocked(effect)
-	return results, told{closed: effect.Closed}
+	return results
 }
 
 // endOutageLocked lets what probes have tried wait where it was.
@@ -131,10 +161,7 @@ func (b *Batcher) refusedLocked(r *request, e *Error, outcome backpressure.Outco
 	}
 	effect := b.governor.Settle(r.permit, outcome)
 	b.failedLocked(r, e, effect, now)
-	if !effect.Opened {
-		return nil, told{}
-	}
-	return nil, told{opened: true, failure: e, until: effect.Until}
+	return nil, openedBy(effect, e)
 }
 
 // rejectedLocked separates the texts that the model will not take from their siblings.
