@@ -66,7 +66,7 @@ func (r *run) sort(due []dirtyPath) (trees []string, gone map[uint64]string, err
 			continue // what hinders shows when it is looked at
 		}
 		name := nameOf(d.rel)
-		n, known, err := r.known.note(name)
+		n, known, err := r.known.Note(name)
 		if err != nil {
 			return nil, nil, err
 		}

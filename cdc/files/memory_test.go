@@ -11,6 +11,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/internal/blob"
 )
 
 // drain is an inlet that counts, keeps nothing, and gives the same batch again and again.
@@ -145,8 +146,8 @@ func TestLargeFilesAreCopiedLittle(t *testing.T) {
 		most    uint64 // bytes of memory taken over the whole run
 		batch   int64
 	}{
-		{"the text", []int{columnPath, columnText, columnSize}, 4*size + 2<<20, size + 4096},
-		{"neither content nor text", []int{columnPath, columnETag, columnMediaType}, 2 << 20, 8192},
+		{"the text", []int{blob.Path, blob.Text, blob.Size}, 4*size + 2<<20, size + 4096},
+		{"neither content nor text", []int{blob.Path, blob.ETag, blob.MediaType}, 2 << 20, 8192},
 	} {
 		s, err := New(Options{Path: dir})
 		if err != nil {

@@ -7,7 +7,12 @@ import (
 	"path"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/freshet/freshet/internal/blob"
 )
+
+// entry is a known name with its note.
+type entry = blob.Entry[note]
 
 // pass compares the folder, or one directory of it, with what is known: a merge of two sequences in
 // byte order of the paths.
@@ -18,7 +23,7 @@ type pass struct {
 	how    how
 	number uint64
 
-	cursor *cursor
+	cursor *blob.Cursor[note]
 	known  int      // known names that the globs keep
 	gone   int      // those of them without a file
 	lost   []string // names that are known and were not met, to be looked at again before they go
@@ -41,8 +46,7 @@ const (
 
 // compare makes a pass over the directory at prefix; dir is nil where there is none any more.
 func (r *run) compare(ctx context.Context, dir *os.Root, prefix string, how how) error {
-	r.known.pass++
-	p := &pass{run: r, prefix: prefix, whole: prefix == "", how: how, number: r.known.pass, cursor: r.known.cursor(prefix)}
+	p := &pass{run: r, prefix: prefix, whole: prefix == "", how: how, number: r.known.BeginPass(), cursor: r.known.Cursor(prefix)}
 	r.troubles.free(strings.TrimSuffix(prefix, "/"))
 	if dir != nil {
 		w := walker{filter: &r.source.filter, enter: p.enter, blocked: p.blocked,
@@ -74,11 +78,11 @@ func (p *pass) enter(rel string) error {
 // peek is the next known name of the walk's order; odd names have another.
 func (p *pass) peek() (entry, bool, error) {
 	for {
-		e, ok, err := p.cursor.peek()
-		if err != nil || !ok || !strings.HasPrefix(e.name, oddPrefix) {
+		e, ok, err := p.cursor.Peek()
+		if err != nil || !ok || !strings.HasPrefix(e.Name, oddPrefix) {
 			return e, ok, err
 		}
-		p.cursor.next()
+		p.cursor.Next()
 	}
 }
 
@@ -92,13 +96,13 @@ func (p *pass) advance(name string) (was note, known bool, err error) {
 		if err != nil {
 			return note{}, false, err
 		}
-		if !ok || e.name > name {
-			t, recent := p.run.known.recent[name] // not in the ledger yet
-			return t.note, recent && !t.gone, nil
+		if !ok || e.Name > name {
+			was, known, _ := p.run.known.Recent(name) // not in the ledger yet
+			return was, known, nil
 		}
 		p.count(e)
-		if e.name == name {
-			return e.note, true, nil
+		if e.Name == name {
+			return e.Note, true, nil
 		}
 		p.missing(e)
 	}
@@ -106,8 +110,8 @@ func (p *pass) advance(name string) (was note, known bool, err error) {
 
 // count steps over a known name.
 func (p *pass) count(e entry) {
-	p.cursor.next()
-	if p.run.source.filter.keeps(e.name) {
+	p.cursor.Next()
+	if p.run.source.filter.keeps(e.Name) {
 		p.known++
 	}
 }
@@ -115,16 +119,16 @@ func (p *pass) count(e entry) {
 // missing takes down a known name without a file. What the globs leave out now is not gone, but
 // unwanted.
 func (p *pass) missing(e entry) {
-	if p.run.source.filter.keeps(e.name) {
+	if p.run.source.filter.keeps(e.Name) {
 		p.gone++
 		if len(p.prints) < maxPrints {
-			p.prints = append(p.prints, e.note.print())
+			p.prints = append(p.prints, e.Note.print())
 		}
 	}
 	if len(p.lost) < maxLost {
-		p.lost = append(p.lost, e.name)
+		p.lost = append(p.lost, e.Name)
 	} else if p.more == "" {
-		p.more = e.name
+		p.more = e.Name
 	}
 }
 
@@ -132,7 +136,7 @@ func (p *pass) file(ctx context.Context, dir *os.Root, base, rel string) error {
 	odd := !utf8.ValidString(rel)
 	find := p.advance
 	if odd {
-		find = p.run.known.note // it stands elsewhere in the ledger
+		find = p.run.known.Note // it stands elsewhere in the ledger
 	}
 	name := nameOf(rel)
 	was, known, err := find(name)
@@ -144,7 +148,7 @@ func (p *pass) file(ctx context.Context, dir *os.Root, base, rel string) error {
 		p.run.troubles.block(path.Dir(rel), blocked.err) // it may be listed but not searched
 	} else if errors.Is(err, errAbsent) {
 		if known && !odd {
-			p.missing(entry{name: name, note: was})
+			p.missing(entry{Name: name, Note: was})
 		}
 	} else if err != nil {
 		return err
@@ -163,8 +167,8 @@ func (p *pass) blocked(rel string, err error) error {
 		if err != nil {
 			return err
 		}
-		below := ok && strings.HasPrefix(e.name, rel+"/")
-		if !ok || !below && e.name > rel+"/" {
+		below := ok && strings.HasPrefix(e.Name, rel+"/")
+		if !ok || !below && e.Name > rel+"/" {
 			return nil
 		}
 		p.count(e)
@@ -183,16 +187,16 @@ func (p *pass) remove(ctx context.Context) error {
 		}
 	}
 	if p.more != "" {
-		rest := p.run.known.cursor(p.prefix)
-		rest.seek(p.more)
+		rest := p.run.known.Cursor(p.prefix)
+		rest.Seek(p.more)
 		if err := p.settleAll(ctx, rest); err != nil {
 			return err
 		}
 	}
-	if err := p.settleAll(ctx, p.run.known.cursor(oddPrefix+escape(p.prefix))); err != nil {
+	if err := p.settleAll(ctx, p.run.known.Cursor(oddPrefix+escape(p.prefix))); err != nil {
 		return err
 	}
-	pending, err := p.run.known.pending(p.prefix, p.number)
+	pending, err := p.run.known.Pending(p.prefix, p.number)
 	if err != nil {
 		return err
 	}
@@ -204,14 +208,14 @@ func (p *pass) remove(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) settleAll(ctx context.Context, c *cursor) error {
+func (p *pass) settleAll(ctx context.Context, c *blob.Cursor[note]) error {
 	for {
-		e, ok, err := c.peek()
+		e, ok, err := c.Peek()
 		if err != nil || !ok {
 			return err
 		}
-		c.next()
-		if err := p.settle(ctx, e.name); err != nil {
+		c.Next()
+		if err := p.settle(ctx, e.Name); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ const batchBytes = 1 << 20
 // look puts what stands at a path now, whatever was told of it.
 func (r *run) look(ctx context.Context, rel string, how how) error {
 	name := nameOf(rel)
-	was, known, err := r.known.note(name)
+	was, known, err := r.known.Note(name)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 	now := time.Now().UnixMicro()
 	if how.replaces != "" {
 		r.batch.Add(cdc.Change{Op: cdc.Delete, Key: keyOf(how.replaces), Time: now})
-		if err := r.known.tell(how.replaces, told{gone: true}); err != nil {
+		if err := r.known.Gone(how.replaces); err != nil {
 			return err
 		}
 	}
@@ -94,13 +94,16 @@ func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 		change.Cause = &cdc.Cause{Code: f.cause.Code, Message: fmt.Sprintf("%s: %s", name, f.cause.Message)}
 		r.batch.Add(change)
 	} else {
-		build(&r.builder, r.columns, rel, f)
+		f.blob(rel).Build(&r.builder, r.columns)
 		r.batch.AddBuilt(change, &r.builder)
 		if len(f.data) > keepBuffer {
 			r.builder = cdc.RowBuilder{} // let its memory go
 		}
 	}
-	return r.commit(ctx, name, told{note: f.note}, now)
+	if err := r.known.Put(name, f.note); err != nil {
+		return err
+	}
+	return r.commit(ctx, now)
 }
 
 // delete adds the end of a row as a transaction of its own.
@@ -110,7 +113,10 @@ func (r *run) delete(ctx context.Context, name string) error {
 	}
 	now := time.Now().UnixMicro()
 	r.batch.Add(cdc.Change{Op: cdc.Delete, Key: keyOf(name), Time: now})
-	return r.commit(ctx, name, told{gone: true}, now)
+	if err := r.known.Gone(name); err != nil {
+		return err
+	}
+	return r.commit(ctx, now)
 }
 
 // room makes sure that there is a batch, and that a large file begins a new one.
@@ -130,12 +136,9 @@ func (r *run) room(ctx context.Context, size int) error {
 }
 
 // commit ends the transaction and puts the batch where it is full.
-func (r *run) commit(ctx context.Context, name string, t told, now int64) error {
+func (r *run) commit(ctx context.Context, now int64) error {
 	r.sequence++
 	r.batch.Commit(position(r.sequence), now)
-	if err := r.known.tell(name, t); err != nil {
-		return err
-	}
 	if r.batch.Bytes() < batchBytes {
 		return nil
 	}

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/blob"
 	"github.com/zeebo/xxh3"
 )
 
@@ -19,8 +21,13 @@ type reading struct {
 	note     note
 	modified time.Time
 	data     []byte // the whole content, where rows carry it
-	head     []byte // the first sniffBytes
+	head     []byte // the first blob.SniffBytes
 	cause    *cdc.Cause
+}
+
+// blob is what the row of the file is made of.
+func (f *reading) blob(rel string) *blob.Blob {
+	return &blob.Blob{Path: rel, Data: f.data, Head: f.head, Size: f.note.size, Modified: f.modified, ETag: hex.EncodeToString(f.note.hash[:])}
 }
 
 // errAbsent is a path where no regular file stands.
@@ -101,7 +108,7 @@ func (r *reader) once(dir *os.Root, base string) (f reading, settled bool, err e
 	}
 	f.note.hash = r.hasher.Sum128().Bytes()
 	f.note.racy = f.note.stamp.racy(began)
-	f.head = r.buffer[:min(n, sniffBytes)]
+	f.head = r.buffer[:min(n, blob.SniffBytes)]
 	if r.whole {
 		f.data = r.buffer[:n]
 	}
@@ -118,8 +125,8 @@ func (r *reader) content(file io.Reader, size int64) (n int64, err error) {
 			grown := make([]byte, min(2*int64(len(r.buffer)), r.maxSize+1))
 			copy(grown, r.buffer)
 			r.buffer = grown
-		} else if !r.whole && len(r.buffer)-at < sniffBytes {
-			at = sniffBytes // the beginning stays for the media type
+		} else if !r.whole && len(r.buffer)-at < blob.SniffBytes {
+			at = blob.SniffBytes // the beginning stays for the media type
 		}
 		room := r.buffer[at:min(int64(len(r.buffer)), int64(at)+r.maxSize+1-n)]
 		got, err := file.Read(room)

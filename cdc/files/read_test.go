@@ -3,7 +3,6 @@ package files
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/internal/blob"
 	"github.com/zeebo/xxh3"
 )
 
@@ -58,7 +58,7 @@ func TestARacyNoteIsNotTrusted(t *testing.T) {
 		c.bend(&bent)
 		ledger.Set(0, keyOf("a.md"), bent.append(nil))
 		puts := pass()
-		if got := len(puts) == 1 && decodeNote(puts[0].Note) == good && puts[0].After.At(columnText).Text() == "second"; got != c.update {
+		if got := len(puts) == 1 && decodeNote(puts[0].Note) == good && puts[0].After.At(blob.Text).Text() == "second"; got != c.update {
 			t.Errorf("%s: %d puts", c.name, len(puts))
 		}
 		if again := pass(); len(again) > 0 {
@@ -173,7 +173,7 @@ func TestReadersAgree(t *testing.T) {
 	root := testRoot(t, dir)
 	shared := testReader(3*readChunk, true)
 	streaming := testReader(3*readChunk, false)
-	for _, size := range []int{0, 1, sniffBytes - 1, sniffBytes, readChunk - 1, readChunk, readChunk + 1, 2*readChunk + 7, 3 * readChunk, 3*readChunk + 1, 5} {
+	for _, size := range []int{0, 1, blob.SniffBytes - 1, blob.SniffBytes, readChunk - 1, readChunk, readChunk + 1, 2*readChunk + 7, 3 * readChunk, 3*readChunk + 1, 5} {
 		content := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
 		if err := os.WriteFile(filepath.Join(dir, "f"), content, 0o644); err != nil {
 			t.Fatal(err)
@@ -193,79 +193,8 @@ func TestReadersAgree(t *testing.T) {
 			t.Errorf("%d bytes: the hashes differ", size)
 		}
 		if !bytes.Equal(whole.data, content) || parts.data != nil || !bytes.Equal(whole.head, parts.head) ||
-			!bytes.Equal(parts.head, content[:min(size, sniffBytes)]) {
+			!bytes.Equal(parts.head, content[:min(size, blob.SniffBytes)]) {
 			t.Errorf("%d bytes: the content differs", size)
 		}
 	}
 }
-
-func TestWhatIsPutIsRememberedUntilItIsDurable(t *testing.T) {
-	ledger := &cdctest.Ledger{}
-	k := newKnown(ledger)
-	n := note{hash: [16]byte{1}}
-	for i := range minRecent - 1 {
-		if err := k.tell(fmt.Sprint(i), told{note: n}); err != nil {
-			t.Fatal(err)
-		}
-		if i%2 == 0 { // the first half of each pair is durable
-			ledger.Set(0, keyOf(fmt.Sprint(i)), n.append(nil))
-		}
-	}
-	if err := k.tell("gone", told{gone: true}); err != nil { // the sweep
-		t.Fatal(err)
-	}
-	if got := len(k.recent); got != minRecent/2-1 {
-		t.Errorf("%d names are remembered", got)
-	}
-	for name, want := range map[string]bool{"0": true, "1": true, "gone": false, "never": false} {
-		if _, ok, err := k.note(name); err != nil || ok != want {
-			t.Errorf("%s is known: %v, %v", name, ok, err)
-		}
-	}
-	ledger.Set(0, keyOf("1"), note{hash: [16]byte{2}}.append(nil)) // an older state of the ledger
-	if got, _, _ := k.note("1"); got != n {
-		t.Errorf("the ledger wins over what was put: %+v", got)
-	}
-}
-
-func TestCursorsPageThroughTheLedger(t *testing.T) {
-	ledger := &cdctest.Ledger{}
-	k := newKnown(ledger)
-	var want []string
-	for i := range 3*pageEntries + 5 {
-		name := fmt.Sprintf("d/%05d", i)
-		ledger.Set(0, keyOf(name), note{size(i), [16]byte{}, accepted, false}.append(nil))
-		want = append(want, name)
-	}
-	for _, other := range []string{"a", "d", "d-", "d0", "e"} {
-		ledger.Set(0, keyOf(other), nil)
-	}
-	k.recent["d/00007"] = told{gone: true}
-	want = append(want[:7:7], want[8:]...)
-	read := func(c *cursor) (got []string) {
-		for {
-			e, ok, err := c.peek()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !ok {
-				return got
-			}
-			got = append(got, e.name)
-			c.next()
-		}
-	}
-	if got := read(k.cursor("d/")); fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("%d names of %d", len(got), len(want))
-	}
-	from := k.cursor("d/")
-	from.seek("d/01000")
-	if got := read(from); len(got) != 3*pageEntries+5-1000 || got[0] != "d/01000" {
-		t.Errorf("%d names from %v", len(got), got[:1])
-	}
-	if got := read(k.cursor("")); len(got) != len(want)+5 || got[0] != "a" {
-		t.Errorf("%d names in all", len(got))
-	}
-}
-
-func size(n int) stamp { return stamp{size: int64(n)} }

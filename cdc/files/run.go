@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/blob"
 	"github.com/zeebo/xxh3"
 )
 
@@ -18,7 +19,7 @@ type run struct {
 	out     cdc.Inlet
 	columns []int
 
-	known    *known
+	known    *blob.Known[note]
 	reader   reader
 	builder  cdc.RowBuilder
 	troubles troubles
@@ -46,11 +47,11 @@ func newRun(s *Source, start cdc.Start, out cdc.Inlet) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	columns := carried(start.Columns)
+	columns := blob.Carried(start.Columns)
 	return &run{
 		source: s, start: start, out: out, columns: columns, sequence: n,
-		known:  newKnown(start.Ledger),
-		reader: reader{maxSize: s.options.MaxSize, whole: holdsContent(columns), hasher: xxh3.New()},
+		known:  blob.NewKnown(start.Ledger, decodeNote),
+		reader: reader{maxSize: s.options.MaxSize, whole: blob.HoldsContent(columns), hasher: xxh3.New()},
 	}, nil
 }
 

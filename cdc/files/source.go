@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/blob"
 )
 
 // Defaults of [Options].
@@ -113,7 +114,7 @@ func (s *Source) Collections(context.Context) ([]cdc.Collection, error) {
 		return nil, err
 	}
 	defer root.Close()
-	return []cdc.Collection{{Schema: schema()}}, nil
+	return []cdc.Collection{{Schema: blob.Schema()}}, nil
 }
 
 // Run puts the files of the folder and then their changes; see the contract in package stream. It

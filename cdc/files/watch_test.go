@@ -14,6 +14,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/internal/blob"
 	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
 )
@@ -143,7 +144,7 @@ func (s *service) wait(t *testing.T, what string, done func() bool) {
 func (s *service) has(rel, text string) func() bool {
 	return func() bool {
 		row, ok := s.in.Rows()["0/"+rel]
-		return ok && row.At(columnText).Text() == text
+		return ok && row.At(blob.Text).Text() == text
 	}
 }
 

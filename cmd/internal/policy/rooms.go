@@ -90,10 +90,9 @@ func sources() []Room {
 		},
 		{
 			Path:  "cdc/files",
-			Rooms: []string{"cdc"},
+			Rooms: []string{"cdc", "internal/blob"},
 			Modules: []string{
-				"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/gabriel-vasile/mimetype",
-				"github.com/zeebo/xxh3", "golang.org/x/sys",
+				"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/zeebo/xxh3", "golang.org/x/sys",
 			},
 			Tests: []string{"cdc/cdctest"},
 			Why:   "the source of a folder",
@@ -234,6 +233,10 @@ func tops() []Room {
 		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
+		{
+			Path: "internal/blob", Rooms: []string{"cdc"}, Modules: []string{"github.com/gabriel-vasile/mimetype"}, Tests: []string{"cdc/cdctest"},
+			Why: "the rows of named bytes, for the sources of folders and buckets alike",
+		},
 		{
 			Path: "internal/broker", Modules: []string{"github.com/twmb/franz-go"},
 			Why: "how a Kafka cluster is reached, for the source and the sink alike",

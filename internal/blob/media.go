@@ -1,4 +1,4 @@
-package files
+package blob
 
 import (
 	"path"
@@ -7,8 +7,8 @@ import (
 	"github.com/gabriel-vasile/mimetype"
 )
 
-// sniffBytes is how much of the beginning of a file tells its type.
-const sniffBytes = 3072
+// SniffBytes is how much of the beginning tells the type of a file.
+const SniffBytes = 3072
 
 // mediaType tells the type of a file by its first bytes and, where these only say that it is text of
 // some kind, by its extension. The tables are in the binary, so that every machine says the same.
