@@ -13,7 +13,7 @@ import (
 // million fills an index with a million vectors, has it partition itself, and searches it; then it opens
 // it once more. With --quick the threshold of partitions shrinks with the rows.
 func million(ctx context.Context, s scale) ([]figure, error) {
-	const epochRows, queried, judged = 1000, 1000, 20
+	const epochRows, queried, judged = 1000, 1000, 50
 	n, dir := s.of(1_000_000), filepath.Join(s.dir, "index")
 	o := vector.Options{Dims: indexDims, IVFRows: s.of(200_000)}
 	x, err := vector.Open(dir, o)

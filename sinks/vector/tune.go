@@ -75,20 +75,43 @@ func (x *Index) retune(ctx context.Context) error {
 	return nil
 }
 
-// tuneKnob doubles a knob from its least value until the sample reaches the target, and then adds a half, since
-// queries are not the sample.
-func (x *Index) tuneKnob(ctx context.Context, v *View, probes []probe, knob *atomic.Int64, least, most int) error {
+// tuneKnob doubles a knob from its least value until the sample reaches the target, halves what lies between that
+// and the value before as often as tells an eighth of it, and then adds a quarter, since queries are not the sample.
+func (x *Index) tuneKnob(ctx context.Context, v *View, probes []probe, knob *atomic.Int64, least, most int) (err error) {
 	before := knob.Load()
-	for n := least; ; n *= 2 {
-		knob.Store(int64(min(n, most)))
-		recall, _, err := v.recall(ctx, probes)
+	defer func() {
 		if err != nil {
 			knob.Store(before)
+		}
+	}()
+	reaches := func(n int) (bool, error) {
+		knob.Store(int64(n))
+		recall, _, err := v.recall(ctx, probes)
+		return recall >= x.opts.TargetRecall, err
+	}
+	enough, tooFew := min(least, most), 0
+	for {
+		reached, err := reaches(enough)
+		if err != nil {
 			return err
 		}
-		if recall >= x.opts.TargetRecall || n >= most {
-			knob.Store(int64(min(n+n/2, most)))
-			return nil
+		if reached || enough == most {
+			break
+		}
+		enough, tooFew = min(2*enough, most), enough
+	}
+	for tooFew > 0 && enough-tooFew > max(enough/8, 1) {
+		middle := (tooFew + enough) / 2
+		reached, err := reaches(middle)
+		if err != nil {
+			return err
+		}
+		if reached {
+			enough = middle
+		} else {
+			tooFew = middle
 		}
 	}
+	knob.Store(int64(min(enough+enough/4, most)))
+	return nil
 }
