@@ -22,6 +22,8 @@ type console struct {
 	state string // --state
 	level string // --log-level
 	form  string // --log-format
+
+	crash func(point string) // called at every durable step of a flow, for tests; nil: nobody is
 }
 
 // result is what a verb has to say: data for programs, text for people.

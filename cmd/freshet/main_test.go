@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "rewrite golden files")
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"freshet": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"freshet": main, "mortal": mortal})
 }
 
 // leakChecked looks for goroutines that are left behind, in the process of the tests; the program itself

@@ -124,7 +124,7 @@ func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summa
 	if err != nil {
 		return engine.Summary{}, err
 	}
-	s, err := f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics})
+	s, err := f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics, Crash: c.crash})
 	if err != nil {
 		return engine.Summary{}, stopped(ctx, err)
 	}
