@@ -53,6 +53,10 @@ race: ## test the rooms where goroutines meet, in random order, under the race d
 		$(GO) test -short -shuffle=on -count=1 -timeout 15m $(RACE); \
 	fi
 
+.PHONY: mutants
+mutants: ## break each promise in a copy of its line, and see that the test which proves it goes red
+	FRESHET_MUTANTS=1 $(GO) test -count=1 -timeout 30m -run 'TestMutantsAreNoticed' -v ./cmd/internal/policy
+
 .PHONY: fmt
 fmt: ## format every Go file
 	gofmt -w $$(git ls-files '*.go')

@@ -28,6 +28,8 @@ type Script struct {
 	confirmed []cdc.Position
 	runs      []cdc.Start
 	split     int
+	linger    time.Duration
+	handed    int
 }
 
 // Transaction is one of a [Script]'s log.
@@ -91,6 +93,10 @@ func (s *Script) Trouble(err error) { s.set(func() { s.problem = err }) }
 // what there is at once.
 func (s *Script) Split(n int) { s.set(func() { s.split = n }) }
 
+// Linger makes the source wait that long between the batches of one transaction, as a server does that is
+// not done with it.
+func (s *Script) Linger(d time.Duration) { s.set(func() { s.linger = d }) }
+
 // Forget drops the log up to a position: a run that would resume before it finds a gap. The rows of
 // what is dropped go with it.
 func (s *Script) Forget(upto cdc.Position) {
@@ -112,6 +118,13 @@ func (s *Script) Runs() []cdc.Start {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.runs)
+}
+
+// Handed is how many transactions of the log the engine has taken from the source, in all runs.
+func (s *Script) Handed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handed
 }
 
 // Collections are those that the script was made with.
@@ -219,6 +232,9 @@ func (r *reel) run(ctx context.Context) error {
 			return err
 		}
 		r.at++
+		s.mu.Lock()
+		s.handed++
+		s.mu.Unlock()
 	}
 }
 
@@ -298,12 +314,15 @@ func (r *reel) snapshot(ctx context.Context, n int) error {
 // put hands a transaction over, in as many batches as Split asks for.
 func (r *reel) put(ctx context.Context, t Transaction, snapshot bool) error {
 	r.script.mu.Lock()
-	split := r.script.split
+	split, linger := r.script.split, r.script.linger
 	r.script.mu.Unlock()
 	b := r.out.Batch()
 	for i, c := range t.Changes {
 		if split > 0 && i > 0 && i%split == 0 {
 			if err := r.out.Put(ctx, b); err != nil {
+				return err
+			}
+			if err := wait(ctx, linger); err != nil {
 				return err
 			}
 			b = r.out.Batch()
@@ -319,6 +338,20 @@ func (r *reel) put(ctx context.Context, t Transaction, snapshot bool) error {
 	}
 	b.Commit(t.Position, t.Time)
 	return r.out.Put(ctx, b)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // carry projects a row onto the columns that are asked for.

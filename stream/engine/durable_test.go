@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -85,6 +86,35 @@ func TestNothingLeavesBeforeTheEpochIsDurable(t *testing.T) {
 		w.verify("when it is durable")
 		if len(w.source.Confirmed()) == confirmed {
 			t.Error("nothing is confirmed to the source")
+		}
+		m.stop()
+	})
+}
+
+// A source that is faster than the engine is made to wait: what it has handed over and nobody has taken up
+// stays within limits.memory, however long it lasts (I9).
+func TestAFullInletMakesItsSourceWait(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, m *machine) {
+		const size, rows = 64 << 10, 300
+		w.memory = 8 << 20
+		g := &gate{part: "state", open: make(chan struct{})}
+		m.wrap = g.wrap
+		m.start()
+		g.shut.Store(true) // the engine waits for its first epoch
+		text := strings.Repeat("x", size)
+		for i := range rows {
+			w.put(fmt.Sprintf("k%d", i), text, 0)
+		}
+		m.settle()
+		handed := w.source.Handed()
+		if bytes := int64(handed) * size; handed == 0 || bytes > w.memory {
+			t.Errorf("%d of %d rows were handed over, %d bytes; the limit is %d", handed, rows, bytes, w.memory)
+		}
+		g.shut.Store(false)
+		close(g.open)
+		m.settle()
+		if got := w.source.Handed(); got != rows {
+			t.Errorf("%d of %d rows were handed over when the engine could go on", got, rows)
 		}
 		m.stop()
 	})

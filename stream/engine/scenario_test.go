@@ -147,6 +147,20 @@ func TestScenario_03_RangesAreNotTorn(t *testing.T) {
 		m.settle()
 		m.pass(time.Minute)
 		w.verify("in the end")
+		// A sink that keeps up sees each transaction whole as well, however the source cuts it into batches.
+		w.source.Split(1)
+		w.source.Linger(time.Second)
+		w.plain.Watch(func(rows map[string]streamtest.Row) {
+			if b, c := rows["b"].JSON, rows["c"].JSON; strings.ReplaceAll(b, `"b"`, `"c"`) != c {
+				t.Errorf("half a transaction is seen: %s %s", b, c)
+			}
+		})
+		for i := range 20 {
+			commit(fmt.Sprintf("b=%d", 10+i), fmt.Sprintf("c=%d", 10+i))
+			m.pass(time.Duration(i%3) * time.Second)
+		}
+		m.pass(time.Minute)
+		w.verify("after transactions in several batches")
 		m.stop()
 	})
 }
@@ -169,6 +183,9 @@ func TestScenario_03_OwnersSwitchTogether(t *testing.T) {
 			}
 			if len(versions) > 1 {
 				t.Errorf("a mix of versions is seen: %v", versions)
+			}
+			if len(versions) == 0 && last != "" {
+				t.Error("the document is gone while a newer version is being computed")
 			}
 			for v, n := range versions {
 				if want := pieceCount(v); n != want {
