@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // The types below are what a source is handed by whoever runs it. They are declared here, in the
@@ -80,3 +81,19 @@ type SourceError struct {
 
 func (e *SourceError) Error() string { return e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
+
+// Report is how a source stands, beside where it is.
+type Report struct {
+	Reading       *Reading // of first rows; nil: none are being read
+	RetainedBytes int64    // of log that the other side keeps for this flow; below zero: not known
+	LagBytes      int64    // of log that the flow has not confirmed; below zero: not known
+}
+
+// Reading is how far the first rows of a source are read.
+type Reading struct {
+	Collection    string        // the table, or what else is read just now, by the name that people know
+	Rows          int64         // read in this run
+	RowsPerSecond float64       // in the mean
+	Done          float64       // from 0 to 1, of what was to be read when this run began
+	Left          time.Duration // at this rate; 0: not known
+}

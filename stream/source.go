@@ -52,6 +52,12 @@ type Estimator interface {
 	Estimates(ctx context.Context) ([]int64, error)
 }
 
+// Reporter is a Source that can say how it stands: how far its first rows are read, and how much of its log is kept for
+// the flow. Report may be called at any time, also while the source does not run, and does not wait for anybody.
+type Reporter interface {
+	Report() cdc.Report
+}
+
 // Tenant is a Source that has made something where it reads, such as a replication slot. Drop removes it, for
 // a flow that will not run again; what is not there is no fault.
 type Tenant interface {

@@ -28,6 +28,7 @@ type table struct {
 
 	where  string  // condition of the rows that are read, as SQL
 	rows   float64 // estimate of the catalog
+	pages  int64   // of it too; 0 of a partitioned one
 	option TableOptions
 }
 
@@ -75,7 +76,7 @@ func (t *table) schemaOf() *cdc.Schema {
 // errNoTable is a table that the database does not have, or that this role may not see.
 var errNoTable = errors.New("there is no such table")
 
-const tableQuery = `SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relreplident::text, c.reltuples::float8,
+const tableQuery = `SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relreplident::text, c.reltuples::float8, c.relpages::int8,
 	has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'), c.relpersistence = 'p'
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)`
 
@@ -100,7 +101,7 @@ FROM pg_catalog.pg_index i WHERE i.indrelid = $1 AND i.indisvalid AND (i.indispr
 func readTable(ctx context.Context, c *pgx.Conn, o TableOptions) (*table, error) {
 	t := &table{option: o, where: strings.TrimSpace(o.Where)}
 	var kind, identity string
-	err := c.QueryRow(ctx, tableQuery, o.Table).Scan(&t.oid, &t.schema, &t.name, &kind, &identity, &t.rows, &t.readable, &t.logged)
+	err := c.QueryRow(ctx, tableQuery, o.Table).Scan(&t.oid, &t.schema, &t.name, &kind, &identity, &t.rows, &t.pages, &t.readable, &t.logged)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, errNoTable
@@ -217,22 +218,4 @@ func (t *table) columnNames() []string {
 		names[i] = c.name
 	}
 	return names
-}
-
-// leaves lists the tables that hold the rows: the table itself, or its partitions at any depth.
-func (t *table) leaves(ctx context.Context, c *pgx.Conn) ([]string, error) {
-	if t.kind != 'p' {
-		return []string{t.String()}, nil
-	}
-	rows, err := c.Query(ctx, `SELECT n.nspname, c.relname FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid::pg_catalog.regclass) p
-		JOIN pg_catalog.pg_class c ON c.oid = p.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE p.isleaf AND c.relkind = 'r' ORDER BY c.oid`, t.oid)
-	if err != nil {
-		return nil, fmt.Errorf("list the partitions of %s: %w", t.plain(), err)
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
-		var schema, name string
-		err := row.Scan(&schema, &name)
-		return pgx.Identifier{schema, name}.Sanitize(), err
-	})
 }

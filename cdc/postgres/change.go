@@ -35,12 +35,13 @@ func (r *run) insert(c *cursor) error {
 	if err := c.fault(msgInsert); err != nil {
 		return err
 	}
-	if r.pending[x.table.oid] {
-		return nil // it is read at the moment of the table
+	if r.awaits(x.table.oid) {
+		return nil
 	}
 	if r.decoder.key, err = r.decoder.appendKey(r.decoder.key[:0], x, t, nil); err != nil {
 		return err
 	}
+	r.touched(x, r.decoder.key)
 	r.overlaps.put(x, r.decoder.key, t, nil)
 	return r.upsert(cdc.Insert, x, t, nil)
 }
@@ -109,14 +110,18 @@ func (r *run) update(ctx context.Context, c *cursor) error {
 	if moved {
 		return r.move(ctx, x, t, old)
 	}
-	if r.pending[x.table.oid] {
+	if r.awaits(x.table.oid) {
 		return nil
 	}
+	r.touched(x, d.key)
 	switch r.overlaps.stand(x, d.key, old) {
 	case standsNewer:
 		return nil // another row has the key from now on
 	case standsSame:
 		r.overlaps.put(x, d.key, t, old)
+	}
+	if there, err := r.whole(ctx, x, t, old); err != nil || !there {
+		return err
 	}
 	return r.upsert(cdc.Update, x, t, old)
 }
@@ -127,13 +132,17 @@ func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
 		return err
 	}
 	r.overlaps.put(x, r.decoder.key, t, old)
-	if r.pending[x.table.oid] {
+	if r.awaits(x.table.oid) {
 		return nil
 	}
+	r.touched(x, r.decoder.key)
 	if left := x.unchangedFields(t, old); len(left) > 0 {
 		found, err := r.reselect(ctx, x, t, old, left)
 		if err != nil {
 			return err
+		}
+		if !found && r.filling(x.table.oid) != nil {
+			return nil // as in whole
 		}
 		if !found {
 			r.bridge(x, t, left)
@@ -164,6 +173,7 @@ func (r *run) delete(ctx context.Context, c *cursor) error {
 
 // remove adds the delete of a key, unless another row stands under it by now.
 func (r *run) remove(ctx context.Context, x *binding, key []byte, old *tuple) error {
+	r.touched(x, key)
 	switch r.overlaps.stand(x, key, old) {
 	case standsNewer:
 		return nil

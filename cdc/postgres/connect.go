@@ -40,7 +40,7 @@ func (o *Options) config(replication bool) (*pgconn.Config, error) {
 	// What values look like as text must not depend on how a server, a database or a role is set.
 	for name, value := range map[string]string{
 		"client_encoding": "UTF8", "DateStyle": "ISO, MDY", "IntervalStyle": "postgres", "TimeZone": "UTC", "extra_float_digits": "3",
-		"bytea_output": "hex", "xmloption": "content", "statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
+		"bytea_output": "hex", "xmloption": "content", "statement_timeout": "0", "synchronous_commit": "local", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	} {
 		c.RuntimeParams[name] = value
 	}
@@ -142,6 +142,7 @@ const (
 	stateUnsupported   = "0A000"
 	stateTooMany       = "53300" // connections
 	stateObjectMissing = "42P01" // table
+	stateLocked        = "55P03" // within the time that one was ready to wait
 )
 
 func sqlState(err error) string {

@@ -20,7 +20,12 @@ func TestPlacesReadAsTheyAreWrittenAndOrder(t *testing.T) {
 			p := place{lsn: LSN(rapid.Uint64().Draw(t, name)), step: rapid.Uint16().Draw(t, "step"), system: rapid.Uint32().Draw(t, "system"),
 				timeline: rapid.Uint32().Draw(t, "timeline")}
 			for _, oid := range rapid.SliceOfDistinct(rapid.Uint32(), rapid.ID[uint32]).Draw(t, "tables") {
-				p.add(heldTable{oid: oid, where: rapid.Uint16().Draw(t, "where")})
+				h := heldTable{oid: oid, where: rapid.Uint16().Draw(t, "where"), part: rapid.Bool().Draw(t, "part"),
+					family: family{since: rapid.Uint64().Draw(t, "since"), sum: rapid.Uint32().Draw(t, "sum")}}
+				if h.part {
+					h.spot = spot{leaf: rapid.Uint32().Draw(t, "leaf"), page: rapid.Uint32().Draw(t, "page"), file: rapid.Uint32().Draw(t, "file")}
+				}
+				p.set(h)
 			}
 			return p
 		}
@@ -122,7 +127,8 @@ func TestASnapshotShowsWhatHadEnded(t *testing.T) {
 		{"100:105:101,103", 99, true}, {"100:105:101,103", 101, false}, {"100:105:101,103", 102, true}, {"100:105:", 105, false},
 		{"4294967297:4294967300:4294967298", 4294967295, true}, {"4294967297:4294967300:4294967298", 2, false}, {"4294967297:4294967300:", 3, true},
 	} {
-		if got, err := seen(x.snapshot, x.xid); err != nil || got != x.want {
+		s, err := readSight(x.snapshot)
+		if got := s.shows(s.whole(x.xid)); err != nil || got != x.want {
 			t.Errorf("%d in %s: %v, %v", x.xid, x.snapshot, got, err)
 		}
 	}

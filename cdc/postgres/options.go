@@ -27,7 +27,7 @@ type Snapshot uint8
 const (
 	SnapshotInitial     Snapshot = iota // every row as it stands, then the changes
 	SnapshotNever                       // the changes from the first start on, nothing else
-	SnapshotIncremental                 // as initial, each table at a moment of its own, with the stream between them
+	SnapshotIncremental                 // as initial, with changes between the rows from the start
 )
 
 // SlotLost says what to do when the slot no longer continues what is held.

@@ -19,8 +19,13 @@ type overlaps struct {
 
 // nameOf is the name of a key; the slice is valid until the next call.
 func (o *overlaps) nameOf(x *binding, key []byte) []byte {
-	o.name = append(binary.BigEndian.AppendUint16(o.name[:0], uint16(x.collection)), key...)
+	o.name = appendName(o.name[:0], x, key)
 	return o.name
+}
+
+// appendName writes the name of a key among those of all tables.
+func appendName(dst []byte, x *binding, key []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(dst, uint16(x.collection)), key...)
 }
 
 // sum identifies a row by all that travels of it; old fills in what was not sent again.

@@ -77,6 +77,17 @@ func (c *cursor) u64() uint64 {
 	return 0
 }
 
+// uvarint reads a number of at most most.
+func (c *cursor) uvarint(most uint64) uint64 {
+	x, n := binary.Uvarint(c.b)
+	if c.bad || n <= 0 || x > most {
+		c.bad = true
+		return 0
+	}
+	c.b = c.b[n:]
+	return x
+}
+
 func (c *cursor) lsn() LSN { return LSN(c.u64()) }
 
 // stamp reads a time of the server in microseconds since 1970.

@@ -39,9 +39,11 @@ func ParseLSN(text string) (LSN, error) {
 //	2 bytes   step within the LSN, big endian: it grows when tables become complete there
 //	4 bytes   checksum of the server's system identifier
 //	uvarint   timeline of the server
-//	then for each table whose first rows are held, ascending:
+//	then for each table some of whose first rows are held, ascending:
 //	4 bytes   OID, big endian
-//	uvarint   checksum of the condition that its rows meet; 0: all its rows
+//	uvarint   checksum of the condition that its rows meet (0: all its rows), plus flags of what follows
+//	uvarint   and 4 bytes, of a partitioned table: its family
+//	4 bytes, uvarint, 4 bytes   of a table that is being read: how far
 type place struct {
 	lsn      LSN
 	step     uint16
@@ -50,11 +52,35 @@ type place struct {
 	tables   []heldTable
 }
 
-// heldTable is a table whose first rows are held.
+// heldTable is a table whose first rows are held, or some of them.
 type heldTable struct {
-	oid   uint32
-	where uint16
+	oid    uint32
+	where  uint16
+	family family
+	part   bool // not all of them: those before the spot
+	spot   spot
 }
+
+// spot is how far the rows of a table were read: all those in the files before leaf, and of its file the pages
+// before page. Pages say nothing once the file is another one.
+type spot struct {
+	leaf uint32 // OID of the table, or of the partition
+	page uint32
+	file uint32 // its relfilenode
+}
+
+// family tells apart the sets of partitions that a table had: nothing in the log says that one has joined or
+// left, or was emptied by itself.
+type family struct {
+	since uint64 // partitions that joined in this transaction or a later one are not counted in
+	sum   uint32 // over the others, and their files
+}
+
+// Flags of a table in a position, beside the checksum of 16 bits.
+const (
+	flagPart   = 1 << 16
+	flagFamily = 1 << 17
+)
 
 const placeHead = 8 + 2 + 4
 
@@ -65,9 +91,40 @@ func (p *place) encode() cdc.Position {
 	b = binary.BigEndian.AppendUint32(b, p.system)
 	b = binary.AppendUvarint(b, uint64(p.timeline))
 	for _, t := range p.tables {
-		b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.oid), uint64(t.where))
+		b = t.append(b)
 	}
 	return cdc.Position(b)
+}
+
+func (t *heldTable) append(b []byte) []byte {
+	flags := uint64(t.where)
+	if t.part {
+		flags |= flagPart
+	}
+	if t.family != (family{}) {
+		flags |= flagFamily
+	}
+	b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.oid), flags)
+	if flags&flagFamily != 0 {
+		b = binary.BigEndian.AppendUint32(binary.AppendUvarint(b, t.family.since), t.family.sum)
+	}
+	if t.part {
+		b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.spot.leaf), uint64(t.spot.page))
+		b = binary.BigEndian.AppendUint32(b, t.spot.file)
+	}
+	return b
+}
+
+func (t *heldTable) read(c *cursor) {
+	t.oid = c.u32()
+	flags := c.uvarint(1<<18 - 1)
+	t.where = uint16(flags)
+	if flags&flagFamily != 0 {
+		t.family = family{since: c.uvarint(1<<64 - 1), sum: c.u32()}
+	}
+	if t.part = flags&flagPart != 0; t.part {
+		t.spot = spot{leaf: c.u32(), page: uint32(c.uvarint(1<<32 - 1)), file: c.u32()}
+	}
 }
 
 // readPlace reads a position of this source; the empty one is the zero place.
@@ -81,22 +138,15 @@ func readPlace(position cdc.Position) (place, error) {
 		return place{}, damaged
 	}
 	p := place{lsn: LSN(binary.BigEndian.Uint64(b)), step: binary.BigEndian.Uint16(b[8:]), system: binary.BigEndian.Uint32(b[10:])}
-	timeline, n := binary.Uvarint(b[placeHead:])
-	b = b[placeHead+max(n, 0):]
-	if n <= 0 || timeline > 1<<32-1 {
-		return place{}, damaged
+	c := &cursor{b: b[placeHead:]}
+	p.timeline = uint32(c.uvarint(1<<32 - 1))
+	for len(c.b) > 0 && !c.bad {
+		var t heldTable
+		t.read(c)
+		p.tables = append(p.tables, t)
 	}
-	p.timeline = uint32(timeline)
-	for len(b) > 0 {
-		if len(b) < 5 {
-			return place{}, damaged
-		}
-		where, n := binary.Uvarint(b[4:])
-		if n <= 0 || where > 1<<16-1 {
-			return place{}, damaged
-		}
-		p.tables = append(p.tables, heldTable{oid: binary.BigEndian.Uint32(b), where: uint16(where)})
-		b = b[4+n:]
+	if c.bad {
+		return place{}, damaged
 	}
 	return p, nil
 }
@@ -112,8 +162,8 @@ func (p *place) held(oid uint32) (heldTable, bool) {
 	return p.tables[i], true
 }
 
-// add says that the first rows of a table are held.
-func (p *place) add(t heldTable) {
+// set says how much of the first rows of a table is held.
+func (p *place) set(t heldTable) {
 	i, ok := slices.BinarySearchFunc(p.tables, t.oid, compareHeld)
 	switch {
 	case !ok:

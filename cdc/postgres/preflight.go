@@ -29,6 +29,7 @@ type facts struct {
 	senderTimeout time.Duration // 0: none
 	database      string
 	mayCreate     bool // in the database
+	mayMark       bool // write messages into the log
 
 	tables      []*table
 	publication *publication // nil: there is none
@@ -39,14 +40,16 @@ const serverQuery = `SELECT current_setting('server_version_num')::int4, current
 		WHERE m.rolname IN ('rds_replication', 'azure_pg_admin') AND pg_catalog.pg_has_role(r.oid, m.oid, 'MEMBER')),
 	current_setting('server_encoding'), (SELECT count(*) FROM pg_catalog.pg_replication_slots)::int4,
 	current_setting('max_replication_slots')::int4, (SELECT setting::int8 FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'),
-	current_database()::text, pg_catalog.has_database_privilege(current_database(), 'CREATE')
+	current_database()::text, pg_catalog.has_database_privilege(current_database(), 'CREATE'),
+	EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.proname = 'pg_logical_emit_message' AND p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+		AND p.proargtypes[2] = 'text'::pg_catalog.regtype AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE'))
 FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`
 
 func readServer(ctx context.Context, c *pgx.Conn) (*facts, error) {
 	f := &facts{}
 	var timeout int64
 	if err := c.QueryRow(ctx, serverQuery).Scan(&f.version, &f.walLevel, &f.standby, &f.role, &f.replication, &f.encoding,
-		&f.slots, &f.maxSlots, &timeout, &f.database, &f.mayCreate); err != nil {
+		&f.slots, &f.maxSlots, &timeout, &f.database, &f.mayCreate, &f.mayMark); err != nil {
 		return nil, fmt.Errorf("look at the server: %w", err)
 	}
 	f.senderTimeout = time.Duration(timeout) * time.Millisecond
@@ -83,10 +86,22 @@ func (s *Source) preflight(ctx context.Context, c *pgx.Conn) (*facts, error) {
 	if !f.replication {
 		return nil, wrong("rights", s.options.grantReplication(), "role %s may not replicate", f.role)
 	}
+	if !f.mayMark && !f.standby {
+		return nil, wrong("rights", fmt.Sprintf("as a superuser: GRANT EXECUTE ON FUNCTION pg_catalog.%s TO %s", f.markFunction(), quoted(f.role)),
+			"role %s may not write the messages by which rows and changes are put in order", f.role)
+	}
 	if f.publication, err = readPublication(ctx, c, s.options.Publication, f.version); err != nil {
 		return nil, err
 	}
 	return f, s.checkPublication(ctx, c, f)
+}
+
+// markFunction is the function that writes marks, as GRANT takes it.
+func (f *facts) markFunction() string {
+	if f.version >= 170000 {
+		return "pg_logical_emit_message(boolean, text, text, boolean)"
+	}
+	return "pg_logical_emit_message(boolean, text, text)"
 }
 
 func (f *facts) checkServer() error {

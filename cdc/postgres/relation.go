@@ -16,7 +16,7 @@ func (r *run) relation(ctx context.Context, rel *relation) error {
 	if !ok {
 		if at, ok = r.rootOf(ctx, rel); !ok {
 			r.bindings[rel.oid] = nil
-			return nil
+			return r.strange(ctx, rel.oid)
 		}
 	}
 	t := r.tables[at]

@@ -31,20 +31,33 @@ type run struct {
 	text       bool // the stream is asked for text: some type has no binary form that is known
 
 	// Of the present session.
-	sql      *pgx.Conn
-	facts    *facts
-	tables   []*table
-	carried  [][]int
-	byOID    map[uint32]int // index into tables, of the tables that the flow names
-	bindings map[uint32]*binding
-	moment   *moment         // at which the pending tables are read; nil: none are
-	pending  map[uint32]bool // tables whose rows are still to be read: until then just deletes count
-	reading  map[uint32]bool // those among them that are read at the moment
-	feedback *feedback
-	decoder  decoder
-	overlaps overlaps
-	spills   spills
-	txn      openTxn
+	sql       *pgx.Conn
+	facts     *facts
+	tables    []*table
+	carried   [][]int
+	byOID     map[uint32]int // index into tables, of the tables that the flow names
+	bindings  map[uint32]*binding
+	readers   []*pgx.Conn // that read rows
+	fills     []*fill     // tables whose rows are still to be read, in this order
+	load      bool        // they are read in one window, all of them
+	window    *window     // nil: none is open
+	pages     uint32      // that are read at once
+	recess    time.Time   // until then changes come before rows
+	halted    bool        // the recess has a reason
+	waited    time.Duration
+	waiting   time.Time // since when windows are put off
+	hindered  bool      // it was told that they are
+	unseen    []uint32  // transactions that were streamed and that nobody may see yet
+	doubts    []uint64  // those that were under way when the session began
+	parted    bool      // some table has partitions
+	kin       []uint32  // partitions that have joined in this session
+	strangers []uint32  // tables that are described in the stream and that the flow does not name
+	looked    time.Time // when the partitions were compared last
+	feedback  *feedback
+	decoder   decoder
+	overlaps  overlaps
+	spills    spills
+	txn       openTxn
 }
 
 // openTxn is the transaction that the stream is in.
@@ -121,10 +134,7 @@ func (r *run) drop() {
 	if err := r.spills.reset(); err != nil {
 		r.source.options.Logger.Warn("remove a spilled transaction", "err", err)
 	}
-	if r.moment != nil {
-		r.moment.close(context.Background())
-		r.moment = nil
-	}
+	r.leave(context.Background())
 }
 
 // session connects, makes sure that slot and state fit, and streams until something breaks.
@@ -160,11 +170,6 @@ func (r *run) session(ctx context.Context) error {
 	}
 	if err := r.prepare(ctx, system); err != nil {
 		return err
-	}
-	if r.moment != nil && r.moment.at <= r.place.lsn {
-		if err := r.readTables(ctx); err != nil {
-			return err
-		}
 	}
 	return r.stream(ctx, conn)
 }
@@ -261,27 +266,29 @@ func (r *run) prepare(ctx context.Context, system systemFacts) error {
 	if err := r.choose(fresh); err != nil {
 		return err
 	}
-	switch {
-	case fresh && x == nil:
-		if r.moment, err = r.createSlot(ctx, slotSpec{name: o.Slot, failover: !r.facts.standby, version: r.facts.version}); err != nil {
+	if fresh {
+		at := LSN(0)
+		if x != nil {
+			at = x.confirmed
+		} else if at, err = r.createSlot(ctx); err != nil {
 			return err
 		}
-		r.place = place{lsn: r.moment.at, tables: r.place.tables}
-	case fresh:
-		r.place = place{lsn: x.confirmed, tables: r.place.tables}
-	}
-	if fresh {
-		r.putAt = r.place.lsn
-		r.source.rebase(r.place.lsn)
+		r.place = place{lsn: at, tables: r.place.tables}
+		r.putAt = at
+		r.source.rebase(at)
 	}
 	r.place.system, r.place.timeline = systemSum(system.identifier), system.timeline
-	if len(r.pending) > 0 && r.moment == nil {
-		r.moment, err = r.createSlot(ctx, slotSpec{name: temporaryName(o.Slot), temporary: true, version: r.facts.version})
+	if err := r.lookAtFamilies(ctx); err != nil {
 		return err
 	}
-	if len(r.pending) == 0 && r.moment != nil {
-		r.moment.close(ctx)
-		r.moment = nil
+	r.unseen, r.doubts = nil, nil
+	if len(r.fills) > 0 {
+		// After the publication was made: what changed before in a transaction that is under way is never sent.
+		seen, err := r.look(ctx)
+		if err != nil {
+			return err
+		}
+		r.doubts = seen.under
 	}
 	return nil
 }
@@ -303,7 +310,8 @@ func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
 // choose says which tables are to be read: all of them at first and for a rescan, else those that the flow
 // has gained.
 func (r *run) choose(fresh bool) error {
-	r.pending, r.reading = map[uint32]bool{}, map[uint32]bool{}
+	r.fills, r.kin, r.strangers, r.parted, r.pages = nil, nil, nil, false, r.source.pace.first
+	r.recess, r.waited, r.halted = time.Time{}, 0, false
 	if fresh || !r.reread && !r.rescanning {
 		r.place.tables = nil
 	}
@@ -312,10 +320,15 @@ func (r *run) choose(fresh bool) error {
 	r.place.keep(func(oid uint32) bool { _, ok := r.byOID[oid]; return ok })
 	left := held - len(r.place.tables)
 	first := fresh && r.reread
+	held = 0
 	for _, t := range r.tables {
+		r.parted = r.parted || t.kind == 'p'
 		h, ok := r.place.held(t.oid)
 		switch {
+		case ok && h.where == whereSum(t.where) && h.part:
+			r.fills = append(r.fills, &fill{table: t, opened: true})
 		case ok && h.where == whereSum(t.where):
+			held++
 		case ok:
 			return r.again("the condition of table %s has changed", t.plain())
 		case left > 0:
@@ -323,20 +336,12 @@ func (r *run) choose(fresh bool) error {
 		case first && r.source.options.Snapshot == SnapshotNever:
 			r.place.tables = append(r.place.tables, heldTable{oid: t.oid, where: whereSum(t.where)})
 		default:
-			r.pending[t.oid] = true
-			if len(r.reading) == 0 || r.source.options.Snapshot != SnapshotIncremental {
-				r.reading[t.oid] = true
-			}
+			r.fills = append(r.fills, &fill{table: t})
 		}
 	}
+	r.load = r.source.options.Snapshot == SnapshotInitial && r.reread && held == 0
 	slices.SortFunc(r.place.tables, func(a, b heldTable) int { return compareHeld(a, b.oid) })
 	return nil
-}
-
-// again asks for a rescan: rows that are held may have to go.
-func (r *run) again(format string, args ...any) error {
-	return &cdc.SourceError{Code: "data_guard", Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cdc.ErrReread),
-		Hint: "`freshet reset <flow> --source NAME --yes` has the tables read again at the next run, and writes just what differs"}
 }
 
 // flush hands over what the batch holds.

@@ -25,18 +25,18 @@ type slot struct {
 	walStatus string
 	safeBytes *int64 // until it may be lost; nil: without bound
 	kept      int64  // bytes of log that it holds back
+	behind    int64  // bytes of log that are not confirmed
 }
 
 const slotQuery = `SELECT coalesce(plugin, ''), coalesce(database, ''), coalesce(active_pid, 0), temporary, coalesce(confirmed_flush_lsn, '0/0')::text,
-	coalesce(wal_status, ''), safe_wal_size, CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0
-	ELSE coalesce(pg_catalog.pg_current_wal_lsn() - restart_lsn, 0)::int8 END
-FROM pg_catalog.pg_replication_slots WHERE slot_name = $1`
+	coalesce(wal_status, ''), safe_wal_size, coalesce(log.ends - restart_lsn, 0)::int8, coalesce(log.ends - confirmed_flush_lsn, 0)::int8
+FROM (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END AS ends) log, pg_catalog.pg_replication_slots WHERE slot_name = $1`
 
 // readSlot looks a slot up; nil where there is none.
 func readSlot(ctx context.Context, c *pgx.Conn, name string) (*slot, error) {
 	x := &slot{}
 	var confirmed string
-	err := c.QueryRow(ctx, slotQuery, name).Scan(&x.plugin, &x.database, &x.activePID, &x.temporary, &confirmed, &x.walStatus, &x.safeBytes, &x.kept)
+	err := c.QueryRow(ctx, slotQuery, name).Scan(&x.plugin, &x.database, &x.activePID, &x.temporary, &confirmed, &x.walStatus, &x.safeBytes, &x.kept, &x.behind)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -80,69 +80,45 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// moment is a snapshot of the database together with its place in the log: it shows just what committed
-// before at. It lasts as long as its connection does nothing else.
-type moment struct {
-	conn *pgconn.PgConn
-	name string
-	at   LSN
-}
-
-func (m *moment) close(ctx context.Context) {
-	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer stop()
-	_ = m.conn.Close(closing)
-}
-
-// slotSpec says which slot is made.
-type slotSpec struct {
-	name      string
-	temporary bool
-	failover  bool // it goes along with a failover, where the server can
-	version   int
-}
-
-func (s slotSpec) statement() string {
-	kind, options := "", "EXPORT_SNAPSHOT"
-	if s.temporary {
-		kind = " TEMPORARY"
+// slotStatement makes a slot, which goes along with a failover where the server can. Its own snapshot is not
+// wanted: it is gone with the session that made it, and then there is none like it.
+func (f *facts) slotStatement(name string) string {
+	options := "NOEXPORT_SNAPSHOT"
+	switch {
+	case f.version >= 170000 && !f.standby:
+		options = "(SNAPSHOT 'nothing', FAILOVER true)"
+	case f.version >= 150000:
+		options = "(SNAPSHOT 'nothing')"
 	}
-	if s.version >= 150000 {
-		options = "(SNAPSHOT 'export')"
-		if s.failover && s.version >= 170000 {
-			options = "(SNAPSHOT 'export', FAILOVER true)"
-		}
-	}
-	return fmt.Sprintf("CREATE_REPLICATION_SLOT %s%s LOGICAL pgoutput %s", quoted(s.name), kind, options)
+	return fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s", quoted(name), options)
 }
 
-// createSlot makes a slot and the moment at which it begins. The server waits for every transaction that is
+// createSlot makes the slot, and tells where it begins. The server waits for every transaction that is
 // under way; what it waits for is told as a problem.
-func (r *run) createSlot(ctx context.Context, spec slotSpec) (*moment, error) {
+func (r *run) createSlot(ctx context.Context) (LSN, error) {
 	conn, err := r.source.options.connectReplication(ctx)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	m := &moment{conn: conn}
+	defer func() {
+		closing, stop := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer stop()
+		_ = conn.Close(closing)
+	}()
+	name := r.source.options.Slot
 	waiting, answered := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	watcher.Go(func() { r.watchCreation(waiting, spec.name) })
-	results, err := conn.Exec(ctx, spec.statement()).ReadAll()
+	watcher.Go(func() { r.watchCreation(waiting, name) })
+	results, err := conn.Exec(ctx, r.facts.slotStatement(name)).ReadAll()
 	answered()
 	watcher.Wait()
-	if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 3) {
+	if err == nil && (len(results) != 1 || len(results[0].Rows) != 1 || len(results[0].Rows[0]) < 2) {
 		err = errors.New("the server's answer has another shape")
 	}
-	if err == nil {
-		row := results[0].Rows[0]
-		m.name = string(row[2])
-		m.at, err = ParseLSN(string(row[1]))
-	}
 	if err != nil {
-		m.close(ctx)
-		return nil, r.slotFault(spec.name, err)
+		return 0, r.slotFault(name, err)
 	}
-	return m, nil
+	return ParseLSN(string(results[0].Rows[0][1]))
 }
 
 func (r *run) slotFault(name string, err error) error {
@@ -157,6 +133,10 @@ func (r *run) slotFault(name string, err error) error {
 	return told
 }
 
+// underWayQuery names the sessions whose transactions are under way.
+const underWayQuery = `SELECT pid::text || ' (' || coalesce(usename::text, '?') || ', since ' || to_char(now() - xact_start, 'HH24:MI:SS') || ')'
+FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() ORDER BY xact_start LIMIT 5`
+
 // watchCreation tells which transactions the making of a slot waits for.
 func (r *run) watchCreation(ctx context.Context, name string) {
 	if rest(ctx, 3*time.Second) != nil {
@@ -168,8 +148,7 @@ func (r *run) watchCreation(ctx context.Context, name string) {
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
 	for ctx.Err() == nil {
-		rows, err := c.Query(ctx, `SELECT pid::text || ' (' || coalesce(usename::text, '?') || ', since ' || to_char(now() - xact_start, 'HH24:MI:SS') || ')'
-			FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() ORDER BY xact_start LIMIT 5`)
+		rows, err := c.Query(ctx, underWayQuery)
 		if err != nil {
 			return
 		}

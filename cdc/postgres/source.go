@@ -13,12 +13,17 @@ import (
 // Source reads tables of one database. It is safe for concurrent use; one Run at a time.
 type Source struct {
 	options Options
+	pace    pace
 
 	mu        sync.Mutex
 	confirmed LSN
 	ceiling   LSN           // of the present run: what it has put; nothing behind it can be confirmed
 	told      chan struct{} // of the present run: that confirmed has moved; nil between runs
 	tables    []*table      // as Collections has told them; nil: it was not asked
+	filling   *progress     // nil: no first rows are being read
+	kept      int64         // bytes of log that the server keeps for the slot, when it was last looked at
+	behind    int64         // bytes of log that are not confirmed
+	looked    bool
 }
 
 // New checks the options without reaching the server. The error joins an [*OptionError] for each that is wrong.
@@ -27,7 +32,7 @@ func New(o Options) (*Source, error) {
 		return nil, err
 	}
 	o.fill()
-	return &Source{options: o}, nil
+	return &Source{options: o, pace: usualPace}, nil
 }
 
 // Collections introspects the tables, and checks all that has to hold before anything may be made on the
@@ -153,7 +158,7 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.told = nil
+		s.told, s.filling = nil, nil
 	}()
 	if err = r.loop(ctx); ctx.Err() != nil {
 		return nil // whatever broke off did so because it was told to

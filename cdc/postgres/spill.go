@@ -168,9 +168,10 @@ func (r *run) streamed(ctx context.Context, kind byte, c *cursor) (ok bool, err 
 	case msgStreamCommit:
 		xid := c.u32()
 		c.u8()
-		commit, end, at := c.lsn(), c.lsn(), c.stamp()
+		c.lsn()
+		end, at := c.lsn(), c.stamp()
 		if !c.bad {
-			err = r.endStreamed(ctx, xid, commit, end, at)
+			err = r.endStreamed(ctx, xid, end, at)
 		}
 	default:
 		if r.spills.into == nil {
@@ -178,7 +179,7 @@ func (r *run) streamed(ctx context.Context, kind byte, c *cursor) (ok bool, err 
 		}
 		sub := c.u32()
 		switch {
-		case c.bad, kind == msgType, kind == msgMessage, kind == msgOrigin:
+		case c.bad, kind == msgType, kind == msgOrigin:
 		default:
 			err = r.spills.add(sub, kind, c.b)
 		}
@@ -187,10 +188,7 @@ func (r *run) streamed(ctx context.Context, kind byte, c *cursor) (ok bool, err 
 }
 
 // endStreamed puts a transaction that was sent in parts, now that it has committed (I11).
-func (r *run) endStreamed(ctx context.Context, xid uint32, commit, end LSN, at int64) error {
-	if err := r.reach(ctx, commit); err != nil {
-		return err
-	}
+func (r *run) endStreamed(ctx context.Context, xid uint32, end LSN, at int64) error {
 	r.overlaps.reset()
 	r.txn = openTxn{open: true, xid: xid, time: at, first: r.batch.Len()}
 	err := r.spills.replay(xid, func(kind byte, body []byte) error {
@@ -208,5 +206,5 @@ func (r *run) endStreamed(ctx context.Context, xid uint32, commit, end LSN, at i
 	if err := r.spills.drop(xid); err != nil {
 		return fmt.Errorf("remove a spilled transaction: %w", err)
 	}
-	return r.end(end)
+	return r.end(ctx, end)
 }

@@ -59,6 +59,9 @@ func (r *run) stream(ctx context.Context, conn *pgconn.PgConn) error {
 func (r *run) startReplication(ctx context.Context, conn *pgconn.PgConn) error {
 	o := &r.source.options
 	options := []string{"proto_version '2'", "streaming 'on'", "publication_names " + literal(quoted(o.Publication))}
+	if len(r.fills) > 0 || r.parted {
+		options = append(options, "messages 'true'") // marks of windows
+	}
 	if !r.text && r.allBinary() {
 		options = append(options, "binary 'true'")
 	}
@@ -152,7 +155,23 @@ func (r *run) follow(ctx context.Context, w *wire) error {
 				return err
 			}
 		}
+		if err := r.beside(ctx, !w.ready()); err != nil {
+			return err
+		}
 	}
+}
+
+// beside does what is to be done next to the stream.
+func (r *run) beside(ctx context.Context, idle bool) error {
+	if r.parted && !r.txn.open && time.Since(r.looked) > r.source.options.GuardEvery {
+		if err := r.lookAtFamilies(ctx); err != nil {
+			return err
+		}
+	}
+	if len(r.fills) == 0 {
+		return nil
+	}
+	return r.advance(ctx, idle)
 }
 
 func (r *run) serverError(body []byte) error {
@@ -166,7 +185,7 @@ func (r *run) serverError(body []byte) error {
 // settle hands over what there is, and says so when that is all that stood in the log at the start.
 func (r *run) settle(ctx context.Context) error {
 	if !r.txn.open {
-		reached := !r.caught && r.moment == nil && r.place.lsn >= r.target
+		reached := !r.caught && len(r.fills) == 0 && r.place.lsn >= r.target
 		if r.place.lsn > r.putAt && len(r.batch.Txns()) == 0 && (reached || time.Since(r.putTime) > progressPause) {
 			r.commit(0)
 		}
@@ -182,7 +201,7 @@ func (r *run) settle(ctx context.Context) error {
 				return errDone
 			}
 		}
-		r.feedback.hungry.Store(!r.caught || r.place.lsn > r.putAt)
+		r.feedback.hungry.Store(!r.caught || r.place.lsn > r.putAt || len(r.fills) > 0)
 		return nil
 	}
 	r.txn.dirty = r.txn.dirty || r.batch.Len() > r.txn.first
@@ -217,7 +236,8 @@ func (r *run) copyData(ctx context.Context, body []byte) error {
 		if c.u8() == 1 {
 			r.feedback.ask()
 		}
-		return r.keepalive(ctx, end)
+		r.keepalive(end)
+		return nil
 	}
 	return fmt.Errorf("%w: a piece of %d bytes", errMessage, len(body))
 }
@@ -230,24 +250,11 @@ func (r *run) received(lsn LSN) {
 
 // keepalive moves the place on where no transaction is under way: everything that committed before end has
 // been sent. The server hears of it when the place is durable, as of every other (I1).
-func (r *run) keepalive(ctx context.Context, end LSN) error {
+func (r *run) keepalive(end LSN) {
 	r.received(end)
-	if r.txn.open || r.spills.into != nil {
-		return nil
+	if !r.txn.open && r.spills.into == nil {
+		r.place.to(end)
 	}
-	if err := r.reach(ctx, end); err != nil {
-		return err
-	}
-	r.place.to(end)
-	return nil
-}
-
-// reach reads the pending tables once the stream has come to their moment.
-func (r *run) reach(ctx context.Context, lsn LSN) error {
-	if r.moment == nil || lsn < r.moment.at {
-		return nil
-	}
-	return r.readTables(ctx)
 }
 
 // message takes one message of the output plugin.
@@ -258,13 +265,10 @@ func (r *run) message(ctx context.Context, body []byte) error {
 	}
 	switch kind {
 	case msgBegin:
-		final := c.lsn()
+		c.lsn()
 		at := c.stamp()
 		xid := c.u32()
 		if err := c.fault(kind); err != nil {
-			return err
-		}
-		if err := r.reach(ctx, final); err != nil {
 			return err
 		}
 		r.overlaps.reset()
@@ -278,20 +282,23 @@ func (r *run) message(ctx context.Context, body []byte) error {
 		if err := c.fault(kind); err != nil {
 			return err
 		}
-		return r.end(end)
-	case msgOrigin, msgType, msgMessage:
+		return r.end(ctx, end)
+	case msgOrigin, msgType:
 		return nil
 	}
 	return r.change(ctx, kind, c)
 }
 
 // end closes the transaction. One without changes of the flow's tables only moves the place.
-func (r *run) end(at LSN) error {
+func (r *run) end(ctx context.Context, at LSN) error {
 	txn := r.txn
 	r.txn = openTxn{}
 	r.place.to(at)
 	if txn.dirty || r.batch.Len() > txn.first {
 		r.commit(txn.time)
+	}
+	if len(r.fills) > 0 && !r.facts.standby {
+		return r.streamedTxn(ctx, txn.xid)
 	}
 	return nil
 }
@@ -313,6 +320,8 @@ func (r *run) change(ctx context.Context, kind byte, c *cursor) error {
 		return r.delete(ctx, c)
 	case msgTruncate:
 		return r.truncate(c)
+	case msgMessage:
+		return r.marked(c)
 	}
 	return fmt.Errorf("%w: %q is no kind of message", errMessage, kind)
 }

@@ -3,24 +3,75 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
+// sight says which transactions a snapshot of the database shows.
+type sight struct {
+	least, most uint64   // what is below least has ended, what is from most on has not
+	under       []uint64 // between them, and under way
+}
+
+// readSight reads what pg_current_snapshot writes: xmin:xmax:xip,….
+func readSight(text string) (sight, error) {
+	parts := strings.Split(text, ":")
+	if len(parts) != 3 {
+		return sight{}, fmt.Errorf("read snapshot %.40q: it has another shape", text)
+	}
+	least, err1 := strconv.ParseUint(parts[0], 10, 64)
+	most, err2 := strconv.ParseUint(parts[1], 10, 64)
+	if err1 != nil || err2 != nil {
+		return sight{}, fmt.Errorf("read snapshot %.40q: it has another shape", text)
+	}
+	s := sight{least: least, most: most}
+	for part := range strings.SplitSeq(parts[2], ",") {
+		if part == "" {
+			continue
+		}
+		xid, err := strconv.ParseUint(part, 10, 64)
+		if err != nil {
+			return sight{}, fmt.Errorf("read snapshot %.40q: it has another shape", text)
+		}
+		s.under = append(s.under, xid)
+	}
+	return s, nil
+}
+
+// whole completes a transaction number of which only the lower half is told, as in the stream and in tables.
+func (s sight) whole(xid uint32) uint64 {
+	whole := s.most&^(1<<32-1) | uint64(xid)
+	if whole > s.most+1<<31 && whole >= 1<<32 {
+		whole -= 1 << 32 // of the round before
+	}
+	return whole
+}
+
+// shows reports whether the snapshot shows what a transaction that has committed did.
+func (s sight) shows(xid uint64) bool {
+	return xid < s.least || xid < s.most && !slices.Contains(s.under, xid)
+}
+
+// look asks which transactions can be seen now.
+func (r *run) look(ctx context.Context) (sight, error) {
+	var text string
+	if err := r.sql.QueryRow(ctx, "SELECT pg_catalog.pg_current_snapshot()::text").Scan(&text); err != nil {
+		return sight{}, fmt.Errorf("ask which transactions can be seen: %w", err)
+	}
+	return readSight(text)
+}
+
 // awaitVisible waits until the present transaction can be seen. Its commit record is sent as soon as it is on
 // disk, which is before other sessions see what it did; with a synchronous standby long before.
 func (r *run) awaitVisible(ctx context.Context) error {
 	for pause := time.Millisecond; !r.txn.visible; pause = min(2*pause, 100*time.Millisecond) {
-		var text string
-		if err := r.sql.QueryRow(ctx, "SELECT pg_catalog.pg_current_snapshot()::text").Scan(&text); err != nil {
-			return fmt.Errorf("ask which transactions can be seen: %w", err)
-		}
-		visible, err := seen(text, r.txn.xid)
+		s, err := r.look(ctx)
 		if err != nil {
 			return err
 		}
-		if r.txn.visible = visible; visible {
+		if r.txn.visible = s.shows(s.whole(r.txn.xid)); r.txn.visible {
 			return nil
 		}
 		if err := rest(ctx, pause); err != nil {
@@ -28,34 +79,4 @@ func (r *run) awaitVisible(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// seen reports whether a snapshot, written xmin:xmax:xip,…, shows a transaction that has committed. The stream
-// tells just the lower half of transaction numbers.
-func seen(snapshot string, xid uint32) (bool, error) {
-	parts := strings.Split(snapshot, ":")
-	if len(parts) != 3 {
-		return false, fmt.Errorf("read snapshot %.40q: it has another shape", snapshot)
-	}
-	least, err1 := strconv.ParseUint(parts[0], 10, 64)
-	most, err2 := strconv.ParseUint(parts[1], 10, 64)
-	if err1 != nil || err2 != nil {
-		return false, fmt.Errorf("read snapshot %.40q: it has another shape", snapshot)
-	}
-	whole := most&^(1<<32-1) | uint64(xid)
-	if whole > most+1<<31 && whole >= 1<<32 {
-		whole -= 1 << 32 // of the round before
-	}
-	if whole < least {
-		return true, nil
-	}
-	if whole >= most {
-		return false, nil
-	}
-	for under := range strings.SplitSeq(parts[2], ",") {
-		if under == strconv.FormatUint(whole, 10) {
-			return false, nil
-		}
-	}
-	return true, nil
 }

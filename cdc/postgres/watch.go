@@ -13,7 +13,7 @@ const atRisk = 64 << 20
 // just the one whose slot keeps too much log. It tells what is at risk, and takes that back.
 func (r *run) watchSlot(ctx context.Context) {
 	told := false
-	for rest(ctx, r.source.options.GuardEvery) == nil {
+	for pause := time.Duration(0); rest(ctx, pause) == nil; pause = r.source.options.GuardEvery {
 		risk, err := r.slotRisk(ctx)
 		switch {
 		case err != nil: // the stream says what is wrong with the server
@@ -42,6 +42,7 @@ func (r *run) slotRisk(ctx context.Context) (risk, err error) {
 	if err != nil || x == nil {
 		return nil, err
 	}
+	r.source.sawSlot(x)
 	o.Logger.Debug("slot", "slot", o.Slot, "kept_bytes", x.kept, "wal_status", x.walStatus)
 	switch {
 	case x.walStatus == "unreserved":
