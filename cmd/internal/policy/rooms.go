@@ -113,6 +113,14 @@ func sources() []Room {
 			Tests: []string{"cdc/cdctest", "internal/testenv"},
 			Why:   "the source of a Kafka topic",
 		},
+		{
+			Path:    "cdc/s3",
+			Rooms:   []string{"cdc", "internal/blob", "internal/broker"},
+			Modules: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/twmb/franz-go/pkg/kgo", "golang.org/x/sync"},
+			Tests:   []string{"cdc/cdctest", "cdc/s3/s3test", "internal/testenv", "github.com/twmb/franz-go/pkg/kfake"},
+			Why:     "the source of a bucket of S3",
+		},
+		{Path: "cdc/s3/s3test", Why: "a bucket in the process, for tests and the example; net/http and nothing more"},
 	}
 }
 
@@ -192,6 +200,14 @@ func sinks() []Room {
 		{
 			Path: "sinks/kafka", Rooms: []string{"cdc", "internal/broker", "stream"}, Modules: []string{"github.com/twmb/franz-go"},
 			Tests: []string{"internal/testenv", "stream/streamtest"}, Why: "topics, written in transactions",
+		},
+		{
+			Path: "sinks/qdrant", Rooms: []string{"cdc", "stream"}, Modules: []string{"github.com/qdrant/go-client", "google.golang.org/grpc", "google.golang.org/protobuf"},
+			Tests: []string{"sinks/qdrant/qdranttest", "stream/streamtest"}, Why: "collections of a Qdrant server",
+		},
+		{
+			Path: "sinks/qdrant/qdranttest", Modules: []string{"github.com/qdrant/go-client", "google.golang.org/grpc", "google.golang.org/protobuf"},
+			Why: "a Qdrant server in the process, for tests and the example",
 		},
 		{Path: "sinks/jsonl", Rooms: []string{"cdc", "stream"}, Tests: []string{"stream/streamtest"}, Why: "the change log"},
 		{
