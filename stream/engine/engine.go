@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/backpressure"
 	"github.com/freshet/freshet/cdc"
@@ -95,20 +92,6 @@ type Engine struct {
 	events *broadcaster
 	taps   taps
 }
-
-// budget divides limits.memory among the parts of the engine, in bytes (I9).
-type budget struct {
-	store, inlets, calls, table, known, epoch, apply, txn, outbox int64
-}
-
-func budgetOf(memory int64) budget {
-	return budget{store: memory / 4, inlets: memory / 32, calls: memory / 8, table: memory / 16, known: memory / 16,
-		epoch: min(max(memory/64, 256<<10), 16<<20), apply: min(max(memory/64, 256<<10), 8<<20),
-		txn: min(max(memory/16, 1<<20), 32<<20), outbox: max(memory/2, 16<<20)}
-}
-
-// StoreBytes is the part of a flow's memory that the state store may use.
-func StoreBytes(l stream.Limits) int64 { return budgetOf(l.MemoryBytes).store }
 
 // Open prepares a run: it finds out what has changed since the last one, opens the targets and fences
 // their generation. The state must not be used by anything else until Close. Nothing is read from a
@@ -208,147 +191,8 @@ func (e *Engine) identify() error {
 	return nil
 }
 
-// build makes the graph and opens its targets. A target that has lost rows gets a new instance, and
-// everything is written to it again (I10).
-func (e *Engine) build(ctx context.Context, next *storedPlan) error {
-	if err := next.reserve(e.db); err != nil {
-		return err
-	}
-	e.graph = buildGraph(e.plan, next)
-	if err := e.addRetiring(ctx); err != nil {
-		return err
-	}
-	wiped := false
-	for _, t := range e.graph.targets {
-		lost, err := e.openTarget(ctx, t)
-		if err != nil {
-			return err
-		}
-		if t.delivery.writer.Progress().Foreign && !t.retiring {
-			s := next.Sinks[t.name]
-			s.Reconcile = true
-			next.Sinks[t.name] = s
-			e.planDirty = true
-		}
-		if lost {
-			wiped = true
-			e.log.Warn("sink has lost rows: all are written again", "sink", t.name)
-			s := next.Sinks[t.name]
-			next.drop(t.name, s.Instance)
-			s.Instance, s.Reconcile = next.instance(), true
-			next.Sinks[t.name] = s
-			for _, from := range t.sink.From {
-				name := e.plan.Collections[e.plan.Collections[from].Root].Name
-				r := next.Roots[name]
-				if r.Backfill == "" {
-					r.Backfill = backfillScan
-					if !r.Retained {
-						r.Backfill = backfillRescan
-					}
-				}
-				next.Roots[name] = r
-			}
-		}
-	}
-	if !wiped {
-		return nil
-	}
-	if err := e.closeTargets(); err != nil {
-		return err
-	}
-	next.Number++
-	e.planDirty = true
-	return e.build(ctx, next)
-}
-
-// addRetiring adds the targets that serve until their successors are complete.
-func (e *Engine) addRetiring(ctx context.Context) error {
-	g := e.graph
-	for name, st := range g.stored.Retiring {
-		if e.o.Restore == nil || st.Text == "" {
-			e.log.Warn("the old index cannot serve: its description is gone", "sink", name)
-			continue
-		}
-		plan, err := e.o.Restore(ctx, st.Text)
-		if err != nil {
-			e.log.Warn("the old index cannot serve: its flow does not open any more", "sink", name, "err", err)
-			continue
-		}
-		for i, s := range plan.Sinks {
-			if s.Name != name {
-				continue
-			}
-			t := &target{index: len(g.targets), sink: s, number: i, name: name, instance: st.Instance, retiring: true, plan: plan}
-			t.bind()
-			g.targets = append(g.targets, t)
-		}
-	}
-	return nil
-}
-
-func appliedKey(instance uint32) []byte { return metaKey(fmt.Sprintf("applied/%d", instance)) }
-
-// openTarget opens one target and its delivery. lost reports that the target has lost rows.
-func (e *Engine) openTarget(ctx context.Context, t *target) (lost bool, err error) {
-	applied, _, err := e.metaUint(appliedKey(t.instance))
-	if err != nil {
-		return false, err
-	}
-	generation, _, err := e.metaUint(metaKey(fmt.Sprintf("generation/%d", t.instance)))
-	if err != nil {
-		return false, err
-	}
-	spec := stream.Target{Flow: e.plan.Flow, Sink: t.name, Instance: t.instance, State: e.state,
-		Dir: filepath.Clean(e.db.Dir()), Generation: generation, Epoch: applied, Collections: t.sink.Inputs,
-		MemoryBytes: e.plan.Limits.MemoryBytes / 8, Beside: e.graph.stored.beside(t)}
-	writer, err := t.sink.Sink.Open(ctx, spec)
-	if err != nil {
-		return false, fmt.Errorf("open sink %s: %w", t.name, err)
-	}
-	p := writer.Progress()
-	d := &delivery{target: t, writer: writer, db: e.db, memo: e.memo, log: e.log, wake: e.wake, limit: e.budget.apply, crash: e.o.Crash,
-		generation: p.Generation, applied: p.Epoch, more: make(chan struct{}, 1), latency: &latency{}}
-	if e.o.Metrics != nil {
-		d.observe = e.o.Metrics.freshness(t.name)
-	}
-	d.positions = e.positionsOf(t)
-	t.delivery = d
-	b := e.db.State.NewBatch()
-	putUint(b, metaKey(fmt.Sprintf("generation/%d", t.instance)), p.Generation)
-	if err := e.db.State.Commit(b, true); err != nil {
-		return false, err
-	}
-	// A target that is ahead of the state has seen a future that this state has lost: it was restored from
-	// an older copy.
-	return p.Wiped || p.Epoch > e.epoch, nil
-}
-
-// positionsOf gives the ways in which the positions of a target's inputs are written.
-func (e *Engine) positionsOf(t *target) []func(cdc.Position) string {
-	var ways []func(cdc.Position) string
-	for _, from := range t.sink.From {
-		source := t.plan.Sources[t.plan.Collections[t.plan.Collections[from].Root].Source].Source
-		ways = append(ways, func(p cdc.Position) string { return describe(source, p) })
-	}
-	return ways
-}
-
 // Close closes the targets. The state stays open; it belongs to the caller.
 func (e *Engine) Close() error { return e.closeTargets() }
-
-func (e *Engine) closeTargets() error {
-	var faults []error
-	if e.graph == nil {
-		return nil
-	}
-	for _, t := range e.graph.targets {
-		if t.delivery != nil && !t.gone {
-			faults = append(faults, t.delivery.writer.Close())
-			t.delivery = nil
-		}
-	}
-	return errors.Join(faults...)
-}
 
 // wake tells the loop that there may be work. It never blocks.
 func (e *Engine) wake() {
@@ -356,104 +200,4 @@ func (e *Engine) wake() {
 	case e.wakeup <- struct{}{}:
 	default:
 	}
-}
-
-// Run runs the flow until ctx ends, or with Once until it has caught up. Every goroutine that it starts
-// is gone when it returns. At the end no new call is made; calls in flight are awaited and kept.
-func (e *Engine) Run(ctx context.Context) error {
-	g, run := errgroup.WithContext(ctx)
-	stopping, stop := context.WithCancel(run)
-	defer stop()
-	e.confirms = make([]*confirmation, len(e.plan.Sources))
-	for i, s := range e.plan.Sources {
-		in := e.inlets[i]
-		e.open = append(e.open, openTxn{})
-		start := e.start(i)
-		g.Go(func() error { return e.runSource(stopping, s, start, in) })
-		if to, ok := s.Source.(stream.Confirmer); ok {
-			e.confirms[i] = &confirmation{position: e.cursors[i], more: make(chan struct{}, 1)}
-			g.Go(func() error { return e.confirms[i].run(stopping, s.Name, to) })
-		}
-	}
-	models, endModels := context.WithCancel(context.WithoutCancel(ctx))
-	defer endModels()
-	for _, m := range e.models {
-		g.Go(func() error { return m.remote.Run(models, e.answer) })
-	}
-	for _, t := range e.graph.targets {
-		running, stop := context.WithCancel(stopping)
-		t.delivery.stop = stop
-		g.Go(func() error { return t.delivery.run(running) })
-		if r, ok := t.delivery.writer.(stream.Runner); ok {
-			g.Go(func() error { return e.runWriter(running, t, r) })
-		}
-	}
-	g.Go(func() error {
-		defer endModels()
-		defer stop()
-		err := e.loop(run)
-		e.drain(models)
-		return err
-	})
-	err := g.Wait()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	return errors.Join(err, e.settle())
-}
-
-func (e *Engine) runWriter(ctx context.Context, t *target, r stream.Runner) error {
-	if err := r.Run(ctx); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("run sink %s: %w", t.name, err)
-	}
-	return nil
-}
-
-// runSource runs one source and says when it has ended.
-func (e *Engine) runSource(ctx context.Context, s *stream.SourceNode, start cdc.Start, in *inlet) error {
-	if err := s.Source.Run(ctx, start, in); err != nil && ctx.Err() == nil {
-		return &ReadError{Source: s.Name, Err: err}
-	}
-	if ctx.Err() == nil {
-		in.end()
-	}
-	return nil
-}
-
-// ReadError says which source cannot go on.
-type ReadError struct {
-	Source string
-	Err    error // the source's own word
-}
-
-func (e *ReadError) Error() string { return fmt.Sprintf("read source %s: %v", e.Source, e.Err) }
-
-// Unwrap is what the source has said.
-func (e *ReadError) Unwrap() error { return e.Err }
-
-// start says where a source begins.
-func (e *Engine) start(source int) cdc.Start {
-	node := e.plan.Sources[source]
-	start := cdc.Start{Resume: e.cursors[source], Once: e.o.Once, Columns: node.Columns,
-		Ledger: &ledger{db: e.db, roots: e.graph.byPlace[source]}}
-	start.AcceptDeletes = e.accepts[node.Name]
-	for _, r := range e.graph.byPlace[source] {
-		start.Rescan = start.Rescan || e.graph.stored.Roots[r.name].Backfill == backfillRescan
-	}
-	return start
-}
-
-// drain stops new calls and waits for those in flight; their results are kept (I7).
-func (e *Engine) drain(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, e.o.DrainTimeout)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, m := range e.models {
-		wg.Go(func() {
-			if err := m.remote.Queue().Drain(ctx); err != nil {
-				e.log.Warn("calls in flight were given up", "model", m.name, "err", err)
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -32,7 +32,7 @@ func mutantsOfTheLog() []Mutant {
 		},
 		{
 			Promise: 2, Does: "the cursor becomes durable before the records of its epoch",
-			File:    "stream/engine/loop.go",
+			File:    "stream/engine/commit.go",
 			Old:     "\tb := e.db.State.NewBatch()\n\tfor _, w := range e.workers {\n",
 			New:     "\tb := e.db.State.NewBatch()\n\tfor source, position := range g.cursors {\n\t\tb.Put(metaKey(\"cursor/\"+e.plan.Sources[source].Name), []byte(position))\n\t}\n\tif err := e.db.State.Commit(b, true); err != nil {\n\t\treturn err\n\t}\n\tb = e.db.State.NewBatch()\n\tfor _, w := range e.workers {\n",
 			Package: engine, Test: "TestKilledAtEveryStep",
@@ -122,7 +122,7 @@ func mutantsOfRows() []Mutant {
 		},
 		{
 			Promise: 11, Does: "a transaction is applied as far as it has come",
-			File:    "stream/engine/loop.go",
+			File:    "stream/engine/gather.go",
 			Old:     "\tfrom := 0\n\tfor _, txn := range b.Txns() {\n\t\tif err := e.admitTxn(g, source, b, from, txn); err != nil {",
 			New:     "\tfrom := 0\n\tif len(b.Txns()) == 0 && b.Len() > 0 {\n\t\tb.Commit(e.cursors[source], 0)\n\t}\n\tfor _, txn := range b.Txns() {\n\t\tif err := e.admitTxn(g, source, b, from, txn); err != nil {",
 			Package: engine, Test: "TestScenario_03_RangesAreNotTorn",

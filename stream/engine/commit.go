@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// commit makes the epoch current by one synced batch (I2): records, pending calls, dead letters, outbox,
+// cursors, totals. What it refers to in the memo is durable before.
+func (e *Engine) commit(g *gathered) error {
+	epoch := e.epoch + 1
+	if err := e.commitMemo(); err != nil {
+		return err
+	}
+	e.o.Crash("commit.memo")
+	b := e.db.State.NewBatch()
+	for _, w := range e.workers {
+		for i := range w.out.puts {
+			p := &w.out.puts[i]
+			if p.value == nil {
+				b.Delete(ownerKey(nil, p.root, p.key))
+			} else {
+				b.Put(ownerKey(nil, p.root, p.key), p.value)
+			}
+		}
+		for i := range w.out.held {
+			putPending(b, &w.out.held[i])
+		}
+		if err := e.putLetters(b, &w.out); err != nil {
+			return err
+		}
+	}
+	e.removeOrphans()
+	if err := e.resolveShared(b); err != nil {
+		return err
+	}
+	e.putDirty(b, g)
+	e.putOutbox(b, epoch)
+	for name := range e.accepts {
+		if e.accepts[name] && e.caughtUp(name) {
+			b.Delete(acceptKey(name)) // once
+			e.accepts[name] = false
+		}
+	}
+	for source, position := range g.cursors {
+		b.Put(metaKey("cursor/"+e.plan.Sources[source].Name), []byte(position))
+	}
+	for i := range g.feeders {
+		g.feeders[i].put(e, b)
+	}
+	if e.stage != nil {
+		if err := e.putStage(b); err != nil {
+			return err
+		}
+	}
+	e.collectDelivered(b, g)
+	e.totals.add(e, g)
+	value, err := e.totals.encode()
+	if err != nil {
+		return err
+	}
+	b.Put(metaKey("totals"), value)
+	if e.planDirty {
+		e.graph.stored.forgetPositions(e.plan, b)
+		if err := e.graph.stored.put(b); err != nil {
+			return err
+		}
+	}
+	e.o.Crash("commit.before")
+	if err := e.db.CommitEpoch(b, epoch); err != nil {
+		return fmt.Errorf("commit epoch %d: %w", epoch, err)
+	}
+	e.epoch, e.planDirty = epoch, false
+	e.o.Crash("commit.after")
+	return nil
+}
+
+// commitMemo makes the answers of inline models durable (I2: before anything refers to them).
+func (e *Engine) commitMemo() error {
+	var entries []statestore.Entry
+	for _, w := range e.workers {
+		for _, m := range w.out.memo {
+			entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint(m.call), Value: m.value})
+		}
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := e.db.Memo.Put(entries); err != nil {
+		return fmt.Errorf("remember results: %w", err)
+	}
+	for i := range entries {
+		e.memo.learn(stream.Fingerprint(entries[i].Fingerprint))
+	}
+	return nil
+}
+
+// pendingKey marks an owner that waits at an expensive step, so that a start finds it without reading
+// every record.
+func pendingKey(r *root, key cdc.Key, instance uint32) []byte {
+	return statestore.AppendKey(nil, statestore.Key{VNode: vnode, Space: statestore.SpacePending, Instance: r.instance, Owner: key,
+		Child: binary.BigEndian.AppendUint32(nil, instance)})
+}
+
+func putPending(b *statestore.Batch, h *hold) {
+	key := pendingKey(h.root, h.key, h.node.instance)
+	if len(h.wants) == 0 && !h.again {
+		b.Delete(key)
+	} else {
+		b.Put(key, nil)
+	}
+}
+
+// putOutbox writes what the sinks are to be told.
+func (e *Engine) putOutbox(b *statestore.Batch, epoch uint64) {
+	for _, t := range e.graph.targets {
+		part := uint32(0)
+		for _, w := range e.workers {
+			if len(w.out.effects[t.index]) == 0 {
+				continue
+			}
+			b.Put(outboxKey(t.instance, epoch, part), w.out.effects[t.index])
+			part++
+		}
+	}
+}
+
+// collectDelivered removes what has been delivered, and notes how far each target is.
+func (e *Engine) collectDelivered(b *statestore.Batch, g *gathered) {
+	for i, parcels := range g.delivery {
+		t := e.graph.targets[i]
+		for _, p := range parcels {
+			for part := range p.keys {
+				b.Delete(outboxKey(t.instance, p.epoch, uint32(part)))
+			}
+		}
+		if n := len(parcels); n > 0 {
+			putUint(b, appliedKey(t.instance), parcels[n-1].epoch)
+		}
+	}
+}
+
+// tidy removes delivered outbox entries while there is nothing else to do. It need not be durable: what
+// comes back after a crash is delivered once more.
+func (e *Engine) tidy(g *gathered) error {
+	any := false
+	for _, parcels := range g.delivery {
+		any = any || len(parcels) > 0
+	}
+	if !any {
+		return nil
+	}
+	b := e.db.State.NewBatch()
+	e.collectDelivered(b, g)
+	return e.db.State.Commit(b, false)
+}

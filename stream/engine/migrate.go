@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/freshet/freshet/stream"
+)
+
+// migrate derives the plan to store from the one that is stored and the one to be run. changed
+// reports whether logic differs: then every owner behind a changed node is evaluated again, and what
+// comes out is diffed against what the records say, whatever way led there.
+func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan, changed bool) {
+	n := &storedPlan{Number: old.Number, Flow: plan.Flow, Text: text, Next: old.Next, Layouts: maps.Clone(old.Layouts),
+		Roots: map[string]storedRoot{}, Steps: map[string]storedStep{}, Sinks: map[string]storedSink{},
+		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped), Former: maps.Clone(old.Former)}
+	if n.Vanished = maps.Clone(old.Vanished); n.Vanished == nil {
+		n.Vanished = map[string]storedRoot{}
+	}
+	if n.Layouts == nil {
+		n.Layouts = map[uint64][]string{}
+	}
+	if n.Former == nil {
+		n.Former = map[string]keyShapes{}
+	}
+	if n.Retiring == nil {
+		n.Retiring = map[string]storedSink{}
+	}
+	dirty := map[int]bool{} // roots with changed logic behind them
+	n.migrateSteps(old, plan, dirty)
+	n.migrateSinks(old, plan, dirty)
+	n.migrateRoots(old, plan, dirty)
+	if changed = len(dirty) > 0 || old.Number == 0; changed {
+		n.Number++
+	}
+	return n, changed
+}
+
+func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+	kept := map[uint32]bool{}
+	for _, s := range plan.Steps {
+		was, ok := old.Steps[s.Name]
+		if s.Options.Was != "" {
+			if renamed, there := old.Steps[s.Options.Was]; there {
+				was, ok = renamed, true
+			}
+		}
+		logic := plan.Collections[s.Out].Logic.String()
+		if !ok || kept[was.Instance] {
+			was = storedStep{Instance: n.instance()}
+		}
+		if was.Logic != logic && s.Caller != nil {
+			dirty[plan.Collections[s.Out].Root] = true
+		}
+		kept[was.Instance] = true
+		n.Steps[s.Name] = storedStep{Instance: was.Instance, Logic: logic}
+	}
+	for _, s := range old.Steps {
+		if !kept[s.Instance] {
+			n.Dropped = append(n.Dropped, storedDrop{Instance: s.Instance})
+		}
+	}
+}
+
+func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+	for _, s := range plan.Sinks {
+		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), Keys: shapesOf(s), Swap: s.Swap && s.Binding.Beside}
+		if s.Key[0] != nil {
+			next.Key = keyNames(s)
+		}
+		for _, from := range s.From {
+			next.Inputs = append(next.Inputs, plan.Collections[from].Name)
+			next.Roots = append(next.Roots, plan.Collections[plan.Collections[from].Root].Name)
+		}
+		was, ok := old.Sinks[s.Name]
+		next.Before = was.Before.with(was.Keys)
+		if !ok {
+			next.Before = n.Former[s.Name]
+			delete(n.Former, s.Name)
+		}
+		switch {
+		case !ok:
+			next.Instance = n.instance()
+		case was.Logic != next.Logic && next.Swap, !was.keeps(&next):
+			n.replace(s.Name, was, &next, old.Text)
+		case was.Logic == next.Logic:
+			inputs, roots := next.Inputs, next.Roots
+			next = was
+			next.Inputs, next.Roots, next.Swap, next.Reset = inputs, roots, s.Swap && s.Binding.Beside, false
+		default:
+			next.Instance, next.Generation, next.Building, next.Reconcile = was.Instance, was.Generation, was.Building, was.Reconcile
+		}
+		if !ok || was.Reset || was.Logic != next.Logic || was.Instance != next.Instance {
+			for _, from := range s.From {
+				dirty[plan.Collections[from].Root] = true
+			}
+		}
+		n.Sinks[s.Name] = next
+	}
+	for name, was := range old.Sinks {
+		if _, ok := n.Sinks[name]; !ok {
+			n.drop(name, was.Instance)
+			n.Former[name] = was.Before.with(was.Keys)
+		}
+	}
+	for name, was := range old.Retiring {
+		if _, ok := n.Sinks[name]; !ok {
+			n.drop(name, was.Instance)
+			delete(n.Retiring, name)
+		}
+	}
+}
+
+// keeps reports whether a target can become the next one row by row.
+func (s *storedSink) keeps(next *storedSink) bool {
+	for _, root := range s.Roots {
+		if !slices.Contains(next.Roots, root) {
+			return false
+		}
+	}
+	if len(s.Inputs) > 1 || len(next.Inputs) > 1 {
+		if len(s.Inputs) > len(next.Inputs) || !slices.Equal(s.Inputs, next.Inputs[:len(s.Inputs)]) {
+			return false
+		}
+	}
+	return s.Storage == next.Storage && slices.Equal(s.Key, next.Key) && s.Keys.equal(next.Keys)
+}
+
+// replace gives a sink a new instance. With swap the one that serves goes on serving until the new one is
+// complete; one that was never completed goes at once.
+func (n *storedPlan) replace(name string, was storedSink, next *storedSink, text string) {
+	next.Instance = n.instance()
+	if !next.Swap {
+		n.drop(name, was.Instance)
+		if r, ok := n.Retiring[name]; ok {
+			n.drop(name, r.Instance)
+			delete(n.Retiring, name)
+		}
+		return
+	}
+	next.Building = true
+	if was.Building {
+		n.drop(name, was.Instance)
+		return
+	}
+	was.Text = text
+	n.Retiring[name] = was
+}
+
+// beside is the other instance of a target's sink while a swap is under way; 0: there is none.
+func (p *storedPlan) beside(t *target) uint32 {
+	if t.retiring {
+		return p.Sinks[t.name].Instance
+	}
+	return p.Retiring[t.name].Instance
+}
+
+func (n *storedPlan) drop(sink string, instance uint32) {
+	n.Dropped = append(n.Dropped, storedDrop{Instance: instance, Sink: sink})
+}
+
+func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+	for i, c := range plan.Collections {
+		if c.Source < 0 {
+			continue
+		}
+		was, ok := old.Roots[c.Name]
+		if !ok {
+			was = storedRoot{Instance: n.instance()}
+			dirty[i] = true // read from the start, also where its source has a position already
+			if old.Number == 0 {
+				delete(dirty, i) // as everything is in a new state
+			}
+		}
+		next := storedRoot{Instance: was.Instance, Layout: was.Layout, Retained: retains(plan, i), Backfill: was.Backfill}
+		columns := layoutOf(c)
+		if ok && slices.Equal(n.Layouts[was.Layout], columns) {
+			columns = nil
+		}
+		missing := false
+		if columns != nil {
+			next.Layout = uint64(len(n.Layouts)) + 1
+			for _, name := range columns {
+				missing = missing || ok && !slices.Contains(n.Layouts[was.Layout], name)
+			}
+			n.Layouts[next.Layout] = columns
+		}
+		if dirty[i] {
+			next.Backfill = backfillScan
+			if missing || !was.Retained || was.Rescan || was.Backfill == backfillRescan { // one under way goes on
+				next.Backfill = backfillRescan
+			}
+		} else if ok && next.Retained && !was.Retained {
+			next.Backfill = backfillRescan
+			dirty[i] = true
+		}
+		n.Roots[c.Name] = next
+	}
+	for name, was := range old.Roots {
+		if _, ok := n.Roots[name]; !ok {
+			n.Vanished[fmt.Sprintf("%s/%d", name, was.Instance)] = was
+			dirty[-1] = true
+		}
+	}
+}

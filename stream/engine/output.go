@@ -1,0 +1,91 @@
+package engine
+
+import (
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
+)
+
+// output is what a worker's evaluations add to the epoch.
+type output struct {
+	puts      []write
+	arena     arena
+	effects   [][]byte // encoded, by target
+	count     []int    // effects, by target
+	held      []hold
+	letters   []letter
+	cleared   []letterKey
+	shared    []contribution
+	dirty     []dirty
+	changes   []ChangeEvent
+	tapped    []tapped
+	memo      []memoWrite
+	stats     []stepStats // by expensive step
+	rows      []int64     // rows in, by step
+	upserts   []int64     // by target
+	deletes   []int64
+	added     []int64 // change of the number of rows, by target
+	again     []*task // owners that have to be evaluated once more
+	unchanged int64
+
+	lettersAdded int64
+	lettersBy    map[string]int64
+}
+
+// write is one record to be written; a nil value deletes it.
+type write struct {
+	root  *root
+	key   cdc.Key
+	value []byte
+	hash  rowHash
+	same  bool // the row is retained or remembered: its hash may shortcut the next change
+}
+
+// hold says which calls an owner waits for at one expensive step; none: it waits no more.
+type hold struct {
+	root   *root
+	key    cdc.Key
+	node   *callNode
+	wants  []want
+	live   bool
+	origin cdc.Position
+	time   int64
+	since  int64 // when the hold began, microseconds
+	again  bool  // it waits for its own next evaluation
+}
+
+// want is a call that is not answered yet.
+type want struct {
+	call  stream.Fingerprint
+	input []byte
+}
+
+type memoWrite struct {
+	call  stream.Fingerprint
+	value []byte
+}
+
+type stepStats struct{ calls, hits, rejected int64 }
+
+// arena hands out slices of larger blocks that live as long as the epoch.
+type arena struct{ block []byte }
+
+func (a *arena) encode(r *record) []byte {
+	start := len(a.block)
+	if cap(a.block)-start < 512 {
+		a.block, start = make([]byte, 0, max(64<<10, len(r.row)+4096)), 0
+	}
+	out := r.append(a.block[start:start:cap(a.block)])
+	if cap(out) == cap(a.block)-start {
+		a.block = a.block[:start+len(out)]
+	}
+	return out[:len(out):len(out)]
+}
+
+func (a *arena) copy(b []byte) []byte {
+	if cap(a.block)-len(a.block) < len(b) {
+		a.block = make([]byte, 0, max(64<<10, len(b)))
+	}
+	start := len(a.block)
+	a.block = append(a.block, b...)
+	return a.block[start:len(a.block):len(a.block)]
+}
