@@ -2,6 +2,8 @@ package operators
 
 import (
 	"context"
+	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -25,6 +27,7 @@ type asker struct {
 	answerer accel.Answerer
 	options  accel.BatcherOptions
 	memory   memory
+	end      func() error // lets what Run has opened go
 
 	mu      sync.Mutex
 	batcher *accel.Batcher
@@ -39,7 +42,10 @@ func newAsker(name string, a accel.Answerer, o ModelOptions, watch bool) *asker 
 	if r.options.Governor == nil {
 		r.options.Governor = backpressure.New(backpressure.Options{Deadline: o.Timeout})
 	}
-	r.answerer = a
+	r.answerer, r.end = a, func() error { return nil }
+	if c, ok := a.(io.Closer); ok {
+		r.end = c.Close
+	}
 	r.options.Done = r.deliver
 	if watch {
 		w := &watched{Answerer: a, face: &r.memory.face}
@@ -78,10 +84,11 @@ func (r *asker) Run(ctx context.Context, done func([]stream.Answer)) error {
 	keeper.Go(func() { r.memory.run(keeping, r.options.Governor, r.options.Logger) })
 	defer keeper.Wait()
 	defer stop()
-	if err := b.Run(ctx); err != nil && ctx.Err() == nil {
-		return err
+	err := b.Run(ctx)
+	if ctx.Err() != nil {
+		err = nil
 	}
-	return nil
+	return errors.Join(err, r.end())
 }
 
 // Use has the calls of a stage counted on its credits. It is called before Run.

@@ -14,7 +14,6 @@ import (
 // are vectors as rows hold them. It is safe for concurrent use.
 type Remote struct {
 	*asker
-	embedder accel.Embedder
 }
 
 var (
@@ -26,11 +25,17 @@ var (
 
 // NewRemote names an embedder. Options.Done is the adapter's own.
 func NewRemote(name string, e accel.Embedder, o ModelOptions) *Remote {
-	return &Remote{asker: newAsker(name, accel.Embeddings(e), o, true), embedder: e}
+	return NewRemoteVectors(name, accel.Embeddings(e), o)
+}
+
+// NewRemoteVectors names an answerer whose answers are vectors, such as one that answers text by text. One that
+// has a method Close() error is closed at the end of each Run.
+func NewRemoteVectors(name string, a accel.Answerer, o ModelOptions) *Remote {
+	return &Remote{asker: newAsker(name, a, o, true)}
 }
 
 // Dims is the length of the vectors; 0 where it is not known.
-func (r *Remote) Dims() int { return r.embedder.Identity().Dims }
+func (r *Remote) Dims() int { return r.answerer.Identity().Dims }
 
 // Ask embeds a question at once, before what the queue holds: somebody waits for the answer, and it is no
 // call of a step.
@@ -60,7 +65,7 @@ func rejection(err error) error {
 	}
 	r := &stream.Rejection{Code: "rejected", Message: e.Error(), Reply: e.Reply}
 	switch e.Kind {
-	case accel.Refused, accel.Truncated, accel.Invalid:
+	case accel.Refused, accel.Truncated, accel.Invalid, accel.Raised, accel.Broke:
 		r.Code, r.Message = e.Kind.String(), e.Message
 	}
 	return r

@@ -93,6 +93,9 @@ func (c *console) open(ctx context.Context, path string) (*flow, error) {
 
 // measureModels asks the servers of models whose flow does not say how long their vectors are.
 func measureModels(ctx context.Context, file *flowfile.File) error {
+	if err := learnWorkers(ctx, file); err != nil {
+		return err
+	}
 	for name, m := range file.Models {
 		measured, ok := m.(interface{ measure(context.Context) error })
 		if !ok {

@@ -94,7 +94,8 @@ func (b *builder) needOne(noun string, nodes []*node, under *yaml.Node) {
 
 // env is what the kind of a node is built with.
 func (b *builder) env(n *node) *Env {
-	return &Env{Dir: b.file.Dir, Flow: b.file.Name, Node: n.name, Logger: b.logger, Model: b.named}
+	return &Env{Dir: b.file.Dir, Flow: b.file.Name, Node: n.name, Logger: b.logger, Model: b.named,
+		Own: func(m stream.Model) { b.file.Models[m.Name()] = m }}
 }
 
 // refused tells the faults of a Build.

@@ -36,7 +36,7 @@ type File struct {
 	Text   []byte // as it was read; a ${NAME} stands in it as such
 	Flow   *stream.Flow
 	Tests  []Test
-	Models map[string]stream.Model // those that are declared, and those that steps name by their kind
+	Models map[string]stream.Model // those that are declared, those that steps name by their kind, and those that steps have for themselves
 
 	document *document
 	nodes    []*node

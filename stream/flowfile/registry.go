@@ -60,6 +60,8 @@ type Env struct {
 	// Model finds the model that a step names: one of the file, `<kind>/<model>` or `<kind>`. Its
 	// fault is a *stream.Problem with Field "model", for the step to return as it is.
 	Model func(name string) (stream.Model, error)
+	// Own adds a model that a step has for itself to those of the file, by its name. It is there for steps.
+	Own func(m stream.Model)
 }
 
 // Path makes a path of the flow file absolute or relative to where the process stands: a relative

@@ -66,9 +66,9 @@ func leaves() []Room {
 		{Path: "accel/rest", Rooms: []string{"accel", "backpressure"}, Why: "one JSON exchange with a model server; net/http and nothing more"},
 		{
 			Path:    "accel/flight",
-			Rooms:   []string{"accel", "cdc", "cdc/arrowrow"},
+			Rooms:   []string{"accel", "backpressure", "cdc", "cdc/arrowrow"},
 			Modules: []string{"github.com/apache/arrow/go/v17", "google.golang.org/grpc"},
-			Why:     "workers over Arrow Flight",
+			Why:     "workers over Arrow Flight and over pipes; what a call costs is said in the words of backpressure",
 		},
 	}
 }
