@@ -11,6 +11,7 @@ import (
 type scheduler struct {
 	jobs    map[stream.Fingerprint]*job
 	waiting map[waitKey]*waiter
+	owners  map[int]int // how many of waiting are at an expensive step, by its index
 	bytes   int64 // of inputs that wait or are in flight
 	rest    int64 // the part of them that nobody waits for: first loads, backfills
 }
@@ -42,7 +43,7 @@ type waiter struct {
 const jobOverhead = 256
 
 func newScheduler() *scheduler {
-	return &scheduler{jobs: map[stream.Fingerprint]*job{}, waiting: map[waitKey]*waiter{}}
+	return &scheduler{jobs: map[stream.Fingerprint]*job{}, waiting: map[waitKey]*waiter{}, owners: map[int]int{}}
 }
 
 // settle takes the word of an evaluation: these calls, and no others, does the owner wait for at this
@@ -54,6 +55,7 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 		if was != nil {
 			drop = s.leave(k, was, nil)
 			delete(s.waiting, k)
+			s.owners[k.node]--
 		}
 		return nil, drop
 	}
@@ -79,6 +81,8 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 	}
 	if was != nil {
 		drop = s.leave(k, was, w.left)
+	} else {
+		s.owners[k.node]++
 	}
 	s.waiting[k] = w
 	return submit, drop

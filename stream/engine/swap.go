@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/stream"
 )
@@ -44,11 +45,9 @@ func (e *Engine) complete(t *target) bool {
 	if len(e.again) > 0 || !t.delivery.settled(e.epoch) {
 		return false
 	}
-	for k := range e.scheduler.waiting {
-		for _, behind := range e.graph.calls[k.node].targets {
-			if behind == t {
-				return false
-			}
+	for node, owners := range e.scheduler.owners {
+		if owners > 0 && slices.Contains(e.graph.calls[node].targets, t) {
+			return false
 		}
 	}
 	return true

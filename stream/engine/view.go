@@ -32,8 +32,8 @@ func (e *Engine) publish(g *gathered, took time.Duration) {
 	v := view{epoch: e.epoch, cursors: slices.Clone(e.cursors), again: len(e.again), seconds: took.Seconds()}
 	v.totals = e.totals.clone()
 	v.pending = make([]int, len(e.graph.calls))
-	for k := range e.scheduler.waiting {
-		v.pending[k.node]++
+	for node, n := range e.scheduler.owners {
+		v.pending[node] = n
 	}
 	for i := range e.feeders {
 		if !e.feeders[i].finished && e.feeders[i].kind != feedPending && e.feeders[i].kind != feedDirty {
