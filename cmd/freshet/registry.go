@@ -20,6 +20,8 @@ func registry() flowfile.Registry {
 				New: func() any { return new(filesConfig) }, Build: newFiles},
 			"postgres": postgresSources(),
 			"kafka":    kafkaSource(),
+			"s3": {Doc: "Every object of a bucket below a prefix, keyed by its key; changes are followed.",
+				New: func() any { return new(s3Config) }, Build: newS3},
 		},
 		Operators: map[string]flowfile.OperatorKind{
 			"filter": {Doc: "Keeps the rows for which a condition holds.",
@@ -49,7 +51,7 @@ func registry() flowfile.Registry {
 				New: func() any { return new(flightConfig) }, Build: newFlight},
 			"worker": {Doc: "A model of vectors behind a worker that the flow starts.",
 				New: func() any { return new(workerConfig) }, Build: newWorker},
-			"builtin": {Doc: "A model inside freshet that needs nothing and knows words, not meanings: for demos and tests.",
+			"builtin": {Doc: "A model inside freshet that needs nothing: word vectors distilled from all-MiniLM-L6-v2, made for English.",
 				New: func() any { return new(builtinConfig) }, Build: newBuiltin},
 		},
 		Project: newProjection,

@@ -99,7 +99,7 @@ func sources() []Room {
 		},
 		{
 			Path:    "cdc/postgres",
-			Rooms:   []string{"cdc"},
+			Rooms:   []string{"cdc", "internal/pgdsn"},
 			Modules: []string{"github.com/jackc/pgx/v5", "github.com/jackc/pglogrepl"},
 			Tests:   []string{"cdc/cdctest", "internal/testenv"},
 			Why:     "the source of tables of PostgreSQL, by logical replication",
@@ -211,7 +211,7 @@ func sinks() []Room {
 		},
 		{Path: "sinks/jsonl", Rooms: []string{"cdc", "stream"}, Tests: []string{"stream/streamtest"}, Why: "the change log"},
 		{
-			Path: "sinks/pgvector", Rooms: []string{"cdc", "stream"}, Modules: []string{"github.com/jackc/pgx/v5"},
+			Path: "sinks/pgvector", Rooms: []string{"cdc", "internal/pgdsn", "stream"}, Modules: []string{"github.com/jackc/pgx/v5"},
 			Tests: []string{"internal/testenv", "stream/streamtest"},
 			Why:   "tables of PostgreSQL, with vectors or without",
 		},
@@ -257,6 +257,7 @@ func tops() []Room {
 			Path: "internal/broker", Modules: []string{"github.com/twmb/franz-go"},
 			Why: "how a Kafka cluster is reached, for the source and the sink alike",
 		},
+		{Path: "internal/pgdsn", Modules: []string{"github.com/jackc/pgx/v5"}, Why: "connection strings of PostgreSQL, for the source and the sink alike"},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
 }

@@ -1,0 +1,124 @@
+package s3
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+)
+
+// parcel holds the keys that one message told of.
+type parcel struct {
+	keys    []string
+	left    int                   // keys that are not settled
+	settled func(sequence uint64) // called once, with the number of a transaction that covers all of them; may be nil
+}
+
+// maxParcels is how many parcels may wait for the run. Whoever listens waits while there are more.
+const maxParcels = 64
+
+// done counts a key as settled by the transactions up to a number.
+func (p *parcel) done(sequence uint64) {
+	if p.left--; p.left == 0 && p.settled != nil {
+		p.settled(sequence)
+	}
+}
+
+// open has the keys of a parcel looked at.
+func (r *run) open(ctx context.Context, p *parcel) error {
+	p.left = len(p.keys)
+	for _, key := range p.keys {
+		r.touched[key] = struct{}{}
+		if err := r.push(ctx, &look{key: key, parcel: p}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget begins a new page, which is younger than every look but those under way.
+func (r *run) forget() {
+	clear(r.touched)
+	for key := range r.window.keys {
+		r.touched[key] = struct{}{}
+	}
+}
+
+// breathe is called between two keys of a pass: what notifications tell does not wait for the end of a long pass,
+// nor does what has been found.
+func (r *run) breathe(ctx context.Context) error {
+	for {
+		select {
+		case l := <-r.window.answered:
+			if err := r.settle(ctx, l); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		select {
+		case p := <-r.parcels:
+			if err := r.open(ctx, p); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		break
+	}
+	if r.batch == nil || r.batch.Len() == 0 || time.Since(r.begun) < maxAge {
+		return nil
+	}
+	return r.flush(ctx)
+}
+
+// sieve takes from notifications the keys that are worth a look. It is safe for concurrent use.
+type sieve struct {
+	bucket, prefix string
+
+	mu    sync.Mutex
+	order sequencers
+	count tally
+}
+
+// tally counts the notifications that lead to nothing.
+type tally struct {
+	unreadable, foreign, outside, repeated int64
+}
+
+// keys are those that a message tells of. What cannot be read, is of another bucket or outside of the prefix, or is
+// older than what has been looked at, is counted and nothing more.
+func (s *sieve) keys(body []byte) ([]string, error) {
+	hints, err := decode(body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.count.unreadable++
+		return nil, err
+	}
+	var keys []string
+	seen := make(map[string]struct{}, len(hints))
+	for i := range hints {
+		h := &hints[i]
+		_, twice := seen[h.key]
+		switch {
+		case h.bucket != s.bucket:
+			s.count.foreign++
+		case !strings.HasPrefix(h.key, s.prefix) || h.key == "" || !utf8Key(h.key):
+			s.count.outside++
+		case !s.order.news(h) || twice:
+			s.count.repeated++
+		default:
+			seen[h.key] = struct{}{}
+			keys = append(keys, h.key)
+		}
+	}
+	return keys, nil
+}
+
+// tally is what has been counted so far.
+func (s *sieve) tally() tally {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}

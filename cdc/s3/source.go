@@ -1,0 +1,176 @@
+package s3
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/blob"
+)
+
+// Source reads one bucket. It is safe for concurrent use.
+type Source struct {
+	options Options
+	open    func(ctx context.Context) (found bucket, end func(), err error)
+	durable durable
+}
+
+// New checks the options, without asking the server. The error joins an [*OptionError] for each that is wrong.
+func New(o Options) (*Source, error) {
+	if err := o.settle(); err != nil {
+		return nil, err
+	}
+	s := &Source{options: o}
+	s.open = func(ctx context.Context) (bucket, func(), error) { return dial(ctx, &s.options) }
+	s.durable.init()
+	return s, nil
+}
+
+// Collections is the one collection of the bucket. Its columns are known without asking the server.
+func (s *Source) Collections(context.Context) ([]cdc.Collection, error) {
+	return []cdc.Collection{{Schema: blob.Schema()}}, nil
+}
+
+// Run puts the objects of the bucket and then their changes; see the contract in package stream. It returns a
+// [*cdc.SourceError] of code data_guard, wrapping [cdc.ErrGap], when the first comparison would delete too much, and with
+// start.Once one of code access_denied or server_unreachable when the bucket cannot be read. A service tells these as
+// problems while it keeps trying.
+func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error {
+	r, err := newRun(s, start, out)
+	if err != nil {
+		return err
+	}
+	if err = r.work(ctx); ctx.Err() != nil {
+		return nil // whatever broke off did so because it was told to
+	}
+	return err
+}
+
+// Confirm implements stream.Confirmer (I1): messages whose changes are durable may be removed from their queue.
+func (s *Source) Confirm(_ context.Context, position cdc.Position) error {
+	n, err := sequence(position)
+	if err != nil {
+		return err
+	}
+	s.durable.set(n)
+	return nil
+}
+
+// Describe writes a position in decimal: the number of transactions so far.
+func (s *Source) Describe(p cdc.Position) string {
+	n, err := sequence(p)
+	if err != nil {
+		return fmt.Sprintf("%x", string(p))
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// ParsePosition implements stream.Parser: it reads what Describe writes.
+func (s *Source) ParsePosition(text string) (cdc.Position, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return "", fmt.Errorf("read position %q: it is the number of changes since the first run", text)
+	}
+	return position(n), nil
+}
+
+// Rescans reports that the objects can be read again at any time.
+func (s *Source) Rescans() bool { return true }
+
+// Estimates implements stream.Estimator: what one page of a listing tells.
+func (s *Source) Estimates(ctx context.Context) ([]int64, error) {
+	b, end, err := s.open(ctx)
+	if err != nil {
+		return nil, s.fault(err)
+	}
+	defer end()
+	page, err := b.list(ctx, "")
+	switch {
+	case err != nil:
+		return nil, s.fault(err)
+	case page.more:
+		return []int64{-1}, nil
+	}
+	return []int64{int64(len(page.objects))}, nil
+}
+
+// Probe reaches the bucket, and the queue where one is named, and says what it found.
+func (s *Source) Probe(ctx context.Context) (string, error) {
+	b, end, err := s.open(ctx)
+	if err != nil {
+		return "", s.fault(err)
+	}
+	defer end()
+	page, err := b.list(ctx, "")
+	if err != nil {
+		return "", s.fault(err)
+	}
+	n := strconv.Itoa(len(page.objects))
+	if page.more {
+		n += " or more"
+	}
+	found := fmt.Sprintf("bucket %s can be listed; objects: %s", s.options.Bucket, n)
+	if len(page.objects) > 0 {
+		if _, err := b.head(ctx, page.objects[0].key); err != nil && !isAbsent(err) {
+			return "", s.fault(err)
+		}
+	}
+	if s.options.Notify.SQS == "" {
+		return found, nil
+	}
+	q, err := dialQueue(ctx, &s.options)
+	if err != nil {
+		return "", s.queueFault(err)
+	}
+	defer q.close()
+	if err := q.probe(ctx); err != nil {
+		return "", s.queueFault(err)
+	}
+	return found + "; the queue can be read", nil
+}
+
+// position encodes a sequence number so that bytes order as numbers do.
+func position(n uint64) cdc.Position {
+	return cdc.Position(binary.BigEndian.AppendUint64(nil, n))
+}
+
+func sequence(p cdc.Position) (uint64, error) {
+	switch len(p) {
+	case 0:
+		return 0, nil
+	case 8:
+		return binary.BigEndian.Uint64([]byte(p)), nil
+	}
+	return 0, fmt.Errorf("read position %x: %d bytes are not 8", string(p), len(p))
+}
+
+// durable is how far the state has got, told to whoever waits to remove messages.
+type durable struct {
+	mu       sync.Mutex
+	sequence uint64
+	changed  chan struct{} // closed and made anew at each change
+}
+
+func (d *durable) init() { d.changed = make(chan struct{}) }
+
+// set takes what a run resumes from, or what has been confirmed.
+func (d *durable) set(n uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n == d.sequence {
+		return
+	}
+	d.sequence = n
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// reached is the sequence number, and what is closed when it grows.
+func (d *durable) reached() (uint64, <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sequence, d.changed
+}
