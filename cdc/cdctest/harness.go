@@ -94,14 +94,14 @@ func begin(ctx context.Context, h Harness, in *Inlet, adapt func(*cdc.Start)) (*
 	if c, ok := source.(interface {
 		Confirm(context.Context, cdc.Position) error
 	}); ok {
-		t.work.Go(func() { t.confirm(running, c.Confirm) })
+		told := start.Resume // not what is durable by the time that the goroutine runs
+		t.work.Go(func() { t.confirm(running, told, c.Confirm) })
 	}
 	return t, nil
 }
 
 // confirm tells the source what is durable, from a goroutine of its own as the engine does.
-func (t *trial) confirm(ctx context.Context, confirm func(context.Context, cdc.Position) error) {
-	told := t.inlet.Position()
+func (t *trial) confirm(ctx context.Context, told cdc.Position, confirm func(context.Context, cdc.Position) error) {
 	for {
 		err := t.inlet.Wait(ctx, "a durable position", func() bool { return t.inlet.Position() != told || t.over() })
 		if err != nil || t.over() {
