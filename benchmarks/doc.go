@@ -1,6 +1,6 @@
 // Command benchmarks measures what the product promises and prints one table: unchanged rows, upserts
 // with memo hits, the cost of one edit, calls over minimal calls, memory under a flood, the time of a
-// restart, and the embedded index.
+// restart, the embedded index, and the built-in model.
 //
 //	go run ./benchmarks                 everything, some minutes
 //	go run ./benchmarks --quick         ten times smaller

@@ -1,19 +1,3 @@
-// Package builtin is an embedding model that needs nothing: no server, no weights, no download. It
-// hashes the words of a text, its pairs of neighbouring words and the letter triples inside its words
-// into a vector, so that texts which share words and word parts point the same way. It knows no
-// meaning: synonyms are strangers to it. It is good enough for demos, tests and finding names; use a
-// trained model for more.
-//
-// # Invariants
-//
-//   - A text has one vector, the same on every platform and in every process: sums are integers, and
-//     the one step in floating point has a fixed order and nothing that a compiler may fuse.
-//   - A vector is finite and of length one.
-//   - Case, canonical composition and the diacritics of Latin, Greek and Cyrillic make no difference.
-//   - Whatever changes a vector changes [Revision], and with it every fingerprint. The tables of
-//     Unicode are those of Go: characters that a newer Unicode adds may move then.
-//
-// An [Embedder] is safe for concurrent use and starts no goroutines.
 package builtin
 
 import (
@@ -22,31 +6,32 @@ import (
 	"math"
 	"sync"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/freshet/freshet/accel"
 )
 
 const (
-	// Revision is the version of the algorithm, as [Embedder.Identity] reports it.
-	Revision = "1"
-	// Model is the name of the model. It says what to expect.
-	Model = "demo-ngrams"
+	// Revision is the version of the model, as [Embedder.Identity] reports it: that of the algorithm, and the
+	// beginning of the SHA-256 of vocabulary and vectors.
+	Revision = "2-4147bfa2"
+	// Model is the name of the model.
+	Model = "static-minilm"
 	// DefaultDims is the length of the vectors unless told otherwise.
 	DefaultDims = 256
 
-	minDims, maxDims = 16, 4096
+	minDims, maxDims = 16, columns
 )
 
 // Embedder is the built-in model.
 type Embedder struct {
 	dims      int
+	pieces    *pieces
 	notebooks sync.Pool // *notebook
 }
 
 var _ accel.Embedder = (*Embedder)(nil)
 
-// New returns a model with vectors of dims numbers, from 16 to 4096, or [DefaultDims] when it is 0.
+// New returns a model with vectors of dims numbers, from 16 to 256, or [DefaultDims] when it is 0. Shorter vectors
+// are the beginnings of longer ones: the first numbers tell most.
 func New(dims int) (*Embedder, error) {
 	if dims == 0 {
 		dims = DefaultDims
@@ -54,8 +39,8 @@ func New(dims int) (*Embedder, error) {
 	if dims < minDims || dims > maxDims {
 		return nil, fmt.Errorf("dims %d: want %d to %d", dims, minDims, maxDims)
 	}
-	e := &Embedder{dims: dims}
-	e.notebooks.New = func() any { return newNotebook(dims) }
+	e := &Embedder{dims: dims, pieces: newPieces(vocabulary)}
+	e.notebooks.New = func() any { return &notebook{counts: make([]uint32, rows)} }
 	return e, nil
 }
 
@@ -76,7 +61,7 @@ func (e *Embedder) Embed(ctx context.Context, texts []string) (accel.Reply, erro
 			return accel.Reply{}, err
 		}
 		vector := flat[i*e.dims : (i+1)*e.dims : (i+1)*e.dims]
-		n.embed(text, vector)
+		n.embed(e.pieces, text, vector)
 		reply.Vectors[i] = vector
 	}
 	return reply, nil
@@ -84,36 +69,39 @@ func (e *Embedder) Embed(ctx context.Context, texts []string) (accel.Reply, erro
 
 // giveBack keeps a notebook for the next call, unless one long text has swollen it.
 func (e *Embedder) giveBack(n *notebook) {
-	if len(n.counts.slots) <= 1<<16 && cap(n.folded) <= 1<<20 && cap(n.word) <= 1<<16 {
+	if cap(n.reader.decomposed) <= 1<<20 && cap(n.reader.found) <= 1<<18 {
 		e.notebooks.Put(n)
 	}
 }
 
 // notebook is what one computation writes on.
 type notebook struct {
-	counts features
-	folded []byte
-	forms  norm.Iter
-	word   []rune // the letters of the word that is being read
-	sums   []int64
-}
-
-func newNotebook(dims int) *notebook {
-	return &notebook{sums: make([]int64, dims)}
+	reader reader
+	counts []uint32 // of each piece; all zero between two texts
+	once   []uint16 // the pieces that a text has once
+	sums   [columns]int64
 }
 
 // embed writes the vector of a text.
-func (n *notebook) embed(text string, vector []float32) {
-	n.counts.reset()
-	n.read(text)
-	clear(n.sums)
-	n.counts.sumInto(n.sums)
-	if !normalise(n.sums, vector) {
-		// No words, or features that cancel out: any direction is as good, as long as it is the
-		// text's own.
-		d, sign := place(hashText(text), len(vector))
-		clear(vector)
-		vector[d] = float32(sign)
+func (n *notebook) embed(p *pieces, text string, vector []float32) {
+	found := n.reader.read(p, text)
+	for _, piece := range found {
+		n.counts[piece]++
+	}
+	clear(n.sums[:])
+	n.once = n.once[:0]
+	for i, piece := range found {
+		switch count := n.counts[piece]; {
+		case count == 1:
+			n.once = append(n.once, piece)
+		case count > 1:
+			addRows(&n.sums, found[i:i+1], weight(count), len(vector))
+		}
+		n.counts[piece] = 0
+	}
+	addRows(&n.sums, n.once, weight(1), len(vector))
+	if !normalise(n.sums[:len(vector)], vector) {
+		ownDirection(text, vector)
 	}
 }
 
@@ -128,9 +116,9 @@ func normalise(sums []int64, vector []float32) bool {
 	if square == 0 {
 		return false
 	}
-	length := math.Sqrt(square)
+	scale := 1 / math.Sqrt(square)
 	for i, x := range sums {
-		vector[i] = float32(float64(x) / length)
+		vector[i] = float32(float64(x) * scale)
 	}
 	return true
 }

@@ -24,7 +24,7 @@ var demoFiles embed.FS
 const (
 	demoFlow  = "flow.yaml"
 	demoEdit  = "handbook/billing.md"
-	demoQuery = "how do I rotate credentials"
+	demoQuery = "can I get my money back"
 )
 
 func (c *console) demoVerb() *cobra.Command {

@@ -180,7 +180,7 @@ func newBuiltin(name string, _ any, m flowfile.ModelConfig, _ *flowfile.Env) (st
 	}
 	e, err := builtin.New(m.Dims)
 	if err != nil {
-		return nil, &stream.Problem{Code: "bad_value", Field: "dims", Message: err.Error(), Hint: "leave dims out, or name 16 to 4096"}
+		return nil, &stream.Problem{Code: "bad_value", Field: "dims", Message: err.Error(), Hint: "leave dims out, or name 16 to 256"}
 	}
 	return operators.NewInline(name, e), nil
 }

@@ -256,7 +256,7 @@ func (p *proposal) yaml() string {
 	if found := p.embedded(); len(found) > 0 {
 		line("\nsteps:")
 		line("  # One row for each chunk of a text. A chunk keeps its identity while its text stays: an edit costs the chunks")
-		line("  # that changed. The built-in model knows words, not meanings: good to begin with, and it costs nothing.")
+		line("  # that changed. The built-in model finds by meaning, was made for English and costs nothing: good to begin with.")
 		for _, t := range found {
 			t.writeSteps(line)
 		}
