@@ -64,10 +64,12 @@ func leaves() []Room {
 		{Path: "accel/ollama", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Ollama"},
 		{Path: "accel/tei", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Text Embeddings Inference"},
 		{Path: "accel/rest", Rooms: []string{"accel", "backpressure"}, Why: "one JSON exchange with a model server; net/http and nothing more"},
+		{Path: "accel/worker", Why: "the Python module of workers, carried along; knows nothing of ours"},
 		{
 			Path:    "accel/flight",
 			Rooms:   []string{"accel", "backpressure", "cdc", "cdc/arrowrow"},
 			Modules: []string{"github.com/apache/arrow/go/v17", "google.golang.org/grpc"},
+			Tests:   []string{"internal/testenv"},
 			Why:     "workers over Arrow Flight and over pipes; what a call costs is said in the words of backpressure",
 		},
 	}
@@ -104,6 +106,7 @@ func sources() []Room {
 			Tests:   []string{"cdc/cdctest", "internal/testenv"},
 			Why:     "the source of tables of PostgreSQL, by logical replication",
 		},
+		{Path: "cdc/http", Rooms: []string{"cdc"}, Tests: []string{"cdc/cdctest"}, Why: "the source of changes that are pushed over HTTP; net/http and nothing more"},
 		{
 			Path:  "cdc/kafka",
 			Rooms: []string{"cdc", "internal/broker"},
