@@ -4,17 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"net/url"
-	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/pgdsn"
 )
 
 // appName is what the server shows of connections of this source.
@@ -23,12 +23,10 @@ const appName = "freshet"
 // connectTime bounds one attempt to connect.
 const connectTime = 15 * time.Second
 
-var sslWord = regexp.MustCompile(`(^|\s)ssl(mode|rootcert)?\s*=`)
-
 // config reads the connection string. It is read at each connect, so that a password that stands in a
 // file or a service may change.
 func (o *Options) config(replication bool) (*pgconn.Config, error) {
-	c, err := pgconn.ParseConfig(withTLS(o.DSN))
+	c, err := pgconn.ParseConfig(pgdsn.Verified(o.DSN))
 	if err != nil {
 		return nil, err
 	}
@@ -49,50 +47,8 @@ func (o *Options) config(replication bool) (*pgconn.Config, error) {
 	}
 	if replication {
 		c.RuntimeParams["replication"] = "database"
-		c.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
-			return newWire(conn), nil
-		}
 	}
 	return c, nil
-}
-
-// withTLS asks for a verified certificate where the connection string says nothing of TLS and the server is
-// another machine.
-func withTLS(dsn string) string {
-	if os.Getenv("PGSSLMODE") != "" {
-		return dsn
-	}
-	u, err := url.Parse(dsn)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		if sslWord.MatchString(dsn) || strings.Contains(dsn, "://") {
-			return dsn
-		}
-		c, err := pgconn.ParseConfig(dsn)
-		if err != nil || near(c.Host) {
-			return dsn
-		}
-		return dsn + " sslmode=verify-full"
-	}
-	query := u.Query()
-	host := u.Hostname()
-	if host == "" {
-		host = query.Get("host")
-	}
-	if query.Has("sslmode") || query.Has("ssl") || near(host) {
-		return dsn
-	}
-	query.Set("sslmode", "verify-full")
-	u.RawQuery = query.Encode()
-	return u.String()
-}
-
-// near reports whether a host is this machine.
-func near(host string) bool {
-	if host == "" || host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // connect opens a connection for SQL.
@@ -101,7 +57,7 @@ func (o *Options) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
 	}
-	c, err := pgx.ParseConfig(withTLS(o.DSN))
+	c, err := pgx.ParseConfig(pgdsn.Verified(o.DSN))
 	if err != nil {
 		return nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
 	}
@@ -115,17 +71,24 @@ func (o *Options) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// connectReplication opens a connection that takes replication commands.
-func (o *Options) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
+// connectReplication opens a connection that takes replication commands, and the wire that its stream is read from.
+func (o *Options) connectReplication(ctx context.Context) (*pgconn.PgConn, *wire, error) {
 	c, err := o.config(true)
 	if err != nil {
-		return nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
+		return nil, nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
+	}
+	// Between the connection and what parses it, and not around the connection: authentication asks that for its TLS.
+	var w *wire
+	c.BuildFrontend = func(from io.Reader, to io.Writer) *pgproto3.Frontend {
+		w = newWire(from) // of the last attempt
+		return pgproto3.NewFrontend(w, to)
 	}
 	conn, err := pgconn.ConnectConfig(ctx, c)
 	if err != nil {
-		return nil, o.refused(err)
+		return nil, nil, o.refused(err)
 	}
-	return conn, nil
+	w.Conn = conn.Conn()
+	return conn, w, nil
 }
 
 // SQLSTATE codes that decide what is done.

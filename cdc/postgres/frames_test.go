@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/cdctest"
 )
@@ -209,25 +207,4 @@ func TestTheServerIsToldWhatIsDurable(t *testing.T) {
 	}
 	_ = here.Close()
 	_ = there.Close()
-}
-
-func TestTLSIsVerifiedUnlessTheDSNSaysOtherwise(t *testing.T) {
-	t.Setenv("PGSSLMODE", "")
-	for dsn, verified := range map[string]bool{
-		"postgres://u@db.example.com/x": true, "postgres://u@db.example.com/x?sslmode=disable": false, "postgres://u@127.0.0.1/x": false,
-		"host=db.example.com user=u": true, "host=db.example.com user=u sslmode=disable": false, "postgres:///x?host=/run/postgresql": false,
-		"postgres://u@db.example.com/x?application_name=me": true,
-	} {
-		o := Options{DSN: dsn}
-		c, err := o.config(false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := c.TLSConfig != nil && !c.TLSConfig.InsecureSkipVerify && c.TLSConfig.ServerName != "" && len(c.Fallbacks) == 0; got != verified {
-			t.Errorf("%s: verified %v", dsn, got)
-		}
-	}
-	if _, err := pgx.ParseConfig(withTLS("postgres://u:p%40ss@db.example.com:5433/x")); err != nil {
-		t.Error(err)
-	}
 }

@@ -81,6 +81,12 @@ func definition(tables []*table) string {
 func (s *Source) checkPublication(ctx context.Context, c *pgx.Conn, f *facts) error {
 	name, p := s.options.Publication, f.publication
 	create := fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)", quoted(name), definition(f.tables))
+	if (p == nil || p.own()) && f.standby {
+		if fits, _ := s.fits(f); !fits {
+			return wrong("rights", "on the primary, as the tables' owner: "+create, "there is no publication %s of just these tables, and the server is a standby, on which none can be made", name)
+		}
+		return nil
+	}
 	if p == nil || p.own() {
 		for _, t := range f.tables {
 			var owner bool
@@ -143,19 +149,27 @@ func (t *table) published(name string, columns []string) error {
 	return t.restrict(kept)
 }
 
+// fits reports whether the publication is there and need not be altered; mark is what it says if this source has made it.
+func (s *Source) fits(f *facts) (fits bool, mark string) {
+	p := f.publication
+	mark = fmt.Sprintf("%s%08x", ownMark, crc32.ChecksumIEEE([]byte(definition(f.tables))))
+	if p == nil {
+		return false, mark
+	}
+	fits = !p.own() || p.comment == mark && p.complete && len(p.tables) == len(f.tables)
+	for _, t := range f.tables {
+		_, in := p.tables[t.String()]
+		fits = fits && (in || !p.own())
+	}
+	return fits, mark
+}
+
 // ensurePublication makes the publication, or makes the one that this source has made hold its tables.
 func (s *Source) ensurePublication(ctx context.Context, c *pgx.Conn, f *facts) error {
 	name, p := quoted(s.options.Publication), f.publication
-	mark := fmt.Sprintf("%s%08x", ownMark, crc32.ChecksumIEEE([]byte(definition(f.tables))))
-	if p != nil {
-		fits := !p.own() || p.comment == mark && p.complete && len(p.tables) == len(f.tables)
-		for _, t := range f.tables {
-			_, in := p.tables[t.String()]
-			fits = fits && (in || !p.own())
-		}
-		if fits {
-			return nil
-		}
+	fits, mark := s.fits(f)
+	if fits {
+		return nil
 	}
 	statement := fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)", name, definition(f.tables))
 	if p != nil {

@@ -156,7 +156,7 @@ func (r *run) session(ctx context.Context) error {
 			return err
 		}
 	}
-	conn, err := r.source.options.connectReplication(ctx)
+	conn, w, err := r.source.options.connectReplication(ctx)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (r *run) session(ctx context.Context) error {
 	if err := r.prepare(ctx, system); err != nil {
 		return err
 	}
-	return r.stream(ctx, conn)
+	return r.stream(ctx, conn, w)
 }
 
 // now is the place where the log stands.

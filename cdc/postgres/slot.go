@@ -96,7 +96,7 @@ func (f *facts) slotStatement(name string) string {
 // createSlot makes the slot, and tells where it begins. The server waits for every transaction that is
 // under way; what it waits for is told as a problem.
 func (r *run) createSlot(ctx context.Context) (LSN, error) {
-	conn, err := r.source.options.connectReplication(ctx)
+	conn, _, err := r.source.options.connectReplication(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -148,6 +148,10 @@ func (r *run) watchCreation(ctx context.Context, name string) {
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
 	for ctx.Err() == nil {
+		if r.facts.standby {
+			r.out.Problem(fmt.Errorf("make slot %s: the standby waits for its primary to log which transactions are under way: SELECT pg_log_standby_snapshot() there", name))
+			return
+		}
 		rows, err := c.Query(ctx, underWayQuery)
 		if err != nil {
 			return

@@ -22,11 +22,7 @@ const batchBytes = 1 << 20
 const progressPause = 200 * time.Millisecond
 
 // stream reads from the place on until ctx ends or the connection breaks.
-func (r *run) stream(ctx context.Context, conn *pgconn.PgConn) error {
-	w, ok := conn.Conn().(*wire)
-	if !ok {
-		return errors.New("read the stream: the connection is of another kind")
-	}
+func (r *run) stream(ctx context.Context, conn *pgconn.PgConn, w *wire) error {
 	if err := r.startReplication(ctx, conn); err != nil {
 		return err
 	}

@@ -22,17 +22,17 @@ const (
 // for each Read, so that whoever parses them reads nothing ahead; once the stream has begun, frame reads
 // the messages themselves. One goroutine reads; writes come from another.
 type wire struct {
-	net.Conn
-	in   *bufio.Reader
-	left int    // bytes of the present message that Read has not given yet
-	gone int    // bytes to be dropped before the next frame
-	big  []byte // a frame that is larger than the buffer
+	net.Conn // writes go to it
+	in       *bufio.Reader
+	left     int    // bytes of the present message that Read has not given yet
+	gone     int    // bytes to be dropped before the next frame
+	big      []byte // a frame that is larger than the buffer
 
 	waiting atomic.Int64 // since when frame waits for the server, in nanoseconds since 1970; 0: it does not
 }
 
-func newWire(conn net.Conn) *wire {
-	return &wire{Conn: conn, in: bufio.NewReaderSize(conn, wireBuffer)}
+func newWire(from io.Reader) *wire {
+	return &wire{in: bufio.NewReaderSize(from, wireBuffer)}
 }
 
 // Read implements net.Conn.

@@ -27,6 +27,12 @@ type PostgresOptions struct {
 	Major int
 	// Own asks for a server that no other test uses. Only such a server can be stopped, killed and started again.
 	Own bool
+	// Rules are lines of pg_hba.conf instead of trust for everybody; the server's own sessions of the tests need one for
+	// user postgres. They make the server one of its own.
+	Rules []string
+	// TLS has the server take TLS for its name localhost; see [PostgresServer.Certificates]. It makes the server one of
+	// its own.
+	TLS bool
 	// Settings are lines of postgresql.conf, with quotes where it wants quotes; they make the server one of its own.
 	Settings map[string]string
 }
@@ -39,6 +45,7 @@ type PostgresServer struct {
 	port     int
 	own      bool
 	account  account
+	secrets  *Certificates // nil without TLS
 	watchdog *watchdog
 	process  *exec.Cmd
 }
@@ -53,7 +60,7 @@ func Postgres(t testing.TB, o PostgresOptions) *PostgresServer {
 	if _, ok := postgresBin(o.Major); !ok {
 		missing(t, fmt.Sprintf("PostgreSQL %d", o.Major))
 	}
-	if !o.Own && len(o.Settings) == 0 {
+	if !o.Own && len(o.Settings) == 0 && len(o.Rules) == 0 && !o.TLS {
 		shared, ok := sharedPostgres()[o.Major]
 		if !ok {
 			t.Fatalf("no server of version %d is shared; ask for one of its own", o.Major)
@@ -68,6 +75,12 @@ func Postgres(t testing.TB, o PostgresOptions) *PostgresServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.ownedBy(t)
+	return s
+}
+
+// ownedBy ends the server with the test.
+func (s *PostgresServer) ownedBy(t testing.TB) {
 	s.own = true
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -77,7 +90,6 @@ func Postgres(t testing.TB, o PostgresOptions) *PostgresServer {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 // PostgresMajors lists the installed versions among those that tests are written for, the oldest first.
@@ -130,7 +142,7 @@ func startPostgres(o PostgresOptions) (*PostgresServer, error) {
 	if s.watchdog, err = watch(dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := s.initialise(o.Settings); err != nil {
+	if err := s.initialise(o); err != nil {
 		return nil, errors.Join(err, s.watchdog.release())
 	}
 	if err := s.launch(); err != nil {
@@ -140,7 +152,7 @@ func startPostgres(o PostgresOptions) (*PostgresServer, error) {
 }
 
 // initialise makes the cluster and writes its settings.
-func (s *PostgresServer) initialise(settings map[string]string) error {
+func (s *PostgresServer) initialise(o PostgresOptions) error {
 	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
 	initdb.Dir = s.dir
 	initdb.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC"}
@@ -169,7 +181,22 @@ func (s *PostgresServer) initialise(settings map[string]string) error {
 		"unix_socket_directories": "''",
 		"wal_level":               "logical",
 	}
-	maps.Copy(lines, settings)
+	if o.TLS {
+		if err := s.certify(lines); err != nil {
+			return err
+		}
+	}
+	maps.Copy(lines, o.Settings)
+	if len(o.Rules) > 0 {
+		if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(strings.Join(o.Rules, "\n")+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	return s.configure(lines)
+}
+
+// configure appends settings to the server's own.
+func (s *PostgresServer) configure(lines map[string]string) error {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(lines)) {
 		fmt.Fprintf(&text, "%s = %s\n", name, lines[name])

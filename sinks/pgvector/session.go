@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/freshet/freshet/internal/pgdsn"
 )
 
 // dialer opens sessions.
@@ -22,7 +22,7 @@ type dialer struct {
 const heldTime = "60s"
 
 func (d dialer) connect(ctx context.Context) (*pgconn.PgConn, error) {
-	config, err := pgconn.ParseConfig(verified(d.dsn))
+	config, err := pgconn.ParseConfig(pgdsn.Verified(d.dsn))
 	if err != nil {
 		return nil, err
 	}
@@ -45,30 +45,6 @@ func (d dialer) connect(ctx context.Context) (*pgconn.PgConn, error) {
 		return nil, errors.Join(err, end(conn))
 	}
 	return conn, nil
-}
-
-// verified asks for a verified certificate where the dsn says nothing of TLS and the server is another machine.
-func verified(dsn string) string {
-	if strings.Contains(dsn, "sslmode") || os.Getenv("PGSSLMODE") != "" {
-		return dsn
-	}
-	config, err := pgconn.ParseConfig(dsn)
-	if err != nil || near(config.Host) {
-		return dsn
-	}
-	switch {
-	case !strings.Contains(dsn, "://"):
-		return dsn + " sslmode=verify-full"
-	case strings.Contains(dsn, "?"):
-		return dsn + "&sslmode=verify-full"
-	}
-	return dsn + "?sslmode=verify-full"
-}
-
-// near reports whether a host is this machine: its name, its addresses, or a socket's folder.
-func near(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "" || host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || ip != nil && ip.IsLoopback()
 }
 
 // end closes a session and waits until nothing of it is left in this process.
