@@ -23,8 +23,8 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 		return err
 	}
 	s.begin(at.number)
-	if err := out.CaughtUp(ctx); err != nil || start.Once {
-		return ended(ctx, err)
+	if start.Once {
+		return ended(ctx, out.CaughtUp(ctx))
 	}
 	listener, err := s.listen(ctx, out)
 	if err != nil {
@@ -32,6 +32,9 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 	}
 	s.listens(listener.Addr().String())
 	defer s.listens("")
+	if err := out.CaughtUp(ctx); err != nil { // whoever waits for the flow to be ready may push now
+		return ended(ctx, errors.Join(err, listener.Close()))
+	}
 	var fields []int
 	if len(start.Columns) > 0 {
 		fields = start.Columns[0]

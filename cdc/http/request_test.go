@@ -1,0 +1,480 @@
+package http_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	nethttp "net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/cdc/http"
+)
+
+const token = "correct-horse-battery-staple"
+
+// counter is a source that runs over an inlet of the test's.
+type counter struct {
+	t      *testing.T
+	source *http.Source
+	inlet  *cdctest.Inlet
+	client *nethttp.Client
+	stop   context.CancelFunc
+	work   sync.WaitGroup
+	err    error
+}
+
+// prices is a collection with columns of several types.
+func prices() http.Options {
+	return http.Options{Listen: "127.0.0.1:0", Key: []string{"shop", "id"}, Schema: []cdc.Column{{Name: "id", Type: cdc.Type{Kind: cdc.Int64}}, {Name: "shop", Type: cdc.Type{Kind: cdc.String}},
+		{Name: "price", Type: cdc.Type{Kind: cdc.Decimal}}, {Name: "note", Type: cdc.Type{Kind: cdc.String, Nullable: true}}}}
+}
+
+// opened is the inlet of a source that tells when it listens.
+type opened struct {
+	cdc.Inlet
+	problems chan error // as many as a test looks at
+}
+
+func (o *opened) Problem(err error) {
+	select {
+	case o.problems <- err:
+	default:
+	}
+	o.Inlet.Problem(err)
+}
+
+func begin(t *testing.T, o http.Options, in *cdctest.Inlet) *counter {
+	t.Helper()
+	s, err := http.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &counter{t: t, source: s, inlet: in, client: &nethttp.Client{Transport: &nethttp.Transport{}}}
+	ctx, stop := context.WithCancel(t.Context())
+	c.stop = stop
+	told := in.Position()
+	c.work.Go(func() { c.err = s.Run(ctx, in.Start(), in) })
+	c.work.Go(func() {
+		for in.Wait(ctx, "a durable position", func() bool { return in.Position() != told }) == nil {
+			told = in.Position()
+			if err := s.Confirm(ctx, told); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Cleanup(c.end)
+	if err := in.Wait(t.Context(), "a source that listens", func() bool { return in.Caught() > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *counter) end() {
+	c.stop()
+	c.work.Wait()
+	c.client.CloseIdleConnections()
+}
+
+// reply is what a request was answered.
+type reply struct {
+	Status int
+	Header nethttp.Header
+	OK     bool `json:"ok"`
+	Data   struct {
+		Changes  int    `json:"changes"`
+		Position string `json:"position"`
+		Repeated bool   `json:"repeated"`
+		Refused  int    `json:"refused_total"`
+		Taken    int    `json:"taken_total"`
+	} `json:"data"`
+	Error struct {
+		Code, Message, Hint string
+		Element             int
+	} `json:"error"`
+}
+
+func (c *counter) ask(r *nethttp.Request) reply {
+	c.t.Helper()
+	answer, err := c.client.Do(r)
+	if err != nil {
+		c.t.Fatalf("%s: %v", r.URL, err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	got := reply{Status: answer.StatusCode, Header: answer.Header}
+	if r.Method != nethttp.MethodHead {
+		if err := json.Unmarshal(text, &got); err != nil {
+			c.t.Fatalf("%s is answered %q: %v", r.URL, text, err)
+		}
+	}
+	if got.OK != (got.Status < 300) || !got.OK && (got.Error.Code == "" || got.Error.Message == "" || got.Error.Hint == "") {
+		c.t.Errorf("%d is answered %s", got.Status, text)
+	}
+	return got
+}
+
+func (c *counter) request(method, body string, headers ...string) *nethttp.Request {
+	c.t.Helper()
+	r, err := nethttp.NewRequestWithContext(c.t.Context(), method, "http://"+c.source.Address()+"/", strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+		}
+	}
+	return r
+}
+
+func (c *counter) push(body string, headers ...string) reply {
+	c.t.Helper()
+	return c.ask(c.request(nethttp.MethodPost, body, headers...))
+}
+
+// changes are what was put, one line each.
+func changes(in *cdctest.Inlet) []string {
+	columns := prices().Schema
+	var all []string
+	for _, p := range in.Puts() {
+		line := fmt.Sprintf("%s %s", p.Op, p.Key.Text())
+		if p.After != nil {
+			line += " {" + string(cdc.AppendFieldsJSON(nil, columns, p.After)) + "}"
+		}
+		all = append(all, line)
+	}
+	return all
+}
+
+func TestABodyIsTakenWholeOrNotAtAll(t *testing.T) {
+	tests := []struct {
+		name, body string
+		kind       string // of the body; empty: JSON
+		status     int
+		code       string
+		element    int
+		says       string
+		want       []string
+	}{
+		{name: "one object", body: `{"id":1,"shop":"a","price":"9.90"}`, status: 202, want: []string{`update a/1 {"id":1,"shop":"a","price":"9.90","note":null}`}},
+		{name: "an array of upserts and deletes", body: ` [{"id":1,"shop":"a","price":1},{"_op":"delete","shop":"a","id":2},{"_op":"upsert","id":3,"shop":"b","price":0,"note":"x"}] `, status: 202,
+			want: []string{`update a/1 {"id":1,"shop":"a","price":"1","note":null}`, `delete a/2`, `update b/3 {"id":3,"shop":"b","price":"0","note":"x"}`}},
+		{name: "a line each", kind: "application/x-ndjson; charset=UTF-8", body: "{\"id\":1,\"shop\":\"a\",\"price\":1}\r\n\n{\"_op\":\"delete\",\"shop\":\"a\",\"id\":1}\n", status: 202,
+			want: []string{`update a/1 {"id":1,"shop":"a","price":"1","note":null}`, `delete a/1`}},
+		{name: "lines of the change log that a flow writes", kind: "application/jsonl", body: `{"_op":"upsert","_key":"a/1","id":1,"shop":"a","price":"2","note":"n","_version":7,"_source":"x"}` + "\n" +
+			`{"_op":"delete","_key":"a/1","id":1,"shop":"a","_version":8,"_source":"y"}`, status: 202,
+			want: []string{`update a/1 {"id":1,"shop":"a","price":"2","note":"n"}`, `delete a/1`}},
+		{name: "a delete with the whole row", body: `{"_op":"delete","id":1,"shop":"a","price":"unread"}`, status: 202, want: []string{`delete a/1`}},
+		{name: "a name that is written with an escape", body: `{"\u005fop":"delete","id":1,"shop":"a"}`, status: 202, want: []string{`delete a/1`}},
+		{name: "no element", body: `[]`, status: 202},
+		{name: "no line", kind: "application/x-ndjson", body: "\n", status: 202},
+		{name: "the second of three", body: `[{"id":1,"shop":"a","price":1},{"id":"x","shop":"a","price":1},{"id":3,"shop":"a","price":1}]`, status: 400, code: "bad_row", element: 2, says: "read column id"},
+		{name: "the third line", kind: "application/x-ndjson", body: "{\"id\":1,\"shop\":\"a\",\"price\":1}\n\n{\"id\":1}\n", status: 400, code: "bad_row", element: 3, says: "line 3: read column shop"},
+		{name: "a column that is not there", body: `{"id":1,"shop":"a","price":1,"prize":2}`, status: 400, code: "bad_row", element: 1, says: `no column "prize"`},
+		{name: "a column that is not there, of a delete", body: `{"_op":"delete","id":1,"shop":"a","prize":2}`, status: 400, code: "bad_row", element: 1, says: `no column "prize"`},
+		{name: "a delete without the whole key", body: `{"_op":"delete","id":1}`, status: 400, code: "bad_row", element: 1, says: "read column shop"},
+		{name: "a key that is null", body: `{"id":1,"shop":null,"price":1}`, status: 400, code: "bad_row", element: 1, says: "read column shop"},
+		{name: "a word that says nothing", body: `{"_op":"truncate","id":1,"shop":"a"}`, status: 400, code: "bad_row", element: 1, says: "neither upsert nor delete"},
+		{name: "a word that is no text", body: `{"_op":7,"id":1,"shop":"a"}`, status: 400, code: "bad_row", element: 1, says: "read _op"},
+		{name: "no JSON", body: `{"id":1`, status: 400, code: "bad_row", element: 1, says: "read row"},
+		{name: "nothing", body: ``, status: 400, code: "bad_row", element: 1, says: "read row"},
+		{name: "an array that breaks off", body: `[{"id":1,"shop":"a","price":1},`, status: 400, code: "bad_row", element: 2},
+		{name: "something behind the array", body: `[] []`, status: 400, code: "bad_body", says: "follows the array"},
+		{name: "a number", body: `7`, status: 400, code: "bad_row", element: 1},
+		{name: "no UTF-8", body: "{\"id\":1,\"shop\":\"\xff\",\"price\":1}", status: 400, code: "bad_body", says: "UTF-8"},
+		{name: "too many elements", body: "[" + strings.Repeat(`{"id":1,"shop":"a","price":1},`, 10_000) + `{"id":1,"shop":"a","price":1}]`, status: 413, code: "too_large"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			in := cdctest.NewInlet()
+			c := begin(t, prices(), in)
+			var headers []string
+			if test.kind != "" {
+				headers = []string{"Content-Type", test.kind}
+			}
+			got := c.push(test.body, headers...)
+			if got.Status != test.status || got.Error.Code != test.code || got.Error.Element != test.element || !strings.Contains(got.Error.Message, test.says) {
+				t.Errorf("it is answered %d %+v", got.Status, got.Error)
+			}
+			if diff := cmp.Diff(test.want, changes(in)); diff != "" {
+				t.Errorf("what was taken differs (-want +got):\n%s", diff)
+			}
+			if test.status == 202 && got.Data.Changes != len(test.want) {
+				t.Errorf("%d changes are told of", got.Data.Changes)
+			}
+			txns := map[cdc.Position]bool{}
+			for _, p := range in.Puts() {
+				txns[p.Position] = true
+			}
+			if len(txns) > 1 { // I11
+				t.Errorf("the push is %d transactions", len(txns))
+			}
+		})
+	}
+}
+
+// I1: the answer comes after the position was confirmed, and not before.
+func TestAPushIsAnsweredOnceItIsDurable(t *testing.T) {
+	in := cdctest.NewInlet()
+	c := begin(t, prices(), in)
+	in.Defer()
+	answered := make(chan reply, 1)
+	var work sync.WaitGroup
+	request := c.request(nethttp.MethodPost, `{"id":1,"shop":"a","price":1}`)
+	work.Go(func() { answered <- c.ask(request) })
+	if err := in.Wait(t.Context(), "the push", func() bool { return len(in.Puts()) == 1 }); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-answered:
+		t.Fatalf("it is answered before it is durable: %+v", got)
+	default:
+	}
+	in.Durable(in.Last())
+	work.Wait()
+	if got := <-answered; got.Status != nethttp.StatusAccepted || got.Data.Changes != 1 || got.Data.Position != "1" {
+		t.Errorf("it is answered %+v", got)
+	}
+	if p, err := c.source.ParsePosition("1"); err != nil || in.Position() < p || c.source.Describe(in.Position()) != "1" {
+		t.Errorf("position 1 is %x (%v), %x is durable", p, err, in.Position())
+	}
+}
+
+func TestWhatIsNotDurableInTimeIsPushedAgain(t *testing.T) {
+	in := cdctest.NewInlet()
+	o := prices()
+	o.Wait = time.Millisecond
+	c := begin(t, o, in)
+	in.Defer()
+	if got := c.push(`{"id":1,"shop":"a","price":1}`); got.Status != nethttp.StatusServiceUnavailable || got.Error.Code != "not_durable" || got.Header.Get("Retry-After") == "" {
+		t.Errorf("it is answered %+v", got)
+	}
+}
+
+// A request that waits while the flow stops hears that nothing is known, and the next process takes it.
+func TestAStopAnswersThoseWhoWait(t *testing.T) {
+	in := cdctest.NewInlet()
+	c := begin(t, prices(), in)
+	in.Defer()
+	answered := make(chan reply, 1)
+	var work sync.WaitGroup
+	request := c.request(nethttp.MethodPost, `{"id":1,"shop":"a","price":1}`)
+	work.Go(func() { answered <- c.ask(request) })
+	if err := in.Wait(t.Context(), "the push", func() bool { return len(in.Puts()) == 1 }); err != nil {
+		t.Fatal(err)
+	}
+	c.end()
+	work.Wait()
+	if got := <-answered; got.Status != nethttp.StatusServiceUnavailable || got.Error.Code != "stopping" {
+		t.Errorf("it is answered %+v", got)
+	}
+	if c.err != nil {
+		t.Errorf("the run ends with %v", c.err)
+	}
+	next := in.Crash()
+	again := begin(t, prices(), next)
+	if got := again.push(`{"id":1,"shop":"a","price":1}`); got.Status != nethttp.StatusAccepted || got.Data.Position != "1" {
+		t.Errorf("pushed again it is answered %+v", got)
+	}
+}
+
+// I9: while the flow takes nothing there is room for four bodies, and the others are turned away.
+func TestWithoutCreditRequestsAreTurnedAway(t *testing.T) {
+	in := cdctest.NewInlet()
+	o := prices()
+	o.MaxBody = 1000
+	c := begin(t, o, in)
+	in.Hold()
+	body := `{"id":1,"shop":"a","price":1,"note":"` + strings.Repeat("x", 900) + `"}`
+	var work sync.WaitGroup
+	answers := make(chan int, 100)
+	for range 10 {
+		request := c.request(nethttp.MethodPost, body)
+		work.Go(func() {
+			got := c.ask(request)
+			if got.Status == nethttp.StatusTooManyRequests && (got.Header.Get("Retry-After") == "" || got.Error.Code != "busy") {
+				t.Errorf("it is answered %+v", got)
+			}
+			answers <- got.Status
+		})
+	}
+	turned := 0
+	for range 6 {
+		if status := <-answers; status == nethttp.StatusTooManyRequests {
+			turned++
+		}
+	}
+	if turned != 6 {
+		t.Errorf("%d of 10 are turned away while there is room for 4", turned)
+	}
+	in.Release()
+	work.Wait()
+	close(answers)
+	for status := range answers {
+		if status != nethttp.StatusAccepted {
+			t.Errorf("with credit again one is answered %d", status)
+		}
+	}
+	if got := c.push(body); got.Status != nethttp.StatusAccepted {
+		t.Errorf("afterwards it is answered %+v", got)
+	}
+}
+
+func TestWhatIsNoPushIsRefused(t *testing.T) {
+	open, closed := prices(), prices()
+	closed.Token = token
+	closed.MaxBody = 100
+	row := `{"id":1,"shop":"a","price":1}`
+	tests := []struct {
+		name    string
+		options http.Options
+		method  string
+		body    string
+		headers []string
+		status  int
+		code    string
+	}{
+		{"with the token", closed, "POST", row, []string{"Authorization", "Bearer " + token}, 202, ""},
+		{"with the token, the scheme in small letters", closed, "POST", row, []string{"Authorization", "bearer " + token}, 202, ""},
+		{"without the token", closed, "POST", row, nil, 401, "unauthorized"},
+		{"with another token", closed, "POST", row, []string{"Authorization", "Bearer " + token + "r"}, 401, "unauthorized"},
+		{"with the token as a password", closed, "POST", row, []string{"Authorization", "Basic " + token}, 401, "unauthorized"},
+		{"a question without the token", closed, "GET", "", nil, 401, "unauthorized"},
+		{"a body that is too large", closed, "POST", row + strings.Repeat(" ", 100), []string{"Authorization", "Bearer " + token}, 413, "too_large"},
+		{"another method", open, "PUT", row, nil, 405, "method_not_allowed"},
+		{"a form", open, "POST", row, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"},
+		{"no type", open, "POST", row, []string{"Content-Type", ""}, 415, "unsupported_media_type"},
+		{"another charset", open, "POST", row, []string{"Content-Type", "application/json; charset=latin1"}, 415, "unsupported_media_type"},
+		{"a compressed body", open, "POST", row, []string{"Content-Encoding", "gzip"}, 415, "unsupported_media_type"},
+		{"from a page of another site", open, "POST", row, []string{"Origin", "https://evil.example"}, 403, "forbidden"},
+		{"by a name that somebody lets point here", open, "POST", row, []string{"Host", "evil.example:80"}, 403, "forbidden"},
+		{"by the name of this machine", open, "POST", row, []string{"Host", "[::1]:80"}, 202, ""},
+		{"a sequence of nobody", open, "POST", row, []string{"Freshet-Sequence", "1"}, 400, "bad_sequence"},
+		{"a producer without a sequence", open, "POST", row, []string{"Freshet-Producer", "p"}, 400, "bad_sequence"},
+		{"a sequence that is no number", open, "POST", row, []string{"Freshet-Producer", "p", "Freshet-Sequence", "-1"}, 400, "bad_sequence"},
+		{"a producer with a long name", open, "POST", row, []string{"Freshet-Producer", strings.Repeat("p", 65), "Freshet-Sequence", "1"}, 400, "bad_sequence"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			in := cdctest.NewInlet()
+			c := begin(t, test.options, in)
+			got := c.ask(c.request(test.method, test.body, test.headers...))
+			if got.Status != test.status || got.Error.Code != test.code {
+				t.Errorf("it is answered %d %+v", got.Status, got.Error)
+			}
+			if taken := len(in.Puts()) > 0; taken != (test.status == 202) {
+				t.Errorf("changes were taken: %v", taken)
+			}
+			if strings.Contains(fmt.Sprint(got), token) {
+				t.Errorf("the answer shows the token: %+v", got)
+			}
+		})
+	}
+}
+
+func TestABodyWithoutALengthIsBounded(t *testing.T) {
+	in := cdctest.NewInlet()
+	o := prices()
+	o.MaxBody = 1000
+	c := begin(t, o, in)
+	r, err := nethttp.NewRequestWithContext(t.Context(), nethttp.MethodPost, "http://"+c.source.Address()+"/", io.MultiReader(strings.NewReader(strings.Repeat(" ", 5000)), strings.NewReader("{}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if got := c.ask(r); got.Status != nethttp.StatusRequestEntityTooLarge {
+		t.Errorf("it is answered %+v", got)
+	}
+	for range 8 { // the room was given back
+		if got := c.push(`{"id":1,"shop":"a","price":1}`); got.Status != nethttp.StatusAccepted {
+			t.Fatalf("afterwards it is answered %+v", got)
+		}
+	}
+}
+
+// A push that its producer sends again is taken once, also by the process after a crash.
+func TestAProducersPushesAreTakenOnce(t *testing.T) {
+	in := cdctest.NewInlet()
+	c := begin(t, prices(), in)
+	row := func(n int) string { return fmt.Sprintf(`{"id":1,"shop":"a","price":%d}`, n) }
+	numbered := func(c *counter, n int) reply {
+		return c.push(row(n), "Freshet-Producer", "orders", "Freshet-Sequence", fmt.Sprint(n))
+	}
+	for n := 1; n <= 3; n++ {
+		if got := numbered(c, n); got.Status != nethttp.StatusAccepted || got.Data.Repeated || got.Data.Position != fmt.Sprint(n) {
+			t.Fatalf("push %d is answered %+v", n, got)
+		}
+	}
+	if got := numbered(c, 2); got.Status != nethttp.StatusAccepted || !got.Data.Repeated || got.Data.Changes != 0 || got.Data.Position != "3" {
+		t.Errorf("push 2, sent again, is answered %+v", got)
+	}
+	c.end()
+	next := in.Crash()
+	again := begin(t, prices(), next)
+	if got := numbered(again, 3); !got.Data.Repeated {
+		t.Errorf("after a restart push 3 is answered %+v", got)
+	}
+	if got := numbered(again, 4); got.Data.Repeated || got.Data.Position != "4" {
+		t.Errorf("after a restart push 4 is answered %+v", got)
+	}
+	if got := again.push(row(2), "Freshet-Producer", "others", "Freshet-Sequence", "2"); got.Data.Repeated {
+		t.Errorf("another producer's push is answered %+v", got)
+	}
+	if diff := cmp.Diff([]string{`update a/1 {"id":1,"shop":"a","price":"4","note":null}`, `update a/1 {"id":1,"shop":"a","price":"2","note":null}`}, changes(next)); diff != "" {
+		t.Errorf("what was taken differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestTheSourceTellsHowItStands(t *testing.T) {
+	c := begin(t, prices(), cdctest.NewInlet())
+	c.push(`{"id":1,"shop":"a","price":1}`)
+	c.push(`{"id":1}`)
+	if got := c.ask(c.request(nethttp.MethodGet, "")); got.Status != nethttp.StatusOK || got.Data.Taken != 1 || got.Data.Refused != 1 || got.Data.Position != "1" {
+		t.Errorf("it is answered %+v", got)
+	}
+}
+
+// Whoever starts a flow sees that another program has the address, and the source begins once it is free.
+func TestAnAddressThatIsTakenIsWaitedFor(t *testing.T) {
+	first := begin(t, prices(), cdctest.NewInlet())
+	o := prices()
+	o.Listen = first.source.Address()
+	s, err := http.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &opened{Inlet: cdctest.NewInlet(), problems: make(chan error, 2)}
+	ctx, stop := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	work.Go(func() {
+		if err := s.Run(ctx, cdc.Start{}, in); err != nil {
+			t.Errorf("the run ends with %v", err)
+		}
+	})
+	var fault *cdc.SourceError
+	if problem := <-in.problems; !errors.As(problem, &fault) || fault.Code != "address_in_use" {
+		t.Errorf("the problem is %v", problem)
+	}
+	first.end()
+	for problem := range in.problems {
+		if problem == nil {
+			break
+		}
+	}
+	stop()
+	work.Wait()
+}
