@@ -17,7 +17,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/rest"
@@ -26,54 +25,25 @@ import (
 const (
 	version = "2023-06-01"
 	// room is the longest answer where a prompt does not say: the interface wants a bound.
-	room      = 4096
-	chatBytes = 4 << 20
+	room = 4096
 )
 
 // DefaultURL is where Anthropic itself answers.
 const DefaultURL = "https://api.anthropic.com/v1"
 
-// Options name a model.
-type Options struct {
-	BaseURL string        // the address below which /messages lies
-	Model   string        // its name with the server
-	APIKey  rest.Secret   // sent as x-api-key
-	Timeout time.Duration // of one request; 30 s when 0
-}
-
 // Client asks one model.
-type Client struct {
-	options Options
-	server  *rest.Client
-}
+type Client struct{ *rest.Model }
 
 var _ accel.Generator = (*Client)(nil)
 
-// New returns a client, or everything that is wrong with the options. It sends nothing.
-func New(o Options) (*Client, error) {
-	server, err := rest.New(rest.Options{BaseURL: o.BaseURL, Key: o.APIKey, KeyHeader: "X-Api-Key", Timeout: o.Timeout,
-		Headers: map[string]rest.Secret{"Anthropic-Version": version}})
-	problems := []error{err}
-	if o.Model == "" {
-		problems = append(problems, errors.New("model is missing"))
-	}
-	if err := errors.Join(problems...); err != nil {
+// New returns a client for a model below BaseURL/messages, or everything that is wrong with the options. It sends
+// nothing.
+func New(o rest.ModelOptions) (*Client, error) {
+	m, err := rest.NewModel(rest.Profile{Provider: "anthropic", KeyHeader: "X-Api-Key", Headers: map[string]rest.Secret{"Anthropic-Version": version}}, o)
+	if err != nil {
 		return nil, err
 	}
-	return &Client{options: o, server: server}, nil
-}
-
-// Identity returns the model that the options name.
-func (c *Client) Identity() accel.Identity {
-	return accel.Identity{Provider: "anthropic", Model: c.options.Model}
-}
-
-// Close closes the idle connections.
-func (c *Client) Close() { c.server.Close() }
-
-type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
+	return &Client{m}, nil
 }
 
 type format struct {
@@ -86,12 +56,12 @@ type outputConfig struct {
 }
 
 type request struct {
-	Model       string        `json:"model"`
-	MaxTokens   int           `json:"max_tokens"`
-	System      string        `json:"system,omitempty"`
-	Messages    []message     `json:"messages"`
-	Temperature *float64      `json:"temperature,omitempty"`
-	Output      *outputConfig `json:"output_config,omitempty"`
+	Model       string         `json:"model"`
+	MaxTokens   int            `json:"max_tokens"`
+	System      string         `json:"system,omitempty"`
+	Messages    []rest.Message `json:"messages"`
+	Temperature *float64       `json:"temperature,omitempty"`
+	Output      *outputConfig  `json:"output_config,omitempty"`
 }
 
 type reply struct {
@@ -110,18 +80,17 @@ type reply struct {
 }
 
 // Generate answers a prompt; see [accel.Generator].
-func (c *Client) Generate(ctx context.Context, p accel.Prompt) (g accel.Generated, err error) {
-	err = c.server.Post(ctx, "messages", c.request(p), chatBytes, func(r rest.Reply) error {
+func (c *Client) Generate(ctx context.Context, p accel.Prompt) (accel.Generated, error) {
+	return c.Answer(ctx, "messages", c.request(p), p, func(body []byte) (accel.Generated, error) {
 		var said reply
-		if err := json.Unmarshal(r.Body, &said); err != nil {
-			return errors.New("the reply is no message")
+		if err := json.Unmarshal(body, &said); err != nil {
+			return accel.Generated{}, errors.New("the reply is no message")
 		}
-		g = accel.Generated{Announced: r.Announced, Usage: accel.Usage{
+		g := accel.Generated{Model: said.Model, Usage: accel.Usage{
 			InputTokens: said.Usage.Input + said.Usage.Created + said.Usage.Read, OutputTokens: said.Usage.Output}}
 		if said.Stop == "" {
-			return errors.New("the reply does not say why it ended")
+			return g, errors.New("the reply does not say why it ended")
 		}
-		g.Model = said.Model
 		for _, part := range said.Content {
 			if part.Type == "text" {
 				g.Text += part.Text
@@ -133,21 +102,14 @@ func (c *Client) Generate(ctx context.Context, p accel.Prompt) (g accel.Generate
 		case "refusal":
 			g.Finish, g.Refusal = accel.Declined, g.Text
 		}
-		return nil
+		return g, nil
 	})
-	if err == nil && g.Usage == (accel.Usage{}) {
-		g.Usage = accel.Usage{InputTokens: int64(accel.EstimatePrompt(p)), OutputTokens: int64(accel.EstimateTokens(g.Text))}
-	}
-	return g, err
 }
 
 func (c *Client) request(p accel.Prompt) request {
-	r := request{Model: c.options.Model, MaxTokens: p.MaxTokens, System: p.System, Temperature: p.Temperature}
+	r := request{Model: c.Name(), MaxTokens: p.MaxTokens, System: p.System, Messages: rest.Messages(p), Temperature: p.Temperature}
 	if r.MaxTokens == 0 {
 		r.MaxTokens = room
-	}
-	for _, t := range p.Dialogue() {
-		r.Messages = append(r.Messages, message{t.Role.String(), t.Text})
 	}
 	if p.Schema != nil {
 		r.Output = &outputConfig{format{Type: "json_schema", Schema: p.Schema}}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/anthropic"
+	"github.com/freshet/freshet/accel/rest"
 	"github.com/freshet/freshet/backpressure"
 )
 
@@ -33,7 +34,7 @@ func server(t *testing.T, status int, body string, headers ...string) (*anthropi
 		w.Write([]byte(body))
 	}))
 	t.Cleanup(s.Close)
-	c, err := anthropic.New(anthropic.Options{BaseURL: s.URL + "/v1", Model: "claude", APIKey: "sk-ant-0123456789", Timeout: 5 * time.Second})
+	c, err := anthropic.New(rest.ModelOptions{BaseURL: s.URL + "/v1", Model: "claude", APIKey: "sk-ant-0123456789", Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

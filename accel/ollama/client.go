@@ -17,58 +17,27 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/rest"
 )
 
-const (
-	maxDims     = 16384
-	numberBytes = 32
-	chatBytes   = 4 << 20
-)
-
-// Options name a model.
-type Options struct {
-	BaseURL string        // the address below which /api lies, such as http://127.0.0.1:11434
-	Model   string        // its name with the server, such as nomic-embed-text
-	APIKey  rest.Secret   // sent as a bearer token; none when empty
-	Dims    int           // the length of its vectors; 0 when it is not known
-	Timeout time.Duration // of one request; 30 s when 0
-}
-
 // Client asks one model.
-type Client struct {
-	options Options
-	server  *rest.Client
-}
+type Client struct{ *rest.Model }
 
 var (
 	_ accel.Embedder  = (*Client)(nil)
 	_ accel.Generator = (*Client)(nil)
 )
 
-// New returns a client, or everything that is wrong with the options. It sends nothing.
-func New(o Options) (*Client, error) {
-	server, err := rest.New(rest.Options{BaseURL: o.BaseURL, Key: o.APIKey, Timeout: o.Timeout})
-	problems := []error{err}
-	if o.Model == "" {
-		problems = append(problems, errors.New("model is missing"))
-	}
-	if err := errors.Join(problems...); err != nil {
+// New returns a client for a model below BaseURL/api, or everything that is wrong with the options. It sends nothing.
+func New(o rest.ModelOptions) (*Client, error) {
+	m, err := rest.NewModel(rest.Profile{Provider: "ollama"}, o)
+	if err != nil {
 		return nil, err
 	}
-	return &Client{options: o, server: server}, nil
+	return &Client{m}, nil
 }
-
-// Identity returns the model that the options name.
-func (c *Client) Identity() accel.Identity {
-	return accel.Identity{Provider: "ollama", Model: c.options.Model, Dims: c.options.Dims}
-}
-
-// Close closes the idle connections.
-func (c *Client) Close() { c.server.Close() }
 
 type question struct {
 	Model    string   `json:"model"`
@@ -77,44 +46,23 @@ type question struct {
 }
 
 // Embed asks for the vectors of the texts in one request; see [accel.Embedder].
-func (c *Client) Embed(ctx context.Context, texts []string) (reply accel.Reply, err error) {
-	dims := c.options.Dims
-	if dims == 0 {
-		dims = maxDims
-	}
-	limit := 64<<10 + len(texts)*(1<<10+numberBytes*dims)
-	err = c.server.Post(ctx, "api/embed", question{Model: c.options.Model, Input: texts}, limit, func(r rest.Reply) error {
+func (c *Client) Embed(ctx context.Context, texts []string) (accel.Reply, error) {
+	return c.Vectors(ctx, "api/embed", question{Model: c.Name(), Input: texts}, texts, func(body []byte) (accel.Reply, error) {
 		var said struct {
 			Model      string      `json:"model"`
 			Embeddings [][]float32 `json:"embeddings"`
 			Count      int64       `json:"prompt_eval_count"`
 		}
-		if err := json.Unmarshal(r.Body, &said); err != nil {
-			return errors.New("the reply is no set of vectors")
+		if err := json.Unmarshal(body, &said); err != nil {
+			return accel.Reply{}, errors.New("the reply is no set of vectors")
 		}
-		reply = accel.Reply{Usage: accel.Usage{InputTokens: said.Count}, Announced: r.Announced}
-		if err := accel.CheckVectors(said.Embeddings, len(texts), c.options.Dims); err != nil {
-			return err
-		}
-		reply.Vectors, reply.Model = said.Embeddings, said.Model
-		return nil
+		return accel.Reply{Vectors: said.Embeddings, Model: said.Model, Usage: accel.Usage{InputTokens: said.Count}}, nil
 	})
-	if err == nil && reply.Usage == (accel.Usage{}) {
-		for _, text := range texts {
-			reply.Usage.InputTokens += int64(accel.EstimateTokens(text))
-		}
-	}
-	return reply, err
-}
-
-type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
 }
 
 type chatRequest struct {
 	Model    string          `json:"model"`
-	Messages []message       `json:"messages"`
+	Messages []rest.Message  `json:"messages"`
 	Stream   bool            `json:"stream"`
 	Format   json.RawMessage `json:"format,omitempty"`
 	Options  chatOptions     `json:"options"`
@@ -126,42 +74,28 @@ type chatOptions struct {
 }
 
 // Generate answers a prompt; see [accel.Generator].
-func (c *Client) Generate(ctx context.Context, p accel.Prompt) (g accel.Generated, err error) {
-	err = c.server.Post(ctx, "api/chat", c.chat(p), chatBytes, func(r rest.Reply) error {
+func (c *Client) Generate(ctx context.Context, p accel.Prompt) (accel.Generated, error) {
+	asked := chatRequest{Model: c.Name(), Messages: rest.SystemMessages(p), Format: p.Schema, Options: chatOptions{p.Temperature, p.MaxTokens}}
+	return c.Answer(ctx, "api/chat", asked, p, func(body []byte) (accel.Generated, error) {
 		var said struct {
-			Model   string   `json:"model"`
-			Message *message `json:"message"`
-			Done    bool     `json:"done"`
-			Reason  string   `json:"done_reason"`
-			Prompt  int64    `json:"prompt_eval_count"`
-			Answer  int64    `json:"eval_count"`
+			Model   string        `json:"model"`
+			Message *rest.Message `json:"message"`
+			Done    bool          `json:"done"`
+			Reason  string        `json:"done_reason"`
+			Prompt  int64         `json:"prompt_eval_count"`
+			Answer  int64         `json:"eval_count"`
 		}
-		if err := json.Unmarshal(r.Body, &said); err != nil {
-			return errors.New("the reply is no chat message")
+		if err := json.Unmarshal(body, &said); err != nil {
+			return accel.Generated{}, errors.New("the reply is no chat message")
 		}
-		g = accel.Generated{Usage: accel.Usage{InputTokens: said.Prompt, OutputTokens: said.Answer}, Announced: r.Announced}
+		g := accel.Generated{Usage: accel.Usage{InputTokens: said.Prompt, OutputTokens: said.Answer}}
 		if said.Message == nil || !said.Done {
-			return errors.New("the reply has no finished message")
+			return g, errors.New("the reply has no finished message")
 		}
 		g.Text, g.Model = said.Message.Content, said.Model
 		if said.Reason == "length" {
 			g.Finish = accel.CutOff
 		}
-		return nil
+		return g, nil
 	})
-	if err == nil && g.Usage == (accel.Usage{}) {
-		g.Usage = accel.Usage{InputTokens: int64(accel.EstimatePrompt(p)), OutputTokens: int64(accel.EstimateTokens(g.Text))}
-	}
-	return g, err
-}
-
-func (c *Client) chat(p accel.Prompt) chatRequest {
-	r := chatRequest{Model: c.options.Model, Format: p.Schema, Options: chatOptions{p.Temperature, p.MaxTokens}}
-	if p.System != "" {
-		r.Messages = append(r.Messages, message{"system", p.System})
-	}
-	for _, t := range p.Dialogue() {
-		r.Messages = append(r.Messages, message{t.Role.String(), t.Text})
-	}
-	return r
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/ollama"
+	"github.com/freshet/freshet/accel/rest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,7 +32,7 @@ func server(t *testing.T, status int, body string) (*ollama.Client, *map[string]
 		w.Write([]byte(body))
 	}))
 	t.Cleanup(s.Close)
-	c, err := ollama.New(ollama.Options{BaseURL: s.URL, Model: "nomic", Dims: 2, Timeout: 5 * time.Second})
+	c, err := ollama.New(rest.ModelOptions{BaseURL: s.URL, Model: "nomic", Dims: 2, Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/openai"
+	"github.com/freshet/freshet/accel/rest"
 	"github.com/freshet/freshet/backpressure"
 )
 
@@ -116,7 +117,7 @@ func TestABatcherBringsEveryTextThroughEveryFault(t *testing.T) {
 }
 
 func ExampleClient() {
-	client, err := openai.New(openai.Options{BaseURL: "http://127.0.0.1:1/v1", Model: "bge-small", Dims: 384})
+	client, err := openai.New(rest.ModelOptions{BaseURL: "http://127.0.0.1:1/v1", Model: "bge-small", Dims: 384})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,17 +9,6 @@ import (
 	"github.com/freshet/freshet/accel/rest"
 )
 
-// replyBytes is the most that a chat reply may take for each token of room, and replyLeast the least bound.
-const (
-	replyBytes = 16
-	replyLeast = 4 << 20
-)
-
-type message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
 type jsonSchema struct {
 	Name   string          `json:"name"`
 	Strict bool            `json:"strict"`
@@ -33,7 +22,7 @@ type responseFormat struct {
 
 type chatRequest struct {
 	Model       string          `json:"model"`
-	Messages    []message       `json:"messages"`
+	Messages    []rest.Message  `json:"messages"`
 	Format      *responseFormat `json:"response_format,omitempty"`
 	Temperature *float64        `json:"temperature,omitempty"`
 	MaxTokens   int             `json:"max_completion_tokens,omitempty"`
@@ -57,23 +46,18 @@ type chatReply struct {
 // Generate answers a prompt through chat/completions; see [accel.Generator]. The schema is strict: a server
 // that keeps to it answers nothing else.
 func (c *Client) Generate(ctx context.Context, p accel.Prompt) (accel.Generated, error) {
-	var g accel.Generated
-	limit := max(replyLeast, replyBytes*p.MaxTokens)
-	err := c.server.Post(ctx, "chat/completions", c.chat(p), limit, func(r rest.Reply) error {
+	return c.Answer(ctx, "chat/completions", c.chat(p), p, func(body []byte) (accel.Generated, error) {
 		var reply chatReply
-		if err := json.Unmarshal(r.Body, &reply); err != nil {
-			return errors.New("the reply is no chat completion")
+		if err := json.Unmarshal(body, &reply); err != nil {
+			return accel.Generated{}, errors.New("the reply is no chat completion")
 		}
-		g = accel.Generated{Model: reply.Model, Announced: r.Announced}
+		g := accel.Generated{Model: reply.Model}
 		if reply.Usage != nil {
 			g.Usage = accel.Usage{InputTokens: reply.Usage.Prompt, OutputTokens: reply.Usage.Completion}
 		}
-		return reply.read(&g)
+		err := reply.read(&g)
+		return g, err
 	})
-	if err == nil && g.Usage == (accel.Usage{}) {
-		g.Usage = accel.Usage{InputTokens: int64(accel.EstimatePrompt(p)), OutputTokens: int64(accel.EstimateTokens(g.Text + g.Refusal))}
-	}
-	return g, err
 }
 
 // read takes the one choice of a reply.
@@ -104,13 +88,7 @@ func (r *chatReply) read(g *accel.Generated) error {
 
 // chat writes a prompt as messages, the question last.
 func (c *Client) chat(p accel.Prompt) chatRequest {
-	r := chatRequest{Model: c.options.Model, Temperature: p.Temperature, MaxTokens: p.MaxTokens}
-	if p.System != "" {
-		r.Messages = append(r.Messages, message{"system", p.System})
-	}
-	for _, t := range p.Dialogue() {
-		r.Messages = append(r.Messages, message{t.Role.String(), t.Text})
-	}
+	r := chatRequest{Model: c.Name(), Messages: rest.SystemMessages(p), Temperature: p.Temperature, MaxTokens: p.MaxTokens}
 	if p.Schema != nil {
 		r.Format = &responseFormat{Type: "json_schema", Schema: jsonSchema{Name: p.Name, Strict: true, Schema: p.Schema}}
 	}

@@ -3,53 +3,18 @@ package openai
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/rest"
 )
 
-// Secret is a credential.
-type Secret = rest.Secret
-
-const (
-	// maxDims bounds what a server may send per text while its dimension is not known.
-	maxDims = 16384
-	// numberBytes is the most that one number of a vector takes, with white space around it.
-	numberBytes = 48
-)
-
-// Options names a model and where it is served.
-type Options struct {
-	// BaseURL is the address below which /embeddings lies, such as https://api.openai.com/v1. A query
-	// in it is sent with every request. http is spoken only where it says so.
-	BaseURL string
-
-	// Model is the name that the server knows the model by.
-	Model string
-
-	// APIKey is sent as a bearer token; none when empty.
-	APIKey Secret
-
-	// Dims is the length of the model's vectors. It is expected, not sent: replies with another length
-	// are malformed. When it is 0, a reply only has to agree with itself.
-	Dims int
-
-	// Timeout is how long one request may take until its reply is complete; 30 s when 0.
-	Timeout time.Duration
-
-	// Headers are sent with every request, beside or instead of the bearer token.
-	Headers map[string]Secret
-}
-
 // Client asks one model.
 type Client struct {
-	options Options
-	server  *rest.Client
-	floats  atomic.Bool
+	*rest.Model
+	dims   int
+	floats atomic.Bool // the server knows no base64
 }
 
 var (
@@ -57,30 +22,15 @@ var (
 	_ accel.Generator = (*Client)(nil)
 )
 
-// New returns a client for the model of the options, or everything that is wrong with them. It sends
-// nothing.
-func New(o Options) (*Client, error) {
-	server, err := rest.New(rest.Options{BaseURL: o.BaseURL, Key: o.APIKey, Headers: o.Headers, Timeout: o.Timeout})
-	problems := []error{err}
-	if o.Model == "" {
-		problems = append(problems, errors.New("model is missing"))
-	}
-	if o.Dims < 0 || o.Dims > maxDims {
-		problems = append(problems, fmt.Errorf("dims %d: want 1 to %d", o.Dims, maxDims))
-	}
-	if err := errors.Join(problems...); err != nil {
+// New returns a client for a model below BaseURL/embeddings and BaseURL/chat/completions, or everything that is wrong with
+// the options. It sends nothing.
+func New(o rest.ModelOptions) (*Client, error) {
+	m, err := rest.NewModel(rest.Profile{Provider: "openai"}, o)
+	if err != nil {
 		return nil, err
 	}
-	return &Client{options: o, server: server}, nil
+	return &Client{Model: m, dims: o.Dims}, nil
 }
-
-// Identity returns the model that the options name.
-func (c *Client) Identity() accel.Identity {
-	return accel.Identity{Provider: "openai", Model: c.options.Model, Dims: c.options.Dims}
-}
-
-// Close closes the idle connections.
-func (c *Client) Close() { c.server.Close() }
 
 // Embed asks for the vectors of the texts in one request; see [accel.Embedder]. Bytes of a text that
 // are not UTF-8 reach the model as U+FFFD.
@@ -108,29 +58,10 @@ type question struct {
 }
 
 // ask sends one request and reads its reply.
-func (c *Client) ask(ctx context.Context, texts []string, plain bool) (reply accel.Reply, err error) {
-	q := question{Model: c.options.Model, Input: texts, Format: "base64"}
+func (c *Client) ask(ctx context.Context, texts []string, plain bool) (accel.Reply, error) {
+	q := question{Model: c.Name(), Input: texts, Format: "base64"}
 	if plain {
 		q.Format = "float"
 	}
-	err = c.server.Post(ctx, "embeddings", q, c.bodyLimit(len(texts)), func(r rest.Reply) (err error) {
-		reply, err = decode(r.Body, len(texts), c.options.Dims)
-		reply.Announced = r.Announced
-		return err
-	})
-	if err == nil && reply.Usage == (accel.Usage{}) {
-		for _, text := range texts {
-			reply.Usage.InputTokens += int64(accel.EstimateTokens(text))
-		}
-	}
-	return reply, err
-}
-
-// bodyLimit is the most that a correct reply for n texts can take.
-func (c *Client) bodyLimit(n int) int {
-	dims := c.options.Dims
-	if dims == 0 {
-		dims = maxDims
-	}
-	return 64<<10 + n*(1<<10+numberBytes*dims)
+	return c.Vectors(ctx, "embeddings", q, texts, func(body []byte) (accel.Reply, error) { return decode(body, len(texts), c.dims) })
 }

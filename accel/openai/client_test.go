@@ -18,13 +18,14 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/openai"
+	"github.com/freshet/freshet/accel/rest"
 )
 
 func TestEmbedSendsOneRequestAndReadsItsVectors(t *testing.T) {
 	s := serve(t)
-	c := s.client(t, func(o *openai.Options) {
+	c := s.client(t, func(o *rest.ModelOptions) {
 		o.BaseURL = s.URL + "/v1/?api-version=2"
-		o.Headers = map[string]openai.Secret{"X-Extra": "yes"}
+		o.Headers = map[string]rest.Secret{"X-Extra": "yes"}
 	})
 	texts := []string{"one", "two\n\"quoted\" <b>", "drei ß 日本"}
 	reply, err := c.Embed(t.Context(), texts)
@@ -229,7 +230,7 @@ func TestBrokenConnectionsAreOutages(t *testing.T) {
 		s.Config.ErrorLog = log.New(io.Discard, "", 0)
 		s.StartTLS()
 		defer s.Close()
-		c, err := openai.New(openai.Options{BaseURL: s.URL, Model: "m"})
+		c, err := openai.New(rest.ModelOptions{BaseURL: s.URL, Model: "m"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -272,7 +273,7 @@ func TestSlowRepliesEndWithTheTimeout(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
 			s.instead = instead
-			c := s.client(t, func(o *openai.Options) { o.Timeout = 150 * time.Millisecond })
+			c := s.client(t, func(o *rest.ModelOptions) { o.Timeout = 150 * time.Millisecond })
 			begun := time.Now()
 			_, err := c.Embed(t.Context(), []string{"a"})
 			if e, ok := errors.AsType[*accel.Error](err); !ok || e.Kind != accel.Unavailable || e.Message != "no complete answer within 150ms" {
@@ -341,9 +342,9 @@ func TestAReplyWithoutUsageCountsWithTheEstimate(t *testing.T) {
 }
 
 func TestOptionsThatCannotWorkAreRefusedAllAtOnce(t *testing.T) {
-	_, err := openai.New(openai.Options{
+	_, err := openai.New(rest.ModelOptions{
 		BaseURL: "ftp://x", Dims: -1, Timeout: -1, APIKey: "sk-secret\n",
-		Headers: map[string]openai.Secret{"a b": "x", "X-Ok": "value\r\n"},
+		Headers: map[string]rest.Secret{"a b": "x", "X-Ok": "value\r\n"},
 	})
 	for _, part := range []string{"base_url", "model is missing", "dims -1", "timeout", "api_key holds a line break", `header "a b"`, `header "X-Ok"`} {
 		if err == nil || !strings.Contains(err.Error(), part) {
@@ -351,7 +352,7 @@ func TestOptionsThatCannotWorkAreRefusedAllAtOnce(t *testing.T) {
 		}
 	}
 	for _, url := range []string{"", "http://", "127.0.0.1:8080/v1", "https://user:hunter2@example.com/v1", "http://a b"} {
-		_, err := openai.New(openai.Options{BaseURL: url, Model: "m"})
+		_, err := openai.New(rest.ModelOptions{BaseURL: url, Model: "m"})
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("base_url %q: %v", url, err)
 		}
@@ -363,8 +364,8 @@ func TestTheKeyIsToldToNobody(t *testing.T) {
 	const header = "another-secret-value"
 	s := serve(t)
 	s.instead = status(401, `{"error":{"message":"Incorrect API key provided: `+testKey+` and `+header+`"}}`)
-	options := openai.Options{BaseURL: s.URL + "?key=" + testKey, Model: "m", APIKey: testKey, Headers: map[string]openai.Secret{"X-Extra": header}}
-	c := s.client(t, func(o *openai.Options) { *o = options })
+	options := rest.ModelOptions{BaseURL: s.URL + "?key=" + testKey, Model: "m", APIKey: testKey, Headers: map[string]rest.Secret{"X-Extra": header}}
+	c := s.client(t, func(o *rest.ModelOptions) { *o = options })
 	_, refused := c.Embed(t.Context(), []string{"a"})
 	s.Close()
 	_, unreachable := c.Embed(t.Context(), []string{"a"})

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/freshet/freshet/accel/openai"
+	"github.com/freshet/freshet/accel/rest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -118,9 +119,9 @@ func pack(v []float32) string {
 }
 
 // client returns a client of the server, with what change makes of its options.
-func (s *server) client(t *testing.T, change func(*openai.Options)) *openai.Client {
+func (s *server) client(t *testing.T, change func(*rest.ModelOptions)) *openai.Client {
 	t.Helper()
-	o := openai.Options{BaseURL: s.URL + "/v1", Model: "m", APIKey: testKey, Dims: testDims, Timeout: 5 * time.Second}
+	o := rest.ModelOptions{BaseURL: s.URL + "/v1", Model: "m", APIKey: testKey, Dims: testDims, Timeout: 5 * time.Second}
 	if change != nil {
 		change(&o)
 	}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/accel/rest"
 	"github.com/freshet/freshet/accel/tei"
 )
 
@@ -21,7 +22,7 @@ func ask(t *testing.T, dims int, answer http.HandlerFunc, texts ...string) (acce
 	t.Helper()
 	s := httptest.NewServer(answer)
 	defer s.Close()
-	c, err := tei.New(tei.Options{BaseURL: s.URL, Model: "bge", Dims: dims, APIKey: "secret-key", Timeout: 5 * time.Second})
+	c, err := tei.New(rest.ModelOptions{BaseURL: s.URL, Model: "bge", Dims: dims, APIKey: "secret-key", Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,46 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/builtin"
-	"github.com/freshet/freshet/accel/openai"
 	"github.com/freshet/freshet/backpressure"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/flowfile"
 )
-
-// openaiAddress is where OpenAI itself answers: the one place that the key of the environment is for.
-const openaiAddress = "https://api.openai.com/v1"
-
-type openaiConfig struct {
-	BaseURL string `yaml:"base_url" default:"https://api.openai.com/v1" doc:"Address below which /embeddings lies."`
-	Model   string `yaml:"model" required:"true" doc:"Name that the server knows the model by."`
-	APIKey  string `yaml:"api_key" secret:"true" doc:"Sent as a bearer token. For OpenAI itself OPENAI_API_KEY is taken where it is absent."`
-}
-
-func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
-	c := config.(*openaiConfig)
-	if err := priced(m); err != nil {
-		return nil, err
-	}
-	if c.APIKey == "" && strings.TrimRight(c.BaseURL, "/") == openaiAddress {
-		if c.APIKey = os.Getenv("OPENAI_API_KEY"); c.APIKey == "" {
-			return nil, &stream.Problem{Code: "missing_env", Message: "OpenAI wants a key, and the environment variable OPENAI_API_KEY is not set",
-				Hint: "set it: export OPENAI_API_KEY=…; or write api_key: \"${NAME}\""}
-		}
-	}
-	client, err := openai.New(openai.Options{BaseURL: c.BaseURL, Model: c.Model, APIKey: openai.Secret(c.APIKey), Dims: m.Dims,
-		Timeout: m.Limits.Timeout})
-	if err != nil {
-		return nil, &stream.Problem{Code: "bad_value", Field: "base_url", Message: err.Error(),
-			Hint: "write the address below which /embeddings lies, such as http://127.0.0.1:8080/v1"}
-	}
-	return newDual(name, client, m, env), nil
-}
 
 // asking is how a model behind a server is asked, as its keys in the flow file say.
 func asking(m flowfile.ModelConfig, log *slog.Logger) operators.ModelOptions {

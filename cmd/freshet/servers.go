@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"strings"
 
 	"github.com/freshet/freshet/accel/anthropic"
 	"github.com/freshet/freshet/accel/ollama"
+	"github.com/freshet/freshet/accel/openai"
 	"github.com/freshet/freshet/accel/rest"
 	"github.com/freshet/freshet/accel/tei"
 	"github.com/freshet/freshet/operators"
@@ -13,22 +15,29 @@ import (
 	"github.com/freshet/freshet/stream/flowfile"
 )
 
+// serverConfig says where a model is served. The kinds write it with defaults and notes of their own.
+type serverConfig struct {
+	BaseURL string
+	Model   string
+	APIKey  string
+}
+
+type openaiConfig struct {
+	BaseURL string `yaml:"base_url" default:"https://api.openai.com/v1" doc:"Address below which /embeddings lies."`
+	Model   string `yaml:"model" required:"true" doc:"Name that the server knows the model by."`
+	APIKey  string `yaml:"api_key" secret:"true" doc:"Sent as a bearer token. For OpenAI itself OPENAI_API_KEY is taken where it is absent."`
+}
+
+type anthropicConfig struct {
+	BaseURL string `yaml:"base_url" default:"https://api.anthropic.com/v1" doc:"Address below which /messages lies."`
+	Model   string `yaml:"model" required:"true" doc:"Name that the server knows the model by."`
+	APIKey  string `yaml:"api_key" secret:"true" doc:"Sent as x-api-key. For Anthropic itself ANTHROPIC_API_KEY is taken where it is absent."`
+}
+
 type ollamaConfig struct {
 	BaseURL string `yaml:"base_url" default:"http://127.0.0.1:11434" doc:"Address below which /api lies."`
 	Model   string `yaml:"model" required:"true" doc:"Name that the server knows the model by."`
 	APIKey  string `yaml:"api_key" secret:"true" doc:"Sent as a bearer token; none where absent."`
-}
-
-func newOllama(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
-	c := config.(*ollamaConfig)
-	if err := priced(m); err != nil {
-		return nil, err
-	}
-	client, err := ollama.New(ollama.Options{BaseURL: c.BaseURL, Model: c.Model, APIKey: rest.Secret(c.APIKey), Dims: m.Dims, Timeout: m.Limits.Timeout})
-	if err != nil {
-		return nil, badAddress(err, "http://127.0.0.1:11434")
-	}
-	return newDual(name, client, m, env), nil
 }
 
 type teiConfig struct {
@@ -38,45 +47,77 @@ type teiConfig struct {
 	Most    int    `yaml:"client_batch" default:"32" min:"1" max:"65536" doc:"Most texts that the server takes in one request: its --max-client-batch-size."`
 }
 
-func newTEI(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
-	c := config.(*teiConfig)
+func (c *openaiConfig) server() serverConfig    { return serverConfig(*c) }
+func (c *anthropicConfig) server() serverConfig { return serverConfig(*c) }
+func (c *ollamaConfig) server() serverConfig    { return serverConfig(*c) }
+func (c *teiConfig) server() serverConfig       { return serverConfig{c.BaseURL, c.Model, c.APIKey} }
+
+// house is what has to be known of a kind of servers besides its protocol.
+type house struct {
+	example string // an address, as a hint
+	// Where the maker of the protocol answers itself, the name of the maker, and the variable that holds the key: the one
+	// place that this key is for. Empty where there is none.
+	home, maker, variable string
+}
+
+func openaiHouse() house {
+	return house{example: "http://127.0.0.1:8080/v1", home: "https://api.openai.com/v1", maker: "OpenAI", variable: "OPENAI_API_KEY"}
+}
+
+func anthropicHouse() house {
+	return house{example: anthropic.DefaultURL, home: anthropic.DefaultURL, maker: "Anthropic", variable: "ANTHROPIC_API_KEY"}
+}
+
+// dial makes a client as the flow file says. It sends nothing.
+func dial[C any](h house, config any, m flowfile.ModelConfig, make func(rest.ModelOptions) (C, error)) (client C, err error) {
 	if err := priced(m); err != nil {
+		return client, err
+	}
+	c := config.(interface{ server() serverConfig }).server()
+	if c.APIKey == "" && h.home != "" && strings.TrimRight(c.BaseURL, "/") == h.home {
+		if c.APIKey = os.Getenv(h.variable); c.APIKey == "" {
+			return client, &stream.Problem{Code: "missing_env", Message: fmt.Sprintf("%s wants a key, and the environment variable %s is not set", h.maker, h.variable),
+				Hint: fmt.Sprintf("set it: export %s=…; or write api_key: \"${NAME}\"", h.variable)}
+		}
+	}
+	client, err = make(rest.ModelOptions{BaseURL: c.BaseURL, Model: c.Model, APIKey: rest.Secret(c.APIKey), Dims: m.Dims, Timeout: m.Limits.Timeout})
+	if err != nil {
+		// Most often it is the address.
+		err = &stream.Problem{Code: "bad_value", Field: "base_url", Message: err.Error(), Hint: "write the server's address, such as " + h.example}
+	}
+	return client, err
+}
+
+func newOpenAI(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
+	client, err := dial(openaiHouse(), config, m, openai.New)
+	if err != nil {
 		return nil, err
 	}
-	client, err := tei.New(tei.Options{BaseURL: c.BaseURL, Model: c.Model, APIKey: rest.Secret(c.APIKey), Dims: m.Dims, Timeout: m.Limits.Timeout})
+	return newDual(name, client, m, env), nil
+}
+
+func newOllama(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
+	client, err := dial(house{example: "http://127.0.0.1:11434"}, config, m, ollama.New)
 	if err != nil {
-		return nil, badAddress(err, "http://127.0.0.1:8080")
+		return nil, err
+	}
+	return newDual(name, client, m, env), nil
+}
+
+func newTEI(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
+	client, err := dial(house{example: "http://127.0.0.1:8080"}, config, m, tei.New)
+	if err != nil {
+		return nil, err
 	}
 	o := asking(m, env.Logger.With("model", name))
-	o.Rows = min(o.Rows, c.Most)
+	o.Rows = min(o.Rows, config.(*teiConfig).Most)
 	return newVectors(name, client, m, o), nil
 }
 
-type anthropicConfig struct {
-	BaseURL string `yaml:"base_url" default:"https://api.anthropic.com/v1" doc:"Address below which /messages lies."`
-	Model   string `yaml:"model" required:"true" doc:"Name that the server knows the model by."`
-	APIKey  string `yaml:"api_key" secret:"true" doc:"Sent as x-api-key. For Anthropic itself ANTHROPIC_API_KEY is taken where it is absent."`
-}
-
 func newAnthropic(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
-	c := config.(*anthropicConfig)
-	if err := priced(m); err != nil {
+	client, err := dial(anthropicHouse(), config, m, anthropic.New)
+	if err != nil {
 		return nil, err
 	}
-	if c.APIKey == "" && strings.TrimRight(c.BaseURL, "/") == anthropic.DefaultURL {
-		if c.APIKey = os.Getenv("ANTHROPIC_API_KEY"); c.APIKey == "" {
-			return nil, &stream.Problem{Code: "missing_env", Message: "Anthropic wants a key, and the environment variable ANTHROPIC_API_KEY is not set",
-				Hint: "set it: export ANTHROPIC_API_KEY=…; or write api_key: \"${NAME}\""}
-		}
-	}
-	client, err := anthropic.New(anthropic.Options{BaseURL: c.BaseURL, Model: c.Model, APIKey: rest.Secret(c.APIKey), Timeout: m.Limits.Timeout})
-	if err != nil {
-		return nil, badAddress(err, anthropic.DefaultURL)
-	}
 	return operators.NewGenerative(name, client, asking(m, env.Logger.With("model", name))), nil
-}
-
-// badAddress is what is wrong with the options of a client, most often with the address.
-func badAddress(err error, example string) error {
-	return &stream.Problem{Code: "bad_value", Field: "base_url", Message: err.Error(), Hint: "write the server's address, such as " + example}
 }
