@@ -193,3 +193,10 @@ func TestACollectionOfARealServerIsASink(t *testing.T) {
 		return b
 	})
 }
+
+// deletePoint deletes a point behind the sink's back.
+func (b *bed) deletePoint(collection, id string) error {
+	_, err := b.points.Delete(context.Background(), &client.DeletePoints{CollectionName: collection, Wait: client.PtrOf(true),
+		Ordering: &client.WriteOrdering{Type: client.WriteOrderingType_Strong}, Points: client.NewPointsSelector(client.NewID(id))})
+	return err
+}
