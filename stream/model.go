@@ -60,6 +60,16 @@ type Remembering interface {
 	Accept(last []byte) (next []byte, changed bool)
 }
 
+// Forecasting is a Model that can say what its calls are going to take before one is made.
+type Forecasting interface {
+	Model
+	// Tokens is the most that the call of an input may count, sent and received.
+	Tokens(input []byte) (sent, received int64)
+	// Forecast is what that many calls of so many tokens cost, in US dollars, and how long the limits of
+	// the flow make them take at least; 0: they do not bound it.
+	Forecast(calls, sent, received int64) (usd float64, least time.Duration)
+}
+
 // Resuming is a RemoteModel that can be told that a person has dealt with what it was waiting for.
 type Resuming interface {
 	RemoteModel

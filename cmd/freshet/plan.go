@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
+	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -17,10 +21,11 @@ func (c *console) planVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan FLOW",
 		Short: "Tell what the next run would do, and change nothing",
-		Long: `Plan compares a flow file with what its last run has left: which steps are new or
-changed, about how many rows they evaluate and how many calls that takes at most,
-and what happens to each sink. Texts that a model has answered before cost no call;
-they are told from others only when they are evaluated.`,
+		Long: `Plan compares a flow file with what its last run has left, and evaluates the rows
+that the next run would, without a call and without writing anything: which steps
+are new or changed, how many calls nobody has answered yet, what they cost at most,
+and what happens to each sink. Of more than 20,000 rows it takes a share. A running
+flow is asked, and goes on.`,
 		Args: takes("flow file"),
 	}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
@@ -34,34 +39,59 @@ they are told from others only when they are evaluated.`,
 }
 
 func (c *console) previewOf(ctx context.Context, path string) (*engine.Preview, error) {
-	f, err := c.open(ctx, path)
+	return either(ctx, c, path, func(p *peer) (*engine.Preview, error) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		found := &engine.Preview{}
+		return found, p.ask(ctx, http.MethodPost, "/api/v1/plan", api.Draft{Text: string(text)}, found)
+	}, func(f *flow) (*engine.Preview, error) {
+		if !f.exists() {
+			return engine.StoppedPreview(ctx, nil, f.plan)
+		}
+		return reading(f, func(db *statestore.DB) (*engine.Preview, error) { return engine.StoppedPreview(ctx, db, f.plan) })
+	})
+}
+
+// Preview says what another text of the flow file would do to the flow as it stands.
+func (s *session) Preview(ctx context.Context, text string) (*engine.Preview, error) {
+	next, err := s.parse(ctx, []byte(text))
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := findPeer(ctx, f.state); ok {
-		return nil, newFault("state_in_use", "stop it first, or try the change on a copy of its state", "the flow is running")
-	}
-	var p *engine.Preview
-	if f.exists() {
-		p, err = reading(f, func(db *statestore.DB) (*engine.Preview, error) { return engine.PreviewStopped(ctx, db, f.plan) })
-	} else {
-		p, err = engine.PreviewStopped(ctx, nil, f.plan)
-	}
-	return p, f.safe(err)
+	return s.engine.Preview(ctx, next.plan)
 }
 
 func showPreview(w io.Writer, p *engine.Preview) {
-	rows := [][]string{{"step", "change", "rows", "calls at most"}}
+	rows := [][]string{{"step", "change", "rows", "calls", "answered before", "tokens", "USD", "takes"}}
+	line := func(name string, s *engine.StepPreview) []string {
+		cells := []string{name, s.Change, grouped(s.Rows), grouped(s.Calls), grouped(s.MemoHits), grouped(s.Tokens), "-", "-"}
+		if s.USD > 0 {
+			cells[6] = fmt.Sprintf("%.4f", s.USD)
+		}
+		if s.Seconds >= 1 {
+			cells[7] = (time.Duration(s.Seconds) * time.Second).String()
+		}
+		return cells
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Steps)) {
 		s := p.Steps[name]
-		rows = append(rows, []string{name, s.Change, grouped(s.Rows), grouped(s.Calls)})
+		rows = append(rows, line(name, &s))
+	}
+	if len(p.Steps) > 1 {
+		rows = append(rows, line("in all", &p.Total))
 	}
 	section(w, rows)
-	rows = [][]string{{"sink", "change"}}
+	rows = [][]string{{"sink", "change", "rows written", "rows removed"}}
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
-		rows = append(rows, []string{name, p.Sinks[name].Change})
+		s := p.Sinks[name]
+		rows = append(rows, []string{name, s.Change, grouped(s.Upserts), grouped(s.Deletes)})
 	}
 	section(w, rows)
+	if !p.Exact {
+		fmt.Fprintln(w, "\nThese are estimates: not every row is at hand. Calls, tokens and USD are upper bounds.")
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
 		for _, statement := range p.Sinks[name].Statements {
 			fmt.Fprintf(w, "\n%s;\n", statement)

@@ -119,7 +119,7 @@ func (s *Server) mutation(apply func(ctx context.Context, id string) ([]engine.D
 // unknown answers what no route takes; the mux answers known paths with a wrong method by itself.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, nil, &Fault{Code: "not_found", Message: "there is no " + r.Method + " " + r.URL.Path,
-		Hint: "ask for /api/v1/status, search (POST), lineage, dlq, events or tap"})
+		Hint: "ask for /api/v1/status, search (POST), plan (POST), lineage, dlq, events, tap or wait"})
 }
 
 // resume tells the models that a person has dealt with what they were waiting for.

@@ -55,10 +55,16 @@ type Flow struct {
 	Search  Searcher
 	Waiter  Waiter
 	Models  Resumer
+	Planner Planner
 }
 
 // Resumer tells the models that a person has dealt with what they were waiting for.
 type Resumer interface{ Resume() }
+
+// Planner says what another text of the flow file would do, and does none of it.
+type Planner interface {
+	Preview(ctx context.Context, text string) (*engine.Preview, error)
+}
 
 // Options say who may ask what.
 type Options struct {
@@ -115,6 +121,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.HandleFunc("GET /api/v1/wait", s.wait)
+	mux.HandleFunc("POST /api/v1/plan", s.plan)
 	mux.HandleFunc("POST /api/v1/search", s.search)
 	mux.HandleFunc("GET /api/v1/lineage", s.lineage)
 	mux.HandleFunc("GET /api/v1/dlq", s.letters)

@@ -54,8 +54,9 @@ func acceptModels(db *statestore.DB, b *statestore.Batch, s *stream.StepNode) er
 	return nil
 }
 
-// stoppedModels reads what the models of a stopped flow have used.
-func stoppedModels(s *Status, db *statestore.DB, plan *stream.Plan) error {
+// recallModels has the models of a plan look as the state knows them: what they have used, and under which
+// names their calls were answered.
+func recallModels(db *statestore.DB, plan *stream.Plan) error {
 	for _, m := range plan.Models() {
 		r, ok := m.(stream.Remembering)
 		if !ok {
@@ -68,9 +69,21 @@ func stoppedModels(s *Status, db *statestore.DB, plan *stream.Plan) error {
 		if err := r.Remember(last, nil); err != nil {
 			return err
 		}
-		st := modelStatus(r.Queue().Health())
-		st.Breaker, st.Reason, st.Until, st.Message = "closed", nil, nil, ""
-		s.Models[m.Name()] = st
+	}
+	return nil
+}
+
+// stoppedModels says what the models of a stopped flow have used.
+func stoppedModels(s *Status, db *statestore.DB, plan *stream.Plan) error {
+	if err := recallModels(db, plan); err != nil {
+		return err
+	}
+	for _, m := range plan.Models() {
+		if r, ok := m.(stream.Remembering); ok {
+			st := modelStatus(r.Queue().Health())
+			st.Breaker, st.Reason, st.Until, st.Message = "closed", nil, nil, ""
+			s.Models[m.Name()] = st
+		}
 	}
 	return nil
 }

@@ -54,13 +54,21 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 			dirty[plan.Collections[s.Out].Root] = true
 		}
 		kept[was.Instance] = true
-		n.Steps[s.Name] = storedStep{Instance: was.Instance, Logic: logic}
+		n.Steps[s.Name] = storedStep{Instance: was.Instance, Logic: logic, Model: modelOf(s)}
 	}
 	for _, s := range old.Steps {
 		if !kept[s.Instance] {
 			n.Dropped = append(n.Dropped, storedDrop{Instance: s.Instance})
 		}
 	}
+}
+
+// modelOf names who answers the calls of a step; empty where it makes none.
+func modelOf(s *stream.StepNode) string {
+	if s.Caller == nil {
+		return ""
+	}
+	return stream.FingerprintOf(s.Caller.Calls().Model.Identity()).String()
 }
 
 func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {

@@ -45,7 +45,8 @@ type storedDrop struct {
 
 type storedStep struct {
 	Instance uint32 `json:"instance"`
-	Logic    string `json:"logic"` // of the step and everything before it
+	Logic    string `json:"logic"`           // of the step and everything before it
+	Model    string `json:"model,omitempty"` // who answers its calls, without what else they depend on
 }
 
 type storedSink struct {

@@ -8,30 +8,45 @@ import (
 	"github.com/freshet/freshet/stream"
 )
 
-// Preview is what the next run of a flow would do that the last one has not done. It is an upper bound: rows
-// whose texts are in the memo are not told from others before they are evaluated.
+// Preview is what the next run of a flow would do that the last one has not done.
 type Preview struct {
 	Steps map[string]StepPreview `json:"steps"`
 	Sinks map[string]SinkPreview `json:"sinks"`
 	Total StepPreview            `json:"total"`
+	// Exact says that every row behind a change was evaluated for this answer. Otherwise some were taken as a
+	// share of many, or are not in the state: what is said of them is an estimate, and an upper bound of calls.
+	Exact bool `json:"exact"`
 }
 
-// StepPreview is the work that waits at one step.
+// StepPreview is the work that waits at one step. What a model is paid is an upper bound: it counts the tokens
+// itself.
 type StepPreview struct {
-	Change string `json:"change,omitempty"` // none, added, removed or logic
-	Rows   int64  `json:"rows"`             // that are evaluated; of a source that does not know: 0
-	Calls  int64  `json:"calls"`            // at most
+	Change   string  `json:"change,omitempty"` // none, added, removed, logic or model
+	Rows     int64   `json:"rows"`             // that come to it
+	Calls    int64   `json:"calls"`            // that nobody has answered yet
+	MemoHits int64   `json:"memo_hits"`        // calls that have been answered before
+	Tokens   int64   `json:"tokens"`           // of the calls, sent and received
+	USD      float64 `json:"usd"`
+	Seconds  float64 `json:"seconds"` // at least, by the limits of the flow; in total also by the work of this machine
 }
 
 // SinkPreview is what becomes of one target.
 type SinkPreview struct {
 	Change     string   `json:"change"` // none, create, alter, swap or drop
 	Statements []string `json:"statements"`
+	Upserts    int64    `json:"upserts"`
+	Deletes    int64    `json:"deletes"`
 }
 
-// PreviewStopped compares a plan with the state of a stopped flow, which stays as it is; db is nil where the
+// Preview compares a plan with the state of this flow, which goes on meanwhile: what it does between the question
+// and the next start is not in the answer.
+func (e *Engine) Preview(ctx context.Context, plan *stream.Plan) (*Preview, error) {
+	return StoppedPreview(ctx, e.db, plan)
+}
+
+// StoppedPreview compares a plan with the state of a stopped flow, which stays as it is; db is nil where the
 // flow has never run. Targets are asked what their opening would do.
-func PreviewStopped(ctx context.Context, db *statestore.DB, plan *stream.Plan) (*Preview, error) {
+func StoppedPreview(ctx context.Context, db *statestore.DB, plan *stream.Plan) (*Preview, error) {
 	stored, state := &storedPlan{Flow: plan.Flow}, ""
 	if db != nil {
 		found, err := loadPlan(db)
@@ -50,39 +65,64 @@ func PreviewStopped(ctx context.Context, db *statestore.DB, plan *stream.Plan) (
 	if stored.Flow != plan.Flow {
 		return nil, &OtherFlowError{Want: plan.Flow, Found: stored.Flow}
 	}
+	return preview(ctx, db, stored, plan, state)
+}
+
+func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *stream.Plan, state string) (*Preview, error) {
 	next, _ := migrate(stored, plan, "")
-	p := &Preview{Steps: map[string]StepPreview{}, Sinks: map[string]SinkPreview{}}
+	p := &Preview{Steps: map[string]StepPreview{}, Sinks: map[string]SinkPreview{}, Exact: true}
 	rows, err := countRows(ctx, db, stored, plan)
 	if err != nil {
 		return nil, err
 	}
-	p.steps(stored, plan, rows)
-	return p, p.sinks(ctx, stored, next, plan, state, db)
+	if db != nil {
+		if err := recallModels(db, plan); err != nil {
+			return nil, err
+		}
+	}
+	played, err := rehearse(db, plan, next, rows)
+	if err != nil {
+		return nil, fmt.Errorf("rehearse the next run: %w", err)
+	}
+	p.steps(stored, next, plan, played, rows)
+	if err := p.sinks(ctx, stored, next, plan, state, db); err != nil {
+		return nil, err
+	}
+	for i, s := range plan.Sinks {
+		change := p.Sinks[s.Name]
+		change.Upserts, change.Deletes = int64(played.sinks[i].upserts), int64(played.sinks[i].deletes)
+		p.Sinks[s.Name] = change
+	}
+	p.Exact = p.Exact && played.exact
+	p.Total.Seconds = max(p.Total.Seconds, played.took.Seconds()*played.part())
+	return p, nil
 }
 
-func (p *Preview) steps(stored *storedPlan, plan *stream.Plan, rows []int64) {
-	for _, s := range plan.Steps {
+func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *rehearsal, rows []int64) {
+	for i, s := range plan.Steps {
 		if s.Hidden {
 			continue
 		}
-		was, ok := stored.Steps[s.Name]
-		if !ok && s.Options.Was != "" {
-			was, ok = stored.Steps[s.Options.Was]
-		}
-		change := StepPreview{Change: "none"}
-		if !ok || was.Logic != plan.Collections[s.Out].Logic.String() {
-			change.Change = "logic"
-			if !ok {
-				change.Change = "added"
-			}
-			change.Rows = rows[plan.Collections[s.Out].Root]
-			if s.Caller != nil {
-				change.Calls = change.Rows
+		step := StepPreview{Change: changeOf(stored, plan, s), Rows: int64(played.steps[i].rows)}
+		root := plan.Collections[s.Out].Root
+		if n := played.graph.byStep[i]; n != nil {
+			c := played.calls[n.index]
+			step.Calls, step.MemoHits = int64(c.missing), int64(max(c.wanted-c.missing, 0))
+			step.Tokens = int64(c.sent + c.received)
+			if f, ok := s.Caller.Calls().Model.(stream.Forecasting); ok {
+				usd, least := f.Forecast(step.Calls, int64(c.sent), int64(c.received))
+				step.USD, step.Seconds = usd, least.Seconds()
 			}
 		}
-		p.Steps[s.Name] = change
-		p.Total.Rows += change.Rows
-		p.Total.Calls += change.Calls
+		if step.Change != "none" && next.Roots[plan.Collections[root].Name].Backfill != backfillScan {
+			// Its rows are not in the state: they are read again, and nobody knows yet what they hold.
+			p.Exact = false
+			if step.Rows = rows[root]; s.Caller != nil {
+				step.Calls = step.Rows
+			}
+		}
+		p.Steps[s.Name] = step
+		p.Total.add(&step)
 	}
 	kept := map[string]bool{}
 	for _, s := range plan.Steps {
@@ -93,6 +133,29 @@ func (p *Preview) steps(stored *storedPlan, plan *stream.Plan, rows []int64) {
 			p.Steps[name] = StepPreview{Change: "removed"}
 		}
 	}
+}
+
+// add books a step; steps ask their models beside each other.
+func (p *StepPreview) add(s *StepPreview) {
+	p.Rows, p.Calls, p.MemoHits, p.Tokens = p.Rows+s.Rows, p.Calls+s.Calls, p.MemoHits+s.MemoHits, p.Tokens+s.Tokens
+	p.USD, p.Seconds = p.USD+s.USD, max(p.Seconds, s.Seconds)
+}
+
+// changeOf compares a step with the one that was run last under its name, or under the name that it had.
+func changeOf(stored *storedPlan, plan *stream.Plan, s *stream.StepNode) string {
+	was, ok := stored.Steps[s.Name]
+	if !ok && s.Options.Was != "" {
+		was, ok = stored.Steps[s.Options.Was]
+	}
+	switch {
+	case !ok:
+		return "added"
+	case was.Logic == plan.Collections[s.Out].Logic.String():
+		return "none"
+	case was.Model != "" && was.Model != modelOf(s):
+		return "model"
+	}
+	return "logic"
 }
 
 func (p *Preview) sinks(ctx context.Context, stored, next *storedPlan, plan *stream.Plan, state string, db *statestore.DB) error {

@@ -12,8 +12,8 @@ type scheduler struct {
 	jobs    map[stream.Fingerprint]*job
 	waiting map[waitKey]*waiter
 	owners  map[int]int // how many of waiting are at an expensive step, by its index
-	bytes   int64 // of inputs that wait or are in flight
-	rest    int64 // the part of them that nobody waits for: first loads, backfills
+	bytes   int64       // of inputs that wait or are in flight
+	rest    int64       // the part of them that nobody waits for: first loads, backfills
 }
 
 // job is a call that is wanted and not answered.

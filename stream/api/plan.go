@@ -1,0 +1,44 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// planTime bounds a plan: it evaluates rows.
+const planTime = 5 * time.Minute
+
+// Draft is a flow file that may be run next.
+type Draft struct {
+	Text string `json:"text"`
+}
+
+// plan answers what the running flow would do if it were started again with another flow file.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+	if !s.authorized(w, r) { // it makes the flow work, and its answer tells of what the flow file names
+		return
+	}
+	var draft Draft
+	if err := readJSON(w, r, &draft); err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	control := http.NewResponseController(w)
+	ends := time.Now().Add(planTime + waitSpare)
+	if err := errors.Join(control.SetReadDeadline(ends), control.SetWriteDeadline(ends)); err != nil {
+		s.answer(w, nil, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), planTime)
+	defer cancel()
+	var found *engine.Preview
+	err := s.untilClosing(ctx, func(ctx context.Context) (err error) {
+		found, err = s.flow.Planner.Preview(ctx, draft.Text)
+		return err
+	})
+	s.answer(w, found, err)
+}

@@ -1,0 +1,94 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// preview is what the next run of the world would do.
+func (w *world) preview() *engine.Preview {
+	w.t.Helper()
+	alive := func() bool { return false }
+	plan, err := w.flow(alive).Plan(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	db, err := statestore.Open("state", statestore.DBOptions{FS: w.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1, ReadOnly: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p, err := engine.StoppedPreview(w.t.Context(), db, plan)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// What a plan says is what the next run does: calls, rows written, rows removed, whatever was changed and
+// however often (I7).
+func TestAPlanSaysWhatTheNextRunDoes(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, seed)
+			w.logic.without = "1" // so that there is something left to ask
+			w.random(60)
+			w.run(0, 100)
+			for range 6 {
+				switch w.rng.IntN(2) {
+				case 0:
+					w.logic.without = []string{"", "1", "p2"}[w.rng.IntN(3)]
+				case 1:
+					w.logic.columns = [][]string{{"id", "piece", "said"}, {"piece", "said"}, {"said", "id"}}[w.rng.IntN(3)]
+				}
+				p := w.preview()
+				if !p.Exact {
+					t.Fatal("a plan over few rows, all retained, is an estimate")
+				}
+				asked, written, removed := w.done()
+				w.run(0, 100)
+				w.verify(fmt.Sprintf("with %+v", w.logic))
+				askedNow, writtenNow, removedNow := w.done()
+				if got := askedNow - asked; got != p.Total.Calls {
+					t.Errorf("with %+v the plan says %d calls, and %d were made", w.logic, p.Total.Calls, got)
+				}
+				if up, down := p.Sinks["pieces"].Upserts, p.Sinks["pieces"].Deletes; writtenNow-written != up || removedNow-removed != down {
+					t.Errorf("with %+v the plan says %d rows written and %d removed, and %d and %d were", w.logic, up, down, writtenNow-written, removedNow-removed)
+				}
+				if again := w.preview(); again.Total.Calls+again.Total.Rows != 0 {
+					t.Errorf("after the run the plan says %+v", again.Total)
+				}
+			}
+		})
+	}
+}
+
+// done counts calls, and rows written and removed in the sink of pieces, since the beginning.
+func (w *world) done() (calls, upserts, deletes int64) {
+	w.t.Helper()
+	for _, n := range w.model.Paid() {
+		calls += int64(n)
+	}
+	db, err := statestore.Open("state", statestore.DBOptions{FS: w.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1, ReadOnly: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	plan, err := w.flow(func() bool { return false }).Plan(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s, err := engine.StoppedStatus(db, plan)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+	return calls, s.Sinks["pieces"].UpsertsTotal, s.Sinks["pieces"].DeletesTotal
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+)
+
+// rehearsed is up to how many owners of a collection a rehearsal evaluates. Of more it takes every nth, in the
+// order of their keys, and counts each as n.
+const rehearsed = 20_000
+
+// rehearsal evaluates what the state holds under a plan that has not been run, as the engine would, and keeps
+// the sums only: what an evaluation gives is a function of record and memo, so nothing has to be undone.
+type rehearsal struct {
+	db     *statestore.DB
+	graph  *graph
+	memo   rehearsalMemo
+	steps  []rehearsedStep // by step of the plan
+	calls  []rehearsedCalls
+	sinks  []rehearsedSink // by sink of the plan
+	owners int64           // that the next run evaluates
+	played int64           // of them, that were evaluated here
+	exact  bool            // no share was taken
+	took   time.Duration
+}
+
+// part is how many owners one that was evaluated stands for.
+func (r *rehearsal) part() float64 {
+	if r.played == 0 {
+		return 0
+	}
+	return float64(r.owners) / float64(r.played)
+}
+
+type rehearsedStep struct{ rows float64 }
+
+// rehearsedCalls are those of one expensive step.
+type rehearsedCalls struct{ wanted, missing, sent, received float64 }
+
+type rehearsedSink struct{ upserts, deletes float64 }
+
+// rehearsalMemo is the memo as far as an evaluation reads it. A call that nobody has answered is booked, and
+// counts as answered where only its reference is passed on.
+type rehearsalMemo struct {
+	memo   *statestore.Memo
+	asked  map[stream.Fingerprint]struct{} // missing ones, of all owners
+	missed func(n *callNode, input []byte)
+}
+
+func (m *rehearsalMemo) has(call stream.Fingerprint) (bool, error) {
+	if _, asked := m.asked[call]; asked {
+		return false, nil
+	}
+	return m.memo.Has(statestore.Fingerprint(call))
+}
+
+func (m *rehearsalMemo) get(dst []byte, call stream.Fingerprint) ([]byte, bool, error) {
+	return m.memo.AppendGet(dst, statestore.Fingerprint(call))
+}
+
+func (m *rehearsalMemo) inline(n *callNode, call stream.Fingerprint, input []byte) (result []byte, paid bool, err error) {
+	m.book(n, call, input)
+	return nil, false, nil
+}
+
+func (m *rehearsalMemo) book(n *callNode, call stream.Fingerprint, input []byte) {
+	if _, asked := m.asked[call]; !asked {
+		m.asked[call] = struct{}{}
+		m.missed(n, input)
+	}
+}
+
+// understudy stands for the model of a step whose answers nobody looks into on the way.
+type understudy struct{ stream.Model }
+
+func (understudy) Answer([][]byte) ([][]byte, error) { return nil, nil }
+
+// rehearse evaluates the owners that the next run would, of the collections whose rows are retained. The
+// others stand in rows, by collection, with how many there are.
+func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, rows []int64) (*rehearsal, error) {
+	g := buildGraph(plan, next)
+	for _, n := range g.calls {
+		n.inline = nil
+		if n.byRef {
+			n.inline = understudy{n.caller.Calls().Model}
+		}
+	}
+	r := &rehearsal{db: db, graph: g, steps: make([]rehearsedStep, len(plan.Steps)), calls: make([]rehearsedCalls, len(g.calls)),
+		sinks: make([]rehearsedSink, len(plan.Sinks)), exact: true, memo: rehearsalMemo{asked: map[stream.Fingerprint]struct{}{}}}
+	if db == nil {
+		return r, nil
+	}
+	r.memo.memo = db.Memo
+	began := time.Now()
+	for _, root := range g.roots {
+		if root.vanished || next.Roots[root.name].Backfill != backfillScan {
+			continue
+		}
+		if err := r.collection(root, rows[root.collection]); err != nil {
+			return nil, err
+		}
+	}
+	r.took = time.Since(began)
+	return r, nil
+}
+
+// collection evaluates the owners of one collection, or a share of them.
+func (r *rehearsal) collection(root *root, rows int64) error {
+	every := max(1, (rows+rehearsed-1)/rehearsed)
+	r.exact = r.exact && every == 1
+	r.memo.missed = func(n *callNode, input []byte) {
+		c := &r.calls[n.index]
+		c.missing += float64(every)
+		if f, ok := n.caller.Calls().Model.(stream.Forecasting); ok {
+			sent, received := f.Tokens(input)
+			c.sent += float64(sent * every)
+			c.received += float64(received * every)
+		}
+	}
+	at := int64(0)
+	from, to := statestore.SpanOfInstance(vnode, statestore.SpaceOwners, root.instance)
+	return r.db.State.Scan(from, to, func(key, value []byte) error {
+		if at++; (at-1)%every != 0 {
+			return nil
+		}
+		k, err := statestore.ParseKey(key)
+		if err != nil {
+			return err
+		}
+		return r.owner(&task{root: root, key: cdc.Key(k.Owner), stored: value}, every)
+	})
+}
+
+// owner evaluates one owner with a worker of its own output, and adds it up.
+func (r *rehearsal) owner(t *task, every int64) error {
+	r.owners, r.played = r.owners+every, r.played+1
+	w := newWorker(r.graph, &r.memo)
+	if err := w.evaluate(t); err != nil {
+		return err
+	}
+	times := float64(every)
+	for i, n := range w.out.rows {
+		r.steps[i].rows += float64(n) * times
+	}
+	for i := range w.next.calls {
+		c := &w.next.calls[i]
+		n := w.nodeOf(c.instance)
+		if n == nil || !w.reached[n.index] {
+			continue
+		}
+		wanted := c.emitted
+		if c.held {
+			wanted = c.wanted
+		}
+		r.calls[n.index].wanted += float64(len(wanted)) * times
+	}
+	for i := range w.out.held {
+		for _, want := range w.out.held[i].wants {
+			r.memo.book(w.out.held[i].node, want.call, want.input)
+		}
+	}
+	for i, target := range r.graph.targets {
+		r.sinks[target.number].upserts += float64(w.out.upserts[i]) * times
+		r.sinks[target.number].deletes += float64(w.out.deletes[i]) * times
+	}
+	return nil
+}
