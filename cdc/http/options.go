@@ -50,7 +50,7 @@ func badOption(option, hint, format string, args ...any) error {
 const tokenMin = 16
 
 // reserved are members of an element that are not columns. The last three are those of the sink jsonl, whose lines can
-// be pushed as they are; they are passed over.
+// be pushed as they are; but for the key of a delete they are passed over.
 var reserved = []string{"_op", "_key", "_version", "_source"}
 
 // settle checks the options and sets defaults.

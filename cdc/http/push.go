@@ -155,8 +155,12 @@ func (r *reader) element(object []byte) (change, error) {
 			return change{}, fmt.Errorf("read _op: %w", err)
 		}
 	}
+	logged := members["_key"]
 	for _, name := range reserved {
 		delete(members, name)
+	}
+	if op == "delete" && len(members) == 0 && logged != nil { // a line of a change log, which names the key as a text
+		return r.named(logged)
 	}
 	switch op {
 	case "upsert":
@@ -185,6 +189,19 @@ func (r *reader) upsert(object []byte) (change, error) {
 		row = b.Project(nil, row, r.fields)
 	}
 	return change{key: key, row: row}, nil
+}
+
+// named reads the text of a key.
+func (r *reader) named(raw json.RawMessage) (change, error) {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return change{}, fmt.Errorf("read _key: %w", err)
+	}
+	key, err := cdc.ParseKeyText(r.schema.KeyTypes(), text)
+	if err != nil {
+		return change{}, fmt.Errorf("read _key: %w", err)
+	}
+	return change{key: key}, nil
 }
 
 // delete reads the key of a row that goes. Other columns may be there and are not looked at.

@@ -176,7 +176,7 @@ func TestABodyIsTakenWholeOrNotAtAll(t *testing.T) {
 		{name: "a line each", kind: "application/x-ndjson; charset=UTF-8", body: "{\"id\":1,\"shop\":\"a\",\"price\":1}\r\n\n{\"_op\":\"delete\",\"shop\":\"a\",\"id\":1}\n", status: 202,
 			want: []string{`update a/1 {"id":1,"shop":"a","price":"1","note":null}`, `delete a/1`}},
 		{name: "lines of the change log that a flow writes", kind: "application/jsonl", body: `{"_op":"upsert","_key":"a/1","id":1,"shop":"a","price":"2","note":"n","_version":7,"_source":"x"}` + "\n" +
-			`{"_op":"delete","_key":"a/1","id":1,"shop":"a","_version":8,"_source":"y"}`, status: 202,
+			`{"_op":"delete","_key":"a/1","_version":8,"_source":"y"}`, status: 202,
 			want: []string{`update a/1 {"id":1,"shop":"a","price":"2","note":"n"}`, `delete a/1`}},
 		{name: "a delete with the whole row", body: `{"_op":"delete","id":1,"shop":"a","price":"unread"}`, status: 202, want: []string{`delete a/1`}},
 		{name: "a name that is written with an escape", body: `{"\u005fop":"delete","id":1,"shop":"a"}`, status: 202, want: []string{`delete a/1`}},
@@ -187,6 +187,7 @@ func TestABodyIsTakenWholeOrNotAtAll(t *testing.T) {
 		{name: "a column that is not there", body: `{"id":1,"shop":"a","price":1,"prize":2}`, status: 400, code: "bad_row", element: 1, says: `no column "prize"`},
 		{name: "a column that is not there, of a delete", body: `{"_op":"delete","id":1,"shop":"a","prize":2}`, status: 400, code: "bad_row", element: 1, says: `no column "prize"`},
 		{name: "a delete without the whole key", body: `{"_op":"delete","id":1}`, status: 400, code: "bad_row", element: 1, says: "read column shop"},
+		{name: "a delete of a key that is none", body: `{"_op":"delete","_key":"a"}`, status: 400, code: "bad_row", element: 1, says: "read _key"},
 		{name: "a key that is null", body: `{"id":1,"shop":null,"price":1}`, status: 400, code: "bad_row", element: 1, says: "read column shop"},
 		{name: "a word that says nothing", body: `{"_op":"truncate","id":1,"shop":"a"}`, status: 400, code: "bad_row", element: 1, says: "neither upsert nor delete"},
 		{name: "a word that is no text", body: `{"_op":7,"id":1,"shop":"a"}`, status: 400, code: "bad_row", element: 1, says: "read _op"},

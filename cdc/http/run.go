@@ -119,9 +119,8 @@ func (s *Source) listen(ctx context.Context, out cdc.Inlet) (net.Listener, error
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		fault := &cdc.SourceError{Code: "address_in_use", Err: fmt.Errorf("listen at %s: %w", s.o.Listen, err), Hint: "end the program that listens there, or name another port under listen"}
+		fault := s.unusable(err)
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			fault.Code, fault.Hint = "address_unusable", "name an address of this machine under listen, and a port above 1023"
 			return nil, fault
 		}
 		out.Problem(fault)
@@ -133,6 +132,25 @@ func (s *Source) listen(ctx context.Context, out cdc.Inlet) (net.Listener, error
 		case <-timer.C:
 		}
 	}
+}
+
+// Try reports what would keep a run from listening, and listens for no longer than that.
+func (s *Source) Try(ctx context.Context) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", s.o.Listen)
+	if err != nil {
+		return s.unusable(err)
+	}
+	return listener.Close()
+}
+
+// unusable names an address that cannot be listened at.
+func (s *Source) unusable(err error) *cdc.SourceError {
+	fault := &cdc.SourceError{Code: "address_in_use", Err: fmt.Errorf("listen at %s: %w", s.o.Listen, err), Hint: "end the program that listens there, or name another port under listen"}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		fault.Code, fault.Hint = "address_unusable", "name an address of this machine under listen, and a port above 1023"
+	}
+	return fault
 }
 
 // guarded bounds connections, and encrypts them where there is a certificate.

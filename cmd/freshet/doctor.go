@@ -63,6 +63,9 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 				collections++
 			}
 		}
+		if err := tryListening(ctx, f, n); err != nil {
+			return nil, f.safe(err)
+		}
 		found.add("source", n.Name, "reached; collections: %d", collections)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.file.Models)) {
@@ -75,6 +78,21 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 		found.add("sink", n.Name, "good")
 	}
 	return found, f.checkState(ctx, found)
+}
+
+// tryListening makes sure that a source that is pushed to can listen, unless the running flow does.
+func tryListening(ctx context.Context, f *flow, n *stream.SourceNode) error {
+	source, listens := n.Source.(interface{ Try(ctx context.Context) error })
+	if !listens {
+		return nil
+	}
+	if _, running := findPeer(ctx, f.state); running {
+		return nil
+	}
+	if err := source.Try(ctx); err != nil {
+		return fmt.Errorf("try source %s: %w", n.Name, err)
+	}
+	return nil
 }
 
 func (k *checkup) add(part, name, format string, args ...any) {

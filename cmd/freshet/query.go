@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/freshet/freshet/sinks/pgvector"
 	"github.com/freshet/freshet/sinks/vector"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
@@ -80,7 +79,7 @@ func searchedOnly(plan *stream.Plan) *stream.Plan {
 		if _, ok := n.Sink.(*vector.Sink); ok {
 			continue
 		}
-		if s, ok := n.Sink.(*pgvector.Sink); ok && s.Searchable() {
+		if s, ok := n.Sink.(interface{ Searchable() bool }); ok && s.Searchable() {
 			continue
 		}
 		kept := *n

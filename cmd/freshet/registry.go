@@ -20,6 +20,8 @@ func registry() flowfile.Registry {
 				New: func() any { return new(filesConfig) }, Build: newFiles},
 			"postgres": postgresSources(),
 			"kafka":    kafkaSource(),
+			"http": {Doc: "Changes that are pushed as JSON over HTTP, each request answered once it is durable.",
+				New: func() any { return new(pushConfig) }, Build: newPush},
 			"s3": {Doc: "Every object of a bucket below a prefix, keyed by its key; changes are followed.",
 				New: func() any { return new(s3Config) }, Build: newS3},
 		},

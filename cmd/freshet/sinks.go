@@ -16,6 +16,8 @@ func sinkKinds() map[string]flowfile.SinkKind {
 			New: func() any { return new(pgvectorConfig) }, Build: newPgvector},
 		"postgres": {Doc: "Tables of PostgreSQL, each a mirror of a collection; a transaction of the source is one there.",
 			New: func() any { return new(postgresConfig) }, Build: newPostgres},
+		"qdrant": {Doc: "A collection of Qdrant, behind an alias that a new model switches in one step.",
+			New: func() any { return new(qdrantConfig) }, Build: newQdrant},
 		"kafka": {Doc: "A topic: the newest record of a key is its row, a null value its end; whole epochs in transactions.",
 			New: func() any { return new(kafkaSinkConfig) }, Build: newKafkaSink},
 		"jsonl": {Doc: "A change log, one JSON object a line; the last line of a key is its state.",
