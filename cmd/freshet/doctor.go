@@ -82,7 +82,9 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 
 // tryListening makes sure that a source that is pushed to can listen, unless the running flow does.
 func tryListening(ctx context.Context, f *flow, n *stream.SourceNode) error {
-	source, listens := n.Source.(interface{ Try(ctx context.Context) error })
+	source, listens := n.Source.(interface {
+		Try(ctx context.Context) error
+	})
 	if !listens {
 		return nil
 	}
