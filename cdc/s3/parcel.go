@@ -44,27 +44,18 @@ func (r *run) forget() {
 	}
 }
 
-// breathe is called between two keys of a pass: what notifications tell does not wait for the end of a long pass,
-// nor does what has been found.
+// breathe is called between two keys of a pass: what notifications tell does not wait for the end of a long pass, nor
+// does what has been found. What comes meanwhile is for the next time, so that the pass goes on.
 func (r *run) breathe(ctx context.Context) error {
-	for {
-		select {
-		case l := <-r.window.answered:
-			if err := r.settle(ctx, l); err != nil {
-				return err
-			}
-			continue
-		default:
+	for range len(r.window.answered) {
+		if err := r.await(ctx); err != nil {
+			return err
 		}
-		select {
-		case p := <-r.parcels:
-			if err := r.open(ctx, p); err != nil {
-				return err
-			}
-			continue
-		default:
+	}
+	for range len(r.parcels) {
+		if err := r.open(ctx, <-r.parcels); err != nil {
+			return err
 		}
-		break
 	}
 	if r.batch == nil || r.batch.Len() == 0 || time.Since(r.begun) < maxAge {
 		return nil

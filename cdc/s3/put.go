@@ -149,11 +149,11 @@ func (r *run) room(ctx context.Context, size int) error {
 	return nil
 }
 
-// commit ends the transaction and puts the batch where it is full.
+// commit ends the transaction and puts the batch where it is full, or has waited for long.
 func (r *run) commit(ctx context.Context, now int64) error {
 	r.sequence++
 	r.batch.Commit(position(r.sequence), now)
-	if r.batch.Bytes() < batchBytes {
+	if r.batch.Bytes() < batchBytes && time.Since(r.begun) < maxAge {
 		return nil
 	}
 	return r.flush(ctx)

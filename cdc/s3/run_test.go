@@ -189,7 +189,7 @@ func TestABucketThatCannotBeListedDeletesNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			want := w.many(1100)
+			want := w.many(1005)
 			w.load()
 			w.bucket.Delete("k0000")
 			w.bucket.Refuse(c.refuse)
@@ -236,8 +236,8 @@ func TestTheGuardRefusesAMassDelete(t *testing.T) {
 		{"more than half, a hundred", 199, 100, 0, false, true},
 		{"half", 200, 100, 0, false, false},
 		{"ninety-nine of a hundred", 100, 99, 0, false, false},
-		{"all", 1200, 1200, 0, false, true},
-		{"all, accepted", 1200, 1200, 0, true, false},
+		{"all", 400, 400, 0, false, true},
+		{"all, accepted", 1100, 1100, 0, true, false},
 		{"all, where all may go", 150, 150, 1, false, false},
 		{"a third, where a fifth may go", 300, 100, 0.2, false, true},
 	} {

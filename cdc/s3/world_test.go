@@ -143,7 +143,7 @@ func (w *world) begin() {
 	var running sync.WaitGroup
 	running.Go(func() { ended <- source.Run(ctx, start, in) })
 	running.Go(func() {
-		for told := in.Position(); ; {
+		for told := start.Resume; ; {
 			if in.Wait(ctx, "a durable position", func() bool { return in.Position() != told }) != nil {
 				return
 			}

@@ -54,8 +54,13 @@ func NewBucket(name string) *Bucket {
 
 // Put puts an object; its ETag is that of its content.
 func (b *Bucket) Put(key, content string) Object {
+	return b.PutObject(Object{Key: key, Content: []byte(content), ETag: ETag(content), Modified: time.Now()})
+}
+
+// ETag is that of a content which was put in one piece.
+func ETag(content string) string {
 	sum := md5.Sum([]byte(content)) //nolint:gosec // as above
-	return b.PutObject(Object{Key: key, Content: []byte(content), ETag: hex.EncodeToString(sum[:]), Modified: time.Now()})
+	return hex.EncodeToString(sum[:])
 }
 
 // PutObject puts an object as it is given.
