@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -68,7 +69,8 @@ func (s *Store) Verify() error {
 // Checkpoint copies the state to dir, which must not exist: first State, then Memo, so that the
 // copy of the memo holds all that the copy of the state refers to; then the staged files; VERSION
 // last, without which a copy that was cut short is refused. Indexes are not copied: their sinks
-// fill them again. Both databases are verified, and a copy that fails is removed again.
+// fill them again. Both databases are verified, and a copy that fails is removed again. Of a state
+// that is opened read-only the files are copied: that is how a checkpoint is put back.
 func (db *DB) Checkpoint(dir string) error {
 	if _, err := db.fs.Stat(dir); err == nil {
 		return fmt.Errorf("checkpoint to %s: %w", dir, os.ErrExist)
@@ -89,6 +91,9 @@ func (db *DB) checkpoint(dir string) error {
 	// Whatever the copy of the state refers to stays until it is linked.
 	db.stages.pinned.Lock()
 	defer db.stages.pinned.Unlock()
+	if db.readOnly {
+		return db.copyFiles(dir)
+	}
 	if err := db.State.Checkpoint(db.fs.PathJoin(dir, stateDir)); err != nil {
 		return err
 	}
@@ -116,4 +121,41 @@ func (db *DB) linkStages(dir string) error {
 		}
 	}
 	return syncDir(db.fs, dir)
+}
+
+// copyFiles copies a state that nobody writes to, after it was verified.
+func (db *DB) copyFiles(dir string) error {
+	if err := errors.Join(db.State.Verify(), db.Memo.store.Verify()); err != nil {
+		return fmt.Errorf("checkpoint %s: %w", db.dir, err)
+	}
+	for _, part := range []string{stateDir, memoDir, stagedDir} {
+		if err := copyPart(db.fs, db.path(part), db.fs.PathJoin(dir, part)); err != nil && !(part == stagedDir && errors.Is(err, os.ErrNotExist)) {
+			return fmt.Errorf("checkpoint %s: %w", part, err)
+		}
+	}
+	return writeVersion(db.fs, dir)
+}
+
+// copyPart copies the files of a folder. Tables are never written again, so that they may be linked.
+func copyPart(fs vfs.FS, from, to string) error {
+	names, err := fs.List(from)
+	if err != nil {
+		return err
+	}
+	if err := makeDir(fs, to); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == lockName {
+			continue
+		}
+		put := vfs.Copy
+		if strings.HasSuffix(name, ".sst") {
+			put = vfs.LinkOrCopy
+		}
+		if err := put(fs, fs.PathJoin(from, name), fs.PathJoin(to, name)); err != nil {
+			return err
+		}
+	}
+	return syncDir(fs, to)
 }

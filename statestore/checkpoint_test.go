@@ -121,3 +121,77 @@ func TestAReadOnlyStateIsNotChanged(t *testing.T) {
 		t.Errorf("a read-only open changed\n%s\nto\n%s", before, after)
 	}
 }
+
+// A checkpoint that is opened read-only can be copied again, as often as it is needed, and stays as it was.
+func TestACheckpointCanBePutBack(t *testing.T) {
+	root := t.TempDir()
+	db := openDB(t, nil, filepath.Join(root, "state"))
+	fill(t, db)
+	id := writeStage(t, db, stageRecords()...)
+	copied := filepath.Join(root, "checkpoint")
+	if err := db.Checkpoint(copied); err != nil {
+		t.Fatal(err)
+	}
+	closeDB(t, db)
+	for _, name := range []string{"first", "second"} {
+		kept, err := statestore.Open(copied, statestore.DBOptions{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := filepath.Join(root, name)
+		if err := errors.Join(kept.Checkpoint(dir), kept.Close()); err != nil {
+			t.Fatal(err)
+		}
+		restored := openDB(t, nil, dir)
+		b := restored.State.NewBatch()
+		from, to := statestore.SpanOfVNode(0)
+		b.DeleteRange(from, to) // does not reach the checkpoint
+		if lengths, _, err := scanStage(restored, id, statestore.StageStart); err != nil || len(lengths) != 5 {
+			t.Errorf("stage of the restored state: %v %v", lengths, err)
+		}
+		if err := errors.Join(restored.CommitEpoch(b, 50), restored.State.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		closeDB(t, restored)
+	}
+	if err := readAll(t, copied); err != nil {
+		t.Errorf("read the checkpoint: %v", err)
+	}
+}
+
+// I10: damage of a checkpoint is found before anything is put in the place of a state.
+func TestADamagedCheckpointIsNotPutBack(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "state")
+	db := openDB(t, nil, dir)
+	fill(t, db)
+	copied := filepath.Join(root, "checkpoint")
+	if err := db.Checkpoint(copied); err != nil {
+		t.Fatal(err)
+	}
+	closeDB(t, db)
+	tables, err := filepath.Glob(filepath.Join(copied, "memo", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables %v %v", tables, err)
+	}
+	data, err := os.ReadFile(tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(tables[0]); err != nil { // it may be linked to the state's own
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(tables[0], flip(data, len(data)/3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := statestore.Open(copied, statestore.DBOptions{ReadOnly: true})
+	if err == nil {
+		err = errors.Join(kept.Checkpoint(filepath.Join(root, "restored")), kept.Close())
+	}
+	if !statestore.IsCorrupt(err) {
+		t.Errorf("a damaged checkpoint is put back: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "restored")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a part of it is left: %v", err)
+	}
+}

@@ -56,6 +56,7 @@ type Flow struct {
 	Waiter  Waiter
 	Models  Resumer
 	Planner Planner
+	Keeper  Keeper
 }
 
 // Resumer tells the models that a person has dealt with what they were waiting for.
@@ -122,6 +123,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.HandleFunc("GET /api/v1/wait", s.wait)
 	mux.HandleFunc("POST /api/v1/plan", s.plan)
+	mux.HandleFunc("POST /api/v1/checkpoint", s.checkpoint)
 	mux.HandleFunc("POST /api/v1/search", s.search)
 	mux.HandleFunc("GET /api/v1/lineage", s.lineage)
 	mux.HandleFunc("GET /api/v1/dlq", s.letters)

@@ -169,6 +169,15 @@ func (e *OtherFlowError) Hint() string {
 	return "give this flow a state of its own with --state, or rename the flow back"
 }
 
+// BelongsTo makes sure that a state is one of that flow; one that has never been run is anybody's.
+func BelongsTo(db *statestore.DB, flow string) error {
+	stored, err := loadPlan(db)
+	if err == nil && stored != nil && stored.Flow != flow {
+		err = &OtherFlowError{Want: flow, Found: stored.Flow}
+	}
+	return err
+}
+
 // identify reads the identity of the state, or makes it once. A copy of a state has the same one; what
 // tells them apart is the generation that a target fences.
 func (e *Engine) identify() error {
