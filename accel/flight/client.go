@@ -22,10 +22,10 @@ const DefaultCredits = 2
 // Options say where a worker is: either Command or Addresses is set.
 type Options struct {
 	// Command is a program and its arguments, started in Dir. Its environment is that of this process, and
-	// Env besides.
+	// what Env gives besides; it is asked at each start, and may be nil.
 	Command []string
 	Dir     string
-	Env     []string
+	Env     func() []string
 
 	// Addresses are those of servers that all serve the same: grpc://host:port, grpc+tls://host:port,
 	// unix:/path or grpc+unix:/path.
@@ -40,7 +40,13 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-func (o *Options) environ() []string { return append(os.Environ(), o.Env...) }
+func (o *Options) environ() []string {
+	all := os.Environ()
+	if o.Env != nil {
+		all = append(all, o.Env()...)
+	}
+	return all
+}
 
 // carrier takes requests to a worker and replies back. Its errors are *accel.Error or those of ctx.
 type carrier interface {

@@ -135,14 +135,14 @@ func (s *streams) dial(x *server) (arrowflight.Client, error) {
 
 // exchange implements carrier. A request that a server could not be given goes to another one.
 func (s *streams) exchange(ctx context.Context, r *request, take taker) error {
-	for {
+	for tries := len(s.servers); ; tries-- {
 		x, err := s.acquire(ctx)
 		if err != nil {
 			return err
 		}
 		given, err := s.attempt(ctx, x, r, take)
 		s.release(x, given, err)
-		if err == nil || given || ctx.Err() != nil || !s.another() {
+		if err == nil || given || ctx.Err() != nil || tries == 1 {
 			return err
 		}
 	}
@@ -188,13 +188,6 @@ func (s *streams) upLocked(now time.Time) bool {
 		}
 	}
 	return false
-}
-
-// another reports whether a server is left that has not just failed.
-func (s *streams) another() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.upLocked(time.Now())
 }
 
 // release takes a server back after a request.

@@ -6,14 +6,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/accel/flight"
+	"github.com/freshet/freshet/accel/worker"
 	"github.com/freshet/freshet/backpressure"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/stream"
@@ -98,7 +101,7 @@ func place(o *flight.Options, p *operators.WorkerPlace, env *flowfile.Env) error
 		o.Addresses = append(o.Addresses, p.Address)
 	}
 	if len(o.Command) > 0 {
-		o.Env = workerEnvironment()
+		o.Env = func() []string { return workerEnvironment(env.Logger) }
 	}
 	var err error
 	o.TLS, err = secrets(&p.TLS, env)
@@ -204,7 +207,8 @@ func newFlight(name string, config any, m flowfile.ModelConfig, env *flowfile.En
 
 func newWorker(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
 	c := config.(*workerConfig)
-	return newEmbeddingWorker(name, "command", c.Function, flight.Options{Command: c.Command, Dir: env.Dir, Env: workerEnvironment()}, m, env)
+	return newEmbeddingWorker(name, "command", c.Function, flight.Options{Command: c.Command, Dir: env.Dir,
+		Env: func() []string { return workerEnvironment(env.Logger) }}, m, env)
 }
 
 // embeddingWorker is a model of vectors behind a worker.
@@ -239,5 +243,21 @@ func (w *embeddingWorker) learn(ctx context.Context) error {
 	return err
 }
 
-// workerEnvironment is what a worker that the flow starts finds besides the environment of the flow.
-func workerEnvironment() []string { return nil }
+// workerEnvironment is what a worker that the flow starts finds besides the environment of the flow: the module
+// freshet_worker, as this binary brings it, behind what PYTHONPATH names already.
+func workerEnvironment(log *slog.Logger) []string {
+	cache, err := os.UserCacheDir()
+	var place string
+	if err == nil {
+		place, err = worker.Unpack(filepath.Join(cache, "freshet"))
+	}
+	if err != nil {
+		log.Debug("the module freshet_worker is not unpacked: a worker in Python has to find its own", "err", err)
+		return nil
+	}
+	path := os.Getenv("PYTHONPATH")
+	if path != "" {
+		path += string(os.PathListSeparator)
+	}
+	return []string{"PYTHONPATH=" + path + place}
+}

@@ -38,8 +38,9 @@ class Embedding:
         progress = Progress(batch)
         texts = batch.column("text").to_pylist()
         try:
-            for span, vectors, tokens, fault in self.compute(texts, progress):
-                yield self.part(progress, span, vectors, tokens, fault)
+            for span, vectors, tokens, fault, last in self.compute(texts, progress):
+                part, meta = self.part(progress, span, vectors, tokens, fault)
+                yield part, {"done": last, **meta}
         except Exception as error:
             if isinstance(error, Unavailable):
                 yield progress.broken("unavailable", words(error))
@@ -57,14 +58,14 @@ class Embedding:
                 with progress.busy():
                     result = self.fn(texts[span.start:span.stop])
                 vectors, tokens = result if isinstance(result, tuple) else (result, None)
-                yield span, vectors, tokens, None
+                yield span, vectors, tokens, None, not pending
             except (Unavailable, MemoryError):
                 raise
             except Exception as error:
                 if out_of_memory(error):
                     raise
                 if len(span) == 1:
-                    yield span, None, None, words(error)
+                    yield span, None, None, words(error), not pending
                     continue
                 middle = (span.start + span.stop) // 2
                 pending += [range(middle, span.stop), range(span.start, middle)]

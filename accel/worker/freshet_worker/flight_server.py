@@ -39,15 +39,14 @@ class Server(flight.FlightServerBase):
             self.answer(function, meta, chunk.data, writing)
 
     def answer(self, function, meta, batch, writing):
-        seq, last = meta["seq"], None
+        seq = meta["seq"]
         writing.begin(bytes.fromhex(meta.get("output", "")))
         with self.device:
             writing.write(None, {"seq": seq, "begun": True})
-            for part in function.answer({"output": bytes.fromhex(meta.get("output", ""))}, batch, lambda i: None):
-                if last is not None:
-                    writing.write(last[0], dict(last[1], seq=seq))
-                last = part
-        writing.write(last[0], dict(last[1], seq=seq, revision=function.revision, done=True))
+            for part, meta in function.answer({"output": bytes.fromhex(meta.get("output", ""))}, batch, lambda i: None):
+                writing.write(part, dict(meta, seq=seq, revision=function.revision))
+                if meta["done"]:
+                    return
 
 
 class Writing:

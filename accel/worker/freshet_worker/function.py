@@ -75,15 +75,15 @@ class Function:
         return reply_schema(pa.ipc.read_schema(pa.py_buffer(output)))
 
     def answer(self, request, batch, mark):
-        """Yields the answers to a batch in parts. mark(i) is called before row i is looked at."""
+        """Yields the answers to a batch in parts, the last with "done". mark(i) is called before row i is looked at."""
         output = pa.ipc.read_schema(pa.py_buffer(request["output"]))
         schema = reply_schema(output)
         progress = Progress(batch)
         columns = {f.name: values.to_python(batch.column(f.name), f) for f in batch.schema if not f.name.startswith("_")}
         try:
             parts = self.columns(columns, progress) if self.batched else self.rows(columns, progress, mark)
-            for rows in parts:
-                yield progress.part(schema, output, rows)
+            for rows, last in parts:
+                yield progress.part(schema, output, rows, last)
         except Exception as error:  # the whole batch: what it needs is out, or too little memory
             if isinstance(error, Unavailable):
                 yield progress.broken("unavailable", words(error))
@@ -101,9 +101,9 @@ class Function:
             mark(i)
             done.append((i, *self.attempt(dict(zip(names, given)), progress)))
             if time.monotonic() - since >= PART_SECONDS:
-                yield done
+                yield done, False
                 done, since = [], time.monotonic()
-        yield done
+        yield done, True
 
     def attempt(self, given, progress):
         with progress.busy():
@@ -131,12 +131,12 @@ class Function:
                 if out_of_memory(error):
                     raise
                 if len(span) == 1:
-                    yield [(span.start, Status.INVALID, words(error))]
+                    yield [(span.start, Status.INVALID, words(error))], not pending
                     continue
                 middle = (span.start + span.stop) // 2
                 pending += [range(middle, span.stop), range(span.start, middle)]
                 continue
-            yield [(i, Status.OK, row) for i, row in zip(span, rows)]
+            yield [(i, Status.OK, row) for i, row in zip(span, rows)], not pending
 
 
 def spread(result, count):

@@ -42,7 +42,7 @@ class Progress:
     def head(self, places, status, errors):
         return [self.ids.take(pa.array(places, pa.int64())), pa.array(status, pa.uint8()), pa.array(errors, pa.string())]
 
-    def part(self, schema, output, rows):
+    def part(self, schema, output, rows, last):
         """A part: rows are (place, status, result or text)."""
         places = [i for i, _, _ in rows]
         status = [s for _, s, _ in rows]
@@ -60,13 +60,15 @@ class Progress:
             if isinstance(result, str):  # what the function gave is no row
                 status[at], errors[at] = Status.INVALID, result
         arrays = self.head(places, status, errors) + columns
-        return pa.record_batch(arrays, schema=schema), {"busy_ns": self.busy_ns}
+        return pa.record_batch(arrays, schema=schema), {"busy_ns": self.busy_ns, "done": last}
 
     @staticmethod
     def fields(result, output):
         """The fields of a result, or what is wrong with it. A value that is no dict is the one field of the output."""
         if isinstance(result, dict):
             return result
+        if result is None:
+            return {}
         if len(output) == 1:
             return {output.field(0).name: result}
         return f"the function gave {type(result).__name__}, and the flow wants a dict with {', '.join(output.names)}"
@@ -74,4 +76,4 @@ class Progress:
     @staticmethod
     def broken(kind, message):
         """The end of a batch that is not answered to the end."""
-        return None, {"error": {"kind": kind, "message": message}}
+        return None, {"error": {"kind": kind, "message": message}, "done": True}

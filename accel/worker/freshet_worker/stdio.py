@@ -101,13 +101,10 @@ class Stdio:
             text = head + b"%d}" % i
             os.write(self.out, HEAD.pack(MAGIC, len(text), 0) + text)
 
-        last = None
-        for part in function.answer(request, batch, mark):
-            if last is not None:
-                write_frame(self.out, dict(last[1], seq=seq), last[0])
-            last = part
-        batch, meta = last
-        write_frame(self.out, dict(meta, seq=seq, revision=function.revision, done=True), batch)
+        for part, meta in function.answer(request, batch, mark):
+            write_frame(self.out, dict(meta, seq=seq, revision=function.revision), part)
+            if meta["done"]:
+                return
 
 
 def run(by_name, load=None):

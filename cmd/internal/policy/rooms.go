@@ -64,7 +64,7 @@ func leaves() []Room {
 		{Path: "accel/ollama", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Ollama"},
 		{Path: "accel/tei", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Text Embeddings Inference"},
 		{Path: "accel/rest", Rooms: []string{"accel", "backpressure"}, Why: "one JSON exchange with a model server; net/http and nothing more"},
-		{Path: "accel/worker", Why: "the Python module of workers, carried along; knows nothing of ours"},
+		{Path: "accel/worker", Tests: []string{"internal/testenv"}, Why: "the Python module of workers, carried along; knows nothing of ours"},
 		{
 			Path:    "accel/flight",
 			Rooms:   []string{"accel", "backpressure", "cdc", "cdc/arrowrow"},
