@@ -58,6 +58,12 @@ type Reporter interface {
 	Report() cdc.Report
 }
 
+// Prober is a Source that can look at what it needs without reading rows: whether it can be reached, and has the rights.
+// It says what it found; the error is a *cdc.SourceError.
+type Prober interface {
+	Probe(ctx context.Context) (found string, err error)
+}
+
 // Tenant is a Source that has made something where it reads, such as a replication slot. Drop removes it, for
 // a flow that will not run again; what is not there is no fault.
 type Tenant interface {

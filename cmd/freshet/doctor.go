@@ -66,6 +66,14 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 		if err := tryListening(ctx, f, n); err != nil {
 			return nil, f.safe(err)
 		}
+		if p, ok := n.Source.(stream.Prober); ok {
+			said, err := p.Probe(ctx)
+			if err != nil {
+				return nil, f.safe(fmt.Errorf("look at source %s: %w", n.Name, err))
+			}
+			found.add("source", n.Name, "%s", said)
+			continue
+		}
 		found.add("source", n.Name, "reached; collections: %d", collections)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.file.Models)) {
