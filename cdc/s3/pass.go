@@ -36,8 +36,8 @@ type how struct {
 	again    bool // also those whose note fits
 }
 
-// maxLost bounds the bytes of lost keys; further ones are found by listing from there on once more.
-const maxLost = 4 << 20
+// maxLost bounds the memory of lost keys, in bytes; further ones are found by listing from there on once more.
+const maxLost = 1 << 20
 
 // compare makes a pass over the whole bucket. A listing that breaks off deletes nothing.
 func (r *run) compare(ctx context.Context, how how) error {
@@ -163,7 +163,7 @@ func (p *pass) missing(ctx context.Context, key string, inside bool) error {
 	if p.more != "" {
 		return nil
 	}
-	if p.lostBytes += len(key); p.lostBytes > maxLost {
+	if p.lostBytes += len(key) + 16; p.lostBytes > maxLost {
 		p.more, p.moreAfter = key, p.after
 		return nil
 	}
