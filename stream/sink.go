@@ -146,16 +146,18 @@ type Searcher interface {
 type Query struct {
 	Vector []float32
 	K      int
-	// Where keeps a row, given the columns of the SinkCollection, its vector null; nil keeps all.
-	Where func(row cdc.Row) (bool, error)
+	// Where keeps a row, given the index into Target.Collections and the columns of that SinkCollection, its vector
+	// null; nil keeps all.
+	Where func(collection int, row cdc.Row) (bool, error)
 }
 
 // Hit is a row found, best first.
 type Hit struct {
-	Score   float32
-	Key     cdc.Key
-	Row     cdc.Row // the columns of the SinkCollection; its vector is null
-	Version uint64
+	Score      float32
+	Collection int // index into Target.Collections; a key is one of its rows
+	Key        cdc.Key
+	Row        cdc.Row // the columns of the SinkCollection; its vector is null
+	Version    uint64
 }
 
 // Lister is a Writer that can name the rows which the target holds and which are Freshet's own.

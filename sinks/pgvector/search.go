@@ -136,8 +136,8 @@ const fetched = 100
 // nearest reads rows of every table in the order of their distance.
 func (x *index) nearest(ctx context.Context, conn *pgconn.PgConn, q stream.Query) ([]stream.Hit, error) {
 	var all []stream.Hit
-	for i, t := range x.tables {
-		hits, err := x.nearestOf(ctx, conn, t, x.target.Collections[i].Schema, q)
+	for i := range x.tables {
+		hits, err := x.nearestOf(ctx, conn, i, q)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,9 @@ func merged(a, b []stream.Hit, k int) []stream.Hit {
 	return all
 }
 
-func (x *index) nearestOf(ctx context.Context, conn *pgconn.PgConn, t *table, schema *cdc.Schema, q stream.Query) ([]stream.Hit, error) {
+// nearestOf reads rows of the table of a collection.
+func (x *index) nearestOf(ctx context.Context, conn *pgconn.PgConn, collection int, q stream.Query) ([]stream.Hit, error) {
+	t, schema := x.tables[collection], x.target.Collections[collection].Schema
 	columns := t.all()
 	list, formats := t.selectList(columns)
 	vector := string(appendNumbers(nil, cdc.Value{Raw: cdc.AppendVector(nil, q.Vector)}, asVector))
@@ -193,9 +195,10 @@ func (x *index) nearestOf(ctx context.Context, conn *pgconn.PgConn, t *table, sc
 			if err != nil {
 				return nil, err
 			}
+			hit.Collection = collection
 			keep := true
 			if q.Where != nil {
-				if keep, err = q.Where(hit.Row); err != nil {
+				if keep, err = q.Where(collection, hit.Row); err != nil {
 					return nil, err
 				}
 			}

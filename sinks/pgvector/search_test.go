@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,7 +17,11 @@ import (
 // search finds the keys of the nearest rows.
 func (d *docs) search(vector []float32, k int, where func(cdc.Row) (bool, error)) []stream.Hit {
 	d.t.Helper()
-	hits, err := d.writer.(stream.Searcher).Search(d.t.Context(), stream.Query{Vector: vector, K: k, Where: where})
+	query := stream.Query{Vector: vector, K: k}
+	if where != nil {
+		query.Where = func(_ int, row cdc.Row) (bool, error) { return where(row) }
+	}
+	hits, err := d.writer.(stream.Searcher).Search(d.t.Context(), query)
 	if err != nil {
 		d.t.Fatalf("search: %v", err)
 	}
@@ -233,4 +238,61 @@ func TestTheIndexIsMadeBehindTheLoad(t *testing.T) {
 			t.Errorf("%s indexes are left", got)
 		}
 	})
+}
+
+// Collections of one sink have tables, columns and keys of their own: a search finds the nearest rows of all of them, tells of
+// which collection each is, and asks a condition with it.
+func TestASearchSpansCollectionsOfSeveralForms(t *testing.T) {
+	d := newDocs(t, 18, 3, pgvector.Options{})
+	docs := d.schema()
+	notes := &cdc.Schema{Columns: []cdc.Column{{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 3}}, {Name: "slug", Type: cdc.Type{Kind: cdc.String}}}, Key: []int{1}}
+	d.target.Collections = []stream.SinkCollection{{Collection: stream.Collection{Name: "docs", Schema: docs}, Key: docs.Columns[:1]},
+		{Collection: stream.Collection{Name: "notes", Schema: notes}, Key: notes.Columns[1:]}}
+	d.bed.options.Table = ""
+	w, err := d.bed.Sink().Open(t.Context(), d.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.writer, d.target.Generation = w, w.Progress().Generation
+	txn := d.txn(1, row{id: 1, body: "one", vector: plane(0)}, row{id: 3, body: "three", vector: plane(20)})
+	of := txn.Effects
+	txn.Count, txn.Effects = 4, func(yield func(stream.Effect, error) bool) {
+		for e := range of {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		for slug, at := range map[string]int64{"two": 10, "four": 30} {
+			var b cdc.RowBuilder
+			b.Vector(plane(at))
+			b.Text(slug)
+			built := b.Build()
+			key, err := notes.AppendKey(nil, built)
+			if err != nil {
+				t.Error(err)
+			}
+			if !yield(stream.Effect{Collection: 1, Key: key, Version: d.target.Generation<<40 | 1, Row: built}, nil) {
+				return
+			}
+		}
+	}
+	if err := w.Apply(t.Context(), txn); err != nil {
+		t.Fatal(err)
+	}
+	found := func(where func(int, cdc.Row) (bool, error)) (got []string) {
+		hits, err := w.(stream.Searcher).Search(t.Context(), stream.Query{Vector: plane(0), K: 4, Where: where})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range hits {
+			got = append(got, fmt.Sprintf("%d:%s:%s", h.Collection, h.Key.Text(), h.Row.At(1).Text()))
+		}
+		return got
+	}
+	if got, want := found(nil), []string{"0:1:one", "1:two:two", "0:3:three", "1:four:four"}; !slices.Equal(got, want) {
+		t.Errorf("the hits are %v, want %v", got, want)
+	}
+	if got, want := found(func(c int, r cdc.Row) (bool, error) { return c == 1 && r.At(1).Text() != "two", nil }), []string{"1:four:four"}; !slices.Equal(got, want) {
+		t.Errorf("with a condition the hits are %v, want %v", got, want)
+	}
 }

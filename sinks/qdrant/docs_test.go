@@ -181,7 +181,11 @@ func (d *docs) has(when string, want ...string) {
 
 func (d *docs) search(vector []float32, k int, where func(cdc.Row) (bool, error)) []stream.Hit {
 	d.t.Helper()
-	hits, err := d.writer.(stream.Searcher).Search(context.Background(), stream.Query{Vector: vector, K: k, Where: where})
+	query := stream.Query{Vector: vector, K: k}
+	if where != nil {
+		query.Where = func(_ int, row cdc.Row) (bool, error) { return where(row) }
+	}
+	hits, err := d.writer.(stream.Searcher).Search(context.Background(), query)
 	if err != nil {
 		d.t.Fatalf("search: %v", err)
 	}

@@ -71,25 +71,22 @@ func (w *writer) walk(ctx context.Context, q stream.Query, exact bool) (hits []s
 
 // hit decodes a point, and asks whether it is wanted.
 func (w *writer) hit(p *qdrant.ScoredPoint, q stream.Query) (hit stream.Hit, keep bool, err error) {
-	name := textAt(p.GetPayload(), "collection")
-	for i, c := range w.target.Collections {
-		if c.Name != name {
-			continue
-		}
-		row, err := w.shapes[i].row(p.GetPayload())
-		if err != nil {
-			return hit, false, fmt.Errorf("read point %s: %w", p.GetId().GetUuid(), err)
-		}
-		if q.Where != nil {
-			if keep, err = q.Where(row); err != nil || !keep {
-				return hit, false, err
-			}
-		}
-		key, err := w.shapes[i].keyOf(p.GetPayload())
-		if err != nil {
-			return hit, false, fmt.Errorf("read the key of point %s: %w", p.GetId().GetUuid(), err)
-		}
-		return stream.Hit{Score: w.sink.o.Metric.score(p.GetScore()), Key: key, Row: row, Version: uint64(p.GetPayload()["_version"].GetIntegerValue())}, true, nil
+	i := int(numberAt(p.GetPayload(), "collection"))
+	if i < 0 || i >= len(w.shapes) {
+		return hit, false, nil // of a collection that the flow does not put here any more
 	}
-	return hit, false, nil // of a collection that the flow does not put here any more
+	row, err := w.shapes[i].row(p.GetPayload())
+	if err != nil {
+		return hit, false, fmt.Errorf("read point %s: %w", p.GetId().GetUuid(), err)
+	}
+	if q.Where != nil {
+		if keep, err = q.Where(i, row); err != nil || !keep {
+			return hit, false, err
+		}
+	}
+	key, err := w.shapes[i].keyOf(p.GetPayload())
+	if err != nil {
+		return hit, false, fmt.Errorf("read the key of point %s: %w", p.GetId().GetUuid(), err)
+	}
+	return stream.Hit{Score: w.sink.o.Metric.score(p.GetScore()), Collection: i, Key: key, Row: row, Version: uint64(p.GetPayload()["_version"].GetIntegerValue())}, true, nil
 }

@@ -50,7 +50,7 @@ func TestASearchFindsAsManyAsThereAre(t *testing.T) {
 	}
 	lost := map[string]bool{}
 	for id := range int64(400) {
-		lost[qdrant.ID("docs", mustKey(t, d, id))] = true
+		lost[qdrant.ID(0, mustKey(t, d, id))] = true
 	}
 	d.bed.server.Miss(func(id string) bool { return lost[id] })
 	if hits := d.search(direction(0, 3), 10, rare); len(hits) != 5 || hits[0].Key.Text() != "299" {
@@ -63,7 +63,7 @@ func TestASearchFindsAsManyAsThereAre(t *testing.T) {
 		t.Errorf("with a condition that no row meets it finds %d", len(hits))
 	}
 	fault := errors.New("no")
-	_, err := d.writer.(stream.Searcher).Search(t.Context(), stream.Query{Vector: direction(0, 3), K: 3, Where: func(cdc.Row) (bool, error) { return false, fault }})
+	_, err := d.writer.(stream.Searcher).Search(t.Context(), stream.Query{Vector: direction(0, 3), K: 3, Where: func(int, cdc.Row) (bool, error) { return false, fault }})
 	if !errors.Is(err, fault) {
 		t.Errorf("a condition that fails ends with %v", err)
 	}
@@ -128,7 +128,7 @@ func TestEveryTypeComesBack(t *testing.T) {
 		if got := p.GetPayload()["_source"].GetStringValue(); got != "at 1" {
 			t.Errorf("the source is %q", got)
 		}
-		if p.GetId().GetUuid() != qdrant.ID("docs", mustKey(t, d, 0)) {
+		if p.GetId().GetUuid() != qdrant.ID(0, mustKey(t, d, 0)) {
 			t.Errorf("the id is %s", p.GetId())
 		}
 	}

@@ -83,7 +83,7 @@ func TestReadersNeverSeeHalfAnUpdate(t *testing.T) {
 				case 0, 1:
 					q.Terms = [][]byte{[]byte(term)}
 				case 2:
-					q.Match = func(p []byte) (bool, error) { return strings.HasPrefix(string(p), strconv.Itoa(doc)+" "), nil }
+					q.Match = func(_, p []byte) (bool, error) { return strings.HasPrefix(string(p), strconv.Itoa(doc)+" "), nil }
 				}
 				hits, err := x.Search(context.Background(), q)
 				if err != nil {

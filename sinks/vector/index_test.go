@@ -339,7 +339,7 @@ func TestQueriesThatMakeNoSenseAreErrors(t *testing.T) {
 		t.Errorf("k of 0: got %v", err)
 	}
 	boom := errors.New("boom")
-	_, err := x.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 1, Match: func([]byte) (bool, error) { return false, boom }})
+	_, err := x.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 1, Match: func(_, _ []byte) (bool, error) { return false, boom }})
 	if !errors.Is(err, boom) {
 		t.Errorf("failing filter: got %v", err)
 	}
@@ -404,7 +404,7 @@ func TestAViewStaysAsItWas(t *testing.T) {
 	v := x.View()
 	apply(t, x, vector.Txn{Epoch: 2, Upserts: []vector.Upsert{up("a", 2, "a2", 0, 1), up("d", 2, "d2", 1, 0)}, Deletes: []vector.Delete{del("b", 2)}})
 	apply(t, x, vector.Txn{Epoch: 3, Upserts: []vector.Upsert{up("a", 3, "a3", -1, 0), up("b", 3, "b3", 1, 0)}, Deletes: []vector.Delete{del("c", 3)}})
-	hits, err := v.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 9, Match: func(p []byte) (bool, error) { return p[1] == '1', nil }})
+	hits, err := v.Search(t.Context(), vector.Query{Vector: []float32{1, 0}, K: 9, Match: func(_, p []byte) (bool, error) { return p[1] == '1', nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

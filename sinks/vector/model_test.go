@@ -223,7 +223,7 @@ func checkSearch(rt *rapid.T, x *vector.Index, m *model) {
 		q.Terms = [][]byte{lang(name), []byte("all")}
 	case 3:
 		q.Terms = [][]byte{lang(name)}
-		q.Match = func(p []byte) (bool, error) { return p[len(p)-1] == '1', nil }
+		q.Match = func(_, p []byte) (bool, error) { return p[len(p)-1] == '1', nil }
 	}
 	if how == 2 {
 		for k, r := range m.rows {

@@ -13,7 +13,7 @@ import (
 // reader turns candidates into hits, with the payloads of the view's state.
 type reader struct {
 	v        *View
-	match    func([]byte) (bool, error)
+	match    func(key, payload []byte) (bool, error)
 	keysOnly bool
 	verdicts map[shelfKey]bool // of rows that match has been asked about
 }
@@ -43,7 +43,7 @@ func (r *reader) hits(ctx context.Context, list []candidate, k int) ([]Hit, erro
 			id := shelfKey{part[i].row().key, h.Version}
 			ok, known := r.verdicts[id]
 			if !known {
-				if ok, err = r.match(h.Payload); err != nil {
+				if ok, err = r.match(h.Key, h.Payload); err != nil {
 					return nil, fmt.Errorf("match row %q: %w", h.Key, err)
 				}
 				r.verdicts[id] = ok

@@ -218,7 +218,7 @@ func TestFiltersAreExactAtEverySelectivity(t *testing.T) {
 		}
 		term := [][]byte{fmt.Appendf(nil, "one in %d", share)}
 		asked := 0
-		match := func(p []byte) (bool, error) {
+		match := func(_, p []byte) (bool, error) {
 			var i int
 			fmt.Sscan(string(p), &i)
 			asked++

@@ -14,9 +14,9 @@ type Query struct {
 	K      int // hits wanted; more than there are rows is allowed
 	// Terms must all be among the terms of a row.
 	Terms [][]byte
-	// Match decides about a row by its payload, which is valid during the call. Rows are asked about in order of their
+	// Match decides about a row by its key and payload, which are valid during the call. Rows are asked about in order of their
 	// score until K have matched. An error ends the search.
-	Match func(payload []byte) (bool, error)
+	Match func(key, payload []byte) (bool, error)
 	// Exact ranks every row, also where the index is partitioned.
 	Exact bool
 	// KeysOnly leaves the payloads of hits nil, which saves reading them.

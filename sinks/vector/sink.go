@@ -91,10 +91,6 @@ func (s *Sink) dir(t stream.Target) string {
 func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error) {
 	w := &writer{target: t}
 	for _, c := range t.Collections {
-		if !slices.EqualFunc(c.Schema.Columns, t.Collections[0].Schema.Columns, sameColumn) {
-			return nil, &stream.Problem{Code: "bad_value", Field: "from", Message: fmt.Sprintf("the rows of %s and %s have other columns; those of an index have the same", t.Collections[0].Name, c.Name),
-				Hint: "name the columns that both have in `columns`, or give each an index of its own"}
-		}
 		at := slices.IndexFunc(c.Schema.Columns, func(c cdc.Column) bool { return c.Type.Kind == cdc.Vector })
 		w.vectors = append(w.vectors, at)
 	}
@@ -121,8 +117,6 @@ func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error)
 	}
 	return w, nil
 }
-
-func sameColumn(a, b cdc.Column) bool { return a.Name == b.Name && a.Type.Equal(b.Type) }
 
 // Drop implements stream.Dropper: the files of the instance go.
 func (s *Sink) Drop(_ context.Context, t stream.Target) error {
@@ -199,7 +193,7 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 func (w *writer) Search(ctx context.Context, q stream.Query) ([]stream.Hit, error) {
 	query := Query{Vector: q.Vector, K: q.K}
 	if q.Where != nil {
-		query.Match = func(payload []byte) (bool, error) { return q.Where(cdc.Row(payload)) }
+		query.Match = func(key, payload []byte) (bool, error) { return q.Where(int(key[0]), cdc.Row(payload)) }
 	}
 	found, err := w.index.Search(ctx, query)
 	if err != nil {
@@ -208,7 +202,7 @@ func (w *writer) Search(ctx context.Context, q stream.Query) ([]stream.Hit, erro
 	hits := make([]stream.Hit, len(found))
 	for i := range found {
 		h := &found[i]
-		hits[i] = stream.Hit{Score: h.Score, Key: cdc.Key(h.Key[1:]), Row: cdc.Row(h.Payload), Version: h.Version}
+		hits[i] = stream.Hit{Score: h.Score, Collection: int(h.Key[0]), Key: cdc.Key(h.Key[1:]), Row: cdc.Row(h.Payload), Version: h.Version}
 	}
 	return hits, nil
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,7 +113,7 @@ func TestHitsCarryTheirRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	hits, err := w.(stream.Searcher).Search(t.Context(), stream.Query{Vector: []float32{1, 0, 0, 0}, K: 5,
-		Where: func(row cdc.Row) (bool, error) { return row.At(1).Int64()%10 == 3, nil }})
+		Where: func(_ int, row cdc.Row) (bool, error) { return row.At(1).Int64()%10 == 3, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestHitsCarryTheirRows(t *testing.T) {
 	}
 	failing := errors.New("no")
 	if _, err := w.(stream.Searcher).Search(t.Context(), stream.Query{Vector: []float32{1, 0, 0, 0}, K: 5,
-		Where: func(cdc.Row) (bool, error) { return false, failing }}); !errors.Is(err, failing) {
+		Where: func(int, cdc.Row) (bool, error) { return false, failing }}); !errors.Is(err, failing) {
 		t.Errorf("a condition that fails ends with %v", err)
 	}
 }
@@ -199,17 +200,51 @@ func rangeOf(w stream.Writer, epoch uint64, effects ...stream.Effect) *stream.Tx
 		}}
 }
 
-// A search shows the rows of an index in one form, so that collections with other columns are refused, with
-// what mends it (I10).
-func TestAnIndexHoldsRowsOfOneForm(t *testing.T) {
+// Collections of one index may have other columns, and rows under equal keys: a hit tells of which collection it is,
+// and a condition is asked with it.
+func TestAnIndexHoldsRowsOfSeveralForms(t *testing.T) {
 	columns := append(shown(), cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 4}})
-	collection := func(name string, columns []cdc.Column) stream.SinkCollection {
-		return stream.SinkCollection{Hidden: 1, Key: columns[:1], Collection: stream.Collection{Name: name, Schema: &cdc.Schema{Columns: columns, Key: []int{0}}}}
+	notes := append([]cdc.Column{{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 4}}}, columns[1:2]...)
+	w, err := vector.NewSink(vector.SinkOptions{}).Open(t.Context(), stream.Target{Sink: "sink", State: "s", Dir: t.TempDir(), Collections: []stream.SinkCollection{
+		{Hidden: 1, Key: columns[:2], Collection: stream.Collection{Name: "docs", Schema: &cdc.Schema{Columns: columns, Key: []int{0, 1}}}},
+		{Key: notes[1:], Collection: stream.Collection{Name: "notes", Schema: &cdc.Schema{Columns: notes, Key: []int{1}}}}}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, err := vector.NewSink(vector.SinkOptions{}).Open(t.Context(), stream.Target{Sink: "sink", State: "s", Dir: t.TempDir(),
-		Collections: []stream.SinkCollection{collection("docs", columns), collection("notes", columns[1:])}})
-	var p *stream.Problem
-	if !errors.As(err, &p) || p.Field != "from" || !strings.Contains(p.Message, "docs and notes") || p.Hint == "" {
-		t.Errorf("an index of two forms of rows opens with %v", err)
+	defer func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	note := func(n int64, numbers []float32) stream.Effect {
+		var b cdc.RowBuilder
+		b.Vector(numbers)
+		b.Int64(n)
+		row := b.Build()
+		key, err := (&cdc.Schema{Columns: notes, Key: []int{1}}).AppendKey(nil, row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream.Effect{Collection: 1, Key: key, Row: row}
+	}
+	if err := w.Apply(t.Context(), rangeOf(w, 1, effect("doc", 1, []float32{1, 0, 0, 0}), note(2, []float32{1, 0.1, 0, 0}), effect("doc", 3, []float32{1, 0.2, 0, 0}),
+		note(4, []float32{1, 0.3, 0, 0}))); err != nil {
+		t.Fatal(err)
+	}
+	found := func(where func(int, cdc.Row) (bool, error)) (got []string) {
+		hits, err := w.(stream.Searcher).Search(t.Context(), stream.Query{Vector: []float32{1, 0, 0, 0}, K: 4, Where: where})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range hits {
+			got = append(got, fmt.Sprintf("%d:%s:%d", h.Collection, h.Key.Text(), h.Row.At(1).Int64()))
+		}
+		return got
+	}
+	if got, want := found(nil), []string{"0:doc/1:1", "1:2:2", "0:doc/3:3", "1:4:4"}; !slices.Equal(got, want) {
+		t.Errorf("the hits are %v, want %v", got, want)
+	}
+	if got, want := found(func(c int, row cdc.Row) (bool, error) { return c == 1 && row.Len() == 2 && row.At(1).Int64() > 2, nil }), []string{"1:4:4"}; !slices.Equal(got, want) {
+		t.Errorf("with a condition the hits are %v, want %v", got, want)
 	}
 }

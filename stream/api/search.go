@@ -45,8 +45,9 @@ func length(in stream.SinkCollection) int {
 
 // Hit is a row that was found: _key, the columns without the vector, _version.
 type Hit struct {
-	Score float32         `json:"score"`
-	Row   json.RawMessage `json:"row"`
+	Score      float32         `json:"score"`
+	Collection string          `json:"collection,omitempty"` // where the sink takes several
+	Row        json.RawMessage `json:"row"`
 }
 
 // Bounds of a question.
@@ -67,13 +68,13 @@ func Find(ctx context.Context, indexes Searcher, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema := shown(index.Input)
-	where, err := condition(q.Where, schema)
+	inputs := []stream.SinkCollection{index.Input}
+	where, err := condition(q.Where, inputs)
 	if err != nil {
 		return nil, err
 	}
 	vector := q.Vector
-	if dims := length(index.Input); vector != nil && len(vector) != dims {
+	if dims := length(inputs[0]); vector != nil && len(vector) != dims {
 		return nil, &Fault{Code: "bad_value", Message: fmt.Sprintf("the vector has %d dimensions, sink %s holds %d", len(vector), index.Sink, dims),
 			Hint: "embed the question with the model of the flow, or give its text"}
 	}
@@ -88,7 +89,11 @@ func Find(ctx context.Context, indexes Searcher, q Question) (*Answer, error) {
 	}
 	answer := &Answer{Hits: make([]Hit, len(hits))}
 	for i := range hits {
-		answer.Hits[i] = Hit{Score: hits[i].Score, Row: rowJSON(schema, &hits[i])}
+		in := inputs[min(hits[i].Collection, len(inputs)-1)]
+		answer.Hits[i] = Hit{Score: hits[i].Score, Row: rowJSON(shown(in), &hits[i])}
+		if len(inputs) > 1 {
+			answer.Hits[i].Collection = in.Name
+		}
 	}
 	return answer, nil
 }
@@ -110,20 +115,41 @@ func shown(c stream.SinkCollection) *cdc.Schema {
 	return &cdc.Schema{Columns: c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden]}
 }
 
-// condition compiles the condition of a question; an empty one keeps every row.
-func condition(text string, schema *cdc.Schema) (func(cdc.Row) (bool, error), error) {
+// condition compiles the condition of a question for each collection; an empty one keeps every row. Where it cannot be
+// asked of the rows of a collection, since they lack a column, it keeps none of them; it has to fit one at least.
+func condition(text string, inputs []stream.SinkCollection) (func(int, cdc.Row) (bool, error), error) {
 	if text == "" {
 		return nil, nil
 	}
-	p, err := expr.Compile(text, schema, expr.Options{Want: []cdc.Kind{cdc.Bool}, Field: "where"})
+	keeps := make([]func(cdc.Row) (bool, error), len(inputs))
+	var misfit error
+	fits := false
+	for i := range inputs {
+		p, err := expr.Compile(text, shown(inputs[i]), expr.Options{Want: []cdc.Kind{cdc.Bool}, Field: "where"})
+		if err == nil {
+			keeps[i], fits = p.Bool, true
+		} else if misfit == nil {
+			misfit = err
+		}
+	}
+	if !fits {
+		return nil, unfit(misfit)
+	}
+	return func(collection int, row cdc.Row) (bool, error) {
+		if keep := keeps[min(collection, len(keeps)-1)]; keep != nil {
+			return keep(row)
+		}
+		return false, nil
+	}, nil
+}
+
+// unfit is the fault of a condition that fits no collection.
+func unfit(err error) error {
 	var first *stream.Problem
 	if errors.As(err, &first) {
-		return nil, &Fault{Code: first.Code, Message: fmt.Sprintf("where: at character %d: %s", first.Offset+1, first.Message), Hint: first.Hint}
+		return &Fault{Code: first.Code, Message: fmt.Sprintf("where: at character %d: %s", first.Offset+1, first.Message), Hint: first.Hint}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read condition: %w", err)
-	}
-	return p.Bool, nil
+	return fmt.Errorf("read condition: %w", err)
 }
 
 // rowJSON writes a row with its key, without vectors.
