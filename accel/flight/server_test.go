@@ -57,7 +57,20 @@ type server struct {
 // listen starts a worker as a server and waits until it says that it serves.
 func listen(t testing.TB, address string, more ...string) *server {
 	t.Helper()
-	o := program(t, model)
+	return listenWith(t, model, address, more...)
+}
+
+// listenTo starts a worker as a server at a socket.
+func listenTo(t testing.TB, source string) string {
+	t.Helper()
+	address := "unix:" + filepath.Join(t.TempDir(), "worker.sock")
+	listenWith(t, source, address)
+	return address
+}
+
+func listenWith(t testing.TB, source, address string, more ...string) *server {
+	t.Helper()
+	o := program(t, source)
 	s := &server{path: o.Dir, args: append([]string{o.Command[0], "-B", "worker.py", "--listen", address}, more...)}
 	s.start(t)
 	return s
