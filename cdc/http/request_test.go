@@ -479,3 +479,35 @@ func TestAnAddressThatIsTakenIsWaitedFor(t *testing.T) {
 	stop()
 	work.Wait()
 }
+
+// What doctor asks: whether the address is free, or this very source listens there already.
+func TestAProbeTellsWhoListens(t *testing.T) {
+	o := prices()
+	c := begin(t, o, cdctest.NewInlet())
+	o.Listen = c.source.Address()
+	probe := func(o http.Options) (string, error) {
+		s, err := http.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Probe(t.Context())
+	}
+	c.push(`{"id":1,"shop":"a","price":1}`)
+	if said, err := probe(o); err != nil || !strings.Contains(said, "position 1") {
+		t.Errorf("while it listens it says %q: %v", said, err)
+	}
+	other := o
+	other.Key = []string{"id"}
+	var fault *cdc.SourceError
+	if said, err := probe(other); !errors.As(err, &fault) || fault.Code != "address_in_use" {
+		t.Errorf("another source says %q: %v", said, err)
+	}
+	c.end()
+	if said, err := probe(o); err != nil || !strings.Contains(said, "free") {
+		t.Errorf("of a free address it says %q: %v", said, err)
+	}
+	o.Listen, o.Token = "203.0.113.1:1", token
+	if said, err := probe(o); !errors.As(err, &fault) || fault.Code != "address_unusable" {
+		t.Errorf("of an address of another machine it says %q: %v", said, err)
+	}
+}

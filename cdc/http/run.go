@@ -134,16 +134,6 @@ func (s *Source) listen(ctx context.Context, out cdc.Inlet) (net.Listener, error
 	}
 }
 
-// Try reports what would keep a run from listening, and listens for no longer than that.
-func (s *Source) Try(ctx context.Context) error {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", s.o.Listen)
-	if err != nil {
-		return s.unusable(err)
-	}
-	return listener.Close()
-}
-
 // unusable names an address that cannot be listened at.
 func (s *Source) unusable(err error) *cdc.SourceError {
 	fault := &cdc.SourceError{Code: "address_in_use", Err: fmt.Errorf("listen at %s: %w", s.o.Listen, err), Hint: "end the program that listens there, or name another port under listen"}

@@ -63,9 +63,6 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 				collections++
 			}
 		}
-		if err := tryListening(ctx, f, n); err != nil {
-			return nil, f.safe(err)
-		}
 		if p, ok := n.Source.(stream.Prober); ok {
 			said, err := p.Probe(ctx)
 			if err != nil {
@@ -86,23 +83,6 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 		found.add("sink", n.Name, "good")
 	}
 	return found, f.checkState(ctx, found)
-}
-
-// tryListening makes sure that a source that is pushed to can listen, unless the running flow does.
-func tryListening(ctx context.Context, f *flow, n *stream.SourceNode) error {
-	source, listens := n.Source.(interface {
-		Try(ctx context.Context) error
-	})
-	if !listens {
-		return nil
-	}
-	if _, running := findPeer(ctx, f.state); running {
-		return nil
-	}
-	if err := source.Try(ctx); err != nil {
-		return fmt.Errorf("try source %s: %w", n.Name, err)
-	}
-	return nil
 }
 
 func (k *checkup) add(part, name, format string, args ...any) {

@@ -94,8 +94,8 @@ type fieldIndex struct {
 
 // indexes are those that a collection has. A server may refuse conditions on what is not indexed (strict mode).
 func (o *opening) indexes() []fieldIndex {
-	all := []fieldIndex{{fieldKind, qdrant.FieldType_FieldTypeKeyword}, {fieldCollection, qdrant.FieldType_FieldTypeKeyword}, {fieldHolder, qdrant.FieldType_FieldTypeKeyword},
-		{fieldGeneration, qdrant.FieldType_FieldTypeInteger}, {fieldEpoch, qdrant.FieldType_FieldTypeInteger}, {fieldSince, qdrant.FieldType_FieldTypeInteger}}
+	all := []fieldIndex{{fieldKind, qdrant.FieldType_FieldTypeKeyword}, {fieldHolder, qdrant.FieldType_FieldTypeKeyword},
+		{fieldGeneration, qdrant.FieldType_FieldTypeInteger}, {fieldEpoch, qdrant.FieldType_FieldTypeInteger}, {fieldCollection, qdrant.FieldType_FieldTypeInteger}, {fieldSince, qdrant.FieldType_FieldTypeInteger}}
 	seen := map[string]bool{}
 	for _, name := range o.sink.o.Index {
 		for _, c := range o.target.Collections {

@@ -9,9 +9,9 @@ import (
 
 // Whoever knows the key of a row finds its point without a search.
 func ExampleID() {
-	fmt.Println(qdrant.ID("docs", cdc.StringKey("guide/billing.md")))
+	fmt.Println(qdrant.ID(0, cdc.StringKey("guide/billing.md")))
 	// Output:
-	// 668afe9c-1b9a-59f9-90a4-0d7ae5a560db
+	// 2b1e491f-ccd7-5c77-a54a-a01b139021df
 }
 
 func ExampleNew() {

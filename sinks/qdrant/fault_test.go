@@ -147,7 +147,7 @@ func TestAnOwnerIsNeverWithoutRows(t *testing.T) {
 func TestAPointThatIsRefusedIsNamed(t *testing.T) {
 	d := newDocs(t, qdrant.Options{})
 	d.open()
-	culprit := qdrant.ID("docs", mustKey(t, d, 137))
+	culprit := qdrant.ID(0, mustKey(t, d, 137))
 	d.bed.server.Reject(func(id string) bool { return id == culprit })
 	rows := many(0, 300, "x")
 	err := d.writer.Apply(context.Background(), d.txn(1, rows...))
@@ -207,7 +207,7 @@ func TestALossIsNoticed(t *testing.T) {
 func (d *docs) remove(id int64) {
 	d.t.Helper()
 	key := d.keyText(id)
-	if err := d.bed.deletePoint(d.bed.options.Collection, qdrant.ID("docs", key)); err != nil {
+	if err := d.bed.deletePoint(d.bed.options.Collection, qdrant.ID(0, key)); err != nil {
 		d.t.Fatal(err)
 	}
 }

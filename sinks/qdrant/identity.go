@@ -3,6 +3,7 @@ package qdrant
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"strconv"
 
 	"github.com/qdrant/go-client/qdrant"
 
@@ -23,13 +24,15 @@ func uuidV5(space [16]byte, name string) (id [16]byte) {
 	return id
 }
 
-// ID is the id of the point of a row: the UUID version 5 of `<collection>/<_key>`. Whoever knows the key finds the
-// point without a search.
-func ID(collection string, key cdc.Key) string {
-	return cdc.FormatUUID(uuidV5(namespace, collection+"/"+key.Text()))
+// ID is the id of the point of a row: the UUID version 5 of `0/<_key>`, where 0 is the place of its collection in the
+// sink's `from`: names of steps may change. Whoever knows the key finds the point without a search.
+func ID(collection int, key cdc.Key) string { return cdc.FormatUUID(rowID(collection, key)) }
+
+func rowID(collection int, key cdc.Key) [16]byte {
+	return uuidV5(namespace, strconv.Itoa(collection)+"/"+key.Text())
 }
 
-// recordID is the id of the record of a collection. No row has it: names of collections hold no blank.
+// recordID is the id of the record of a collection. No row has it, for theirs begin with a number.
 func recordID() *qdrant.PointId {
 	return qdrant.NewID(cdc.FormatUUID(uuidV5(namespace, "the record")))
 }

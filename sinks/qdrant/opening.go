@@ -322,19 +322,14 @@ func (o *opening) lost(ctx context.Context, had *record, rows int64) (bool, erro
 	return rows+deleted < had.rows, nil
 }
 
-// leave removes rows of collections that the flow does not put here any more.
+// leave removes rows of more collections than the flow puts here, which another state has left.
 func (o *opening) leave(ctx context.Context) error {
-	var names []string
-	for _, c := range o.target.Collections {
-		names = append(names, c.Name)
-	}
 	left := ofKind(kindRow)
-	left.MustNot = []*qdrant.Condition{qdrant.NewMatchKeywords(fieldCollection, names...)}
+	left.Must = append(left.Must, qdrant.NewRange(fieldCollection, &qdrant.Range{Gte: qdrant.PtrOf(float64(len(o.target.Collections)))}))
 	n, err := o.client.count(ctx, o.own.name, left)
-	if err != nil || n == 0 || o.own.record == nil {
+	if err != nil || n == 0 {
 		return err
 	}
-	o.own.record.rows -= n
 	return o.do(fmt.Sprintf("delete %d points of collections that the flow does not put into %s any more", n, o.own.name), func() error {
 		return o.client.write(ctx, o.own.name, remove(left))
 	})

@@ -22,7 +22,7 @@ const (
 	fieldKind       = inner + ".kind"       // what the point is: a row, a tombstone, the record
 	fieldGeneration = inner + ".generation" // of the version that wrote it
 	fieldEpoch      = inner + ".epoch"
-	fieldCollection = inner + ".collection" // of the flow
+	fieldCollection = inner + ".collection" // place in `from`, from 0
 	fieldHolder     = inner + ".holder"     // of the record: which opening holds it
 	fieldSince      = inner + ".since"      // of a tombstone: when it was written, in seconds since 1970
 )
@@ -86,7 +86,7 @@ func (w *writer) point(e *stream.Effect, id *qdrant.PointId) (*qdrant.PointStruc
 	v := versionOf(e.Version)
 	payload[inner] = qdrant.NewValueFromFields(map[string]*qdrant.Value{
 		"kind": text(kindRow), "generation": qdrant.NewValueInt(int64(v.generation)), "epoch": qdrant.NewValueInt(int64(v.epoch)),
-		"collection": text(c.Name),
+		"collection": qdrant.NewValueInt(int64(e.Collection)),
 	})
 	vectors := map[string]*qdrant.Vector{w.vector: qdrant.NewVectorDense(numbers)}
 	return &qdrant.PointStruct{Id: id, Payload: payload, Vectors: qdrant.NewVectorsMap(vectors)}, nil

@@ -118,7 +118,7 @@ func (w *writer) survey(txn *stream.Txn) (*surveyed, error) {
 		if w.known(txn, &e) {
 			continue
 		}
-		r.last[uuidV5(namespace, w.target.Collections[e.Collection].Name+"/"+e.Key.Text())] = n
+		r.last[rowID(e.Collection, e.Key)] = n
 		if v := versionOf(e.Version); v.number() > r.newest.number() {
 			r.newest = v
 		}
@@ -143,7 +143,7 @@ func (w *writer) stream(ctx context.Context, txn *stream.Txn, r *surveyed, s *se
 		if e.Delete != deletes || w.known(txn, &e) {
 			continue
 		}
-		id := ID(w.target.Collections[e.Collection].Name, e.Key)
+		id := ID(e.Collection, e.Key)
 		point := qdrant.NewID(id)
 		if r.last[shortID(point)] != n {
 			continue // a later effect of the key counts
@@ -190,10 +190,6 @@ func (w *writer) counted(ctx context.Context, s *sending) (int64, error) {
 
 // Keys implements stream.Lister.
 func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) error) error {
-	names := map[string]int{}
-	for i, c := range w.target.Collections {
-		names[c.Name] = i
-	}
 	var from *qdrant.PointId
 	for {
 		page, err := w.client.points.Scroll(ctx, &qdrant.ScrollPoints{CollectionName: w.collection, Filter: ofKind(kindRow), Offset: from, Limit: qdrant.PtrOf(uint32(keysPage)),
@@ -202,11 +198,7 @@ func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) e
 			return fmt.Errorf("list keys: %w", err)
 		}
 		for _, p := range page.GetResult() {
-			at, ok := names[textAt(p.GetPayload(), "collection")]
-			if !ok {
-				continue
-			}
-			if err := fn(at, p.GetPayload()["_key"].GetStringValue()); err != nil {
+			if err := fn(int(numberAt(p.GetPayload(), "collection")), p.GetPayload()["_key"].GetStringValue()); err != nil {
 				return err
 			}
 		}
