@@ -52,14 +52,14 @@ func await(t *testing.T, most time.Duration, what string, done func() bool) {
 
 // TestAGiantTransactionStaysWithinItsLimits proves case 16 and scenario 1 for the whole program (I9, I11): one transaction of a million
 // rows, ten million in a soak, under limits.memory of 512 MiB and a wal_sender_timeout of 5 s: the server never gives the
-// connection up, the sink sees the transaction as a whole, and the small change right behind it comes last.
+// connection up, the sink is complete and sees a million rows as a whole, and the small change right behind comes last.
 func TestAGiantTransactionStaysWithinItsLimits(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it writes a million rows")
 	}
-	rows := 1_000_000
+	rows, whole := 1_000_000, true
 	if os.Getenv("FRESHET_SOAK") != "" {
-		rows = 10_000_000
+		rows, whole = 10_000_000, false // more than the outbox may hold: the sink is brought up by its keys, in coarse cuts
 	}
 	const limit = 512 << 20
 	s := testenv.Postgres(t, testenv.PostgresOptions{Own: true, Settings: map[string]string{"wal_sender_timeout": "'5s'", "max_wal_size": "'8GB'"}})
@@ -89,10 +89,10 @@ sinks:
 	// The sink either has none of it or all of it; the update of one of its rows comes behind.
 	await(t, time.Hour, "the transaction in the sink", func() bool {
 		n := inSink("SELECT count(*) FROM docs")
-		if n != "1" && n != strconv.Itoa(rows+1) {
+		if whole && n != "1" && n != strconv.Itoa(rows+1) {
 			t.Fatalf("the sink was seen with %s rows", n)
 		}
-		return n != "1"
+		return n == strconv.Itoa(rows+1)
 	})
 	took := time.Since(begun)
 	await(t, 2*time.Minute, "the change behind it", func() bool { return inSink("SELECT n FROM docs WHERE id = 7") == "-1" })
