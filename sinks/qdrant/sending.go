@@ -18,69 +18,99 @@ const (
 	sendBytes  = 2 << 20
 )
 
-// sending puts points into requests that the server can take.
+// sending puts the points of a range into requests that the server can take, rows first. A small range is one question
+// and one write, with the record in it.
 type sending struct {
 	writer *writer
 	guard  *qdrant.Filter // what a point has to be for a write to replace it
 	newest version        // the same
 
-	points  []*qdrant.PointStruct
-	keys    []cdc.Key
-	bytes   int
-	deletes bool
-	gained  int64 // rows more than before
+	upserts, deletes []*qdrant.PointStruct // of the next request
+	keys             []cdc.Key             // theirs, in this order
+	bytes            int
+	gained           int64 // rows more than before the range
 }
 
-// add takes a point into the next request.
-func (s *sending) add(ctx context.Context, p *qdrant.PointStruct, key cdc.Key) error {
+// add takes a point into the next request. No upsert comes after a delete.
+func (s *sending) add(ctx context.Context, p *qdrant.PointStruct, key cdc.Key, deletes bool) error {
 	size := proto.Size(p)
-	if len(s.points) > 0 && (len(s.points) >= sendPoints || s.bytes+size > sendBytes) {
-		if err := s.flush(ctx); err != nil {
+	if n := len(s.keys); n > 0 && (n >= sendPoints || s.bytes+size > sendBytes) {
+		if err := s.send(ctx, nil); err != nil {
 			return err
 		}
 	}
-	s.points, s.keys, s.bytes = append(s.points, p), append(s.keys, bytes.Clone(key)), s.bytes+size
+	if deletes {
+		s.deletes = append(s.deletes, p)
+	} else {
+		s.upserts = append(s.upserts, p)
+	}
+	s.keys, s.bytes = append(s.keys, bytes.Clone(key)), s.bytes+size
 	return nil
 }
 
-// turn ends the upserts, or the deletes.
-func (s *sending) turn(ctx context.Context) error {
-	err := s.flush(ctx)
-	s.deletes = true
-	return err
+// end sends what is left, and the record behind it.
+func (s *sending) end(ctx context.Context, next *record) error {
+	w := s.writer
+	if !w.recount {
+		return s.send(ctx, next)
+	}
+	// A range has broken off, and nobody knows how many rows it has changed: they are counted.
+	if err := s.send(ctx, nil); err != nil {
+		return err
+	}
+	rows, err := w.client.count(ctx, w.collection, ofKind(kindRow))
+	if err != nil {
+		return err
+	}
+	next.rows = rows
+	return w.client.write(ctx, w.collection, upsert([]*qdrant.PointStruct{next.point()}, w.record.held()))
 }
 
-// flush sends what was added.
-func (s *sending) flush(ctx context.Context) error {
-	if len(s.points) == 0 {
-		return nil
-	}
+// send looks, and sends what was added. With a record it comes last, so that it never says more than is there.
+func (s *sending) send(ctx context.Context, next *record) error {
 	gained, err := s.look(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.write(ctx, s.points); err != nil {
-		if !refused(err) {
-			return err
-		}
-		return s.culprit(ctx, err)
-	}
 	s.gained += gained
-	s.points, s.keys, s.bytes = s.points[:0], s.keys[:0], 0
+	var operations []*qdrant.PointsUpdateOperation
+	for _, points := range [][]*qdrant.PointStruct{s.upserts, s.deletes} {
+		if len(points) > 0 {
+			operations = append(operations, upsert(points, s.guard))
+		}
+	}
+	w := s.writer
+	if next != nil {
+		next.rows = w.record.rows + s.gained
+		if next.epoch != w.record.epoch || next.rows != w.record.rows {
+			operations = append(operations, upsert([]*qdrant.PointStruct{next.point()}, w.record.held()))
+		}
+	}
+	if len(operations) == 0 {
+		return nil
+	}
+	if err := w.client.write(ctx, w.collection, operations...); err != nil {
+		if refused(err) {
+			return s.culprit(ctx, err)
+		}
+		return err
+	}
+	s.upserts, s.deletes, s.keys, s.bytes = s.upserts[:0], s.deletes[:0], s.keys[:0], 0
 	return nil
-}
-
-func (s *sending) write(ctx context.Context, points []*qdrant.PointStruct) error {
-	return s.writer.client.write(ctx, s.writer.collection, upsert(points, s.guard))
 }
 
 // look reads what stands under the ids of a request, together with the record: whether the collection is still ours
 // (I3), and how many rows will come or go.
 func (s *sending) look(ctx context.Context) (gained int64, err error) {
-	ids := make([]*qdrant.PointId, 0, len(s.points)+1)
+	ids := make([]*qdrant.PointId, 0, len(s.keys)+1)
 	ids = append(ids, recordID())
-	for _, p := range s.points {
+	going := make(map[[16]byte]bool, len(s.deletes))
+	for _, p := range s.upserts {
 		ids = append(ids, p.GetId())
+	}
+	for _, p := range s.deletes {
+		ids = append(ids, p.GetId())
+		going[shortID(p.GetId())] = true
 	}
 	reply, err := s.writer.client.points.Get(ctx, &qdrant.GetPoints{CollectionName: s.writer.collection, Ids: ids,
 		WithPayload: qdrant.NewWithPayloadInclude(inner), WithVectors: qdrant.NewWithVectors(false), ReadConsistency: majority()})
@@ -88,18 +118,16 @@ func (s *sending) look(ctx context.Context) (gained int64, err error) {
 		return 0, fmt.Errorf("read points: %w", err)
 	}
 	var now *record
-	if !s.deletes {
-		gained = int64(len(s.points))
-	}
+	gained = int64(len(s.upserts))
 	for _, p := range reply.GetResult() {
-		kind := textAt(p.GetPayload(), "kind")
+		kind, goes := textAt(p.GetPayload(), "kind"), going[shortID(p.GetId())]
 		newer := version{numberAt(p.GetPayload(), "generation"), numberAt(p.GetPayload(), "epoch")}.number() > s.newest.number()
 		switch {
 		case kind == kindMark:
 			if now, err = recordOf(p.GetPayload()); err != nil {
 				return 0, err
 			}
-		case kind == kindRow && (!s.deletes || !newer), kind == kindGone && newer && !s.deletes:
+		case kind == kindRow && (!goes || !newer), kind == kindGone && newer && !goes:
 			gained-- // it is replaced, goes, or stays away
 		}
 	}
@@ -108,10 +136,14 @@ func (s *sending) look(ctx context.Context) (gained int64, err error) {
 
 // culprit finds the point that the server refuses, by halves. What it takes on the way is no harm: it is sent again.
 func (s *sending) culprit(ctx context.Context, err error) error {
-	points, keys := s.points, s.keys
+	w := s.writer
+	write := func(points []*qdrant.PointStruct) error {
+		return w.client.write(ctx, w.collection, upsert(points, s.guard))
+	}
+	points, keys := append(s.upserts[:len(s.upserts):len(s.upserts)], s.deletes...), s.keys
 	for len(points) > 1 {
 		half := len(points) / 2
-		fault := s.write(ctx, points[:half])
+		fault := write(points[:half])
 		switch {
 		case fault == nil:
 			points, keys = points[half:], keys[half:]
@@ -121,12 +153,15 @@ func (s *sending) culprit(ctx context.Context, err error) error {
 			return fault
 		}
 	}
-	if fault := s.write(ctx, points); fault == nil {
-		return fmt.Errorf("the server takes each of %d points and not all: %w", len(s.points), err)
-	} else if !refused(fault) {
-		return fault
-	} else {
-		err = fault
+	if len(points) == 0 {
+		return err // the record itself
 	}
-	return &stream.RejectError{Key: keys[0], Code: "sink_rejected", Err: err}
+	switch fault := write(points); {
+	case fault == nil:
+		return fmt.Errorf("the server takes each of %d points and not all: %w", len(s.keys), err)
+	case refused(fault):
+		return &stream.RejectError{Key: keys[0], Code: "sink_rejected", Err: fault}
+	default:
+		return fault
+	}
 }

@@ -70,11 +70,6 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 	if err != nil {
 		return err
 	}
-	if len(r.last) == 0 { // else every request looks
-		if err := w.own(ctx); err != nil {
-			return err
-		}
-	}
 	s := &sending{writer: w, guard: upTo(r.newest), newest: r.newest}
 	for _, deletes := range []bool{false, true} { // old rows go once those are there that replace them (I8)
 		if err := w.stream(ctx, txn, r, s, deletes); err != nil {
@@ -86,13 +81,8 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 	if r.position != "" && txn.Last > 0 {
 		next.position = r.position
 	}
-	if next.rows, err = w.counted(ctx, s); err != nil {
+	if err := s.end(ctx, &next); err != nil {
 		return err
-	}
-	if next.epoch != w.record.epoch || next.rows != w.record.rows {
-		if err := w.client.write(ctx, w.collection, upsert([]*qdrant.PointStruct{next.point()}, w.record.held())); err != nil {
-			return err
-		}
 	}
 	w.record, w.recount = next, false
 	w.rows.Store(next.rows)
@@ -154,22 +144,14 @@ func (w *writer) stream(ctx context.Context, txn *stream.Txn, r *surveyed, s *se
 				return err
 			}
 		}
-		if err := s.add(ctx, made, e.Key); err != nil {
+		if err := s.add(ctx, made, e.Key, deletes); err != nil {
 			return err
 		}
 	}
-	return s.turn(ctx)
+	return nil
 }
 
-// own makes sure that the collection is still this opening's.
-func (w *writer) own(ctx context.Context) error {
-	now, err := w.client.readRecord(ctx, w.collection)
-	if err != nil {
-		return err
-	}
-	return w.fenced(now)
-}
-
+// fenced makes sure that the collection is still this opening's.
 func (w *writer) fenced(now *record) error {
 	switch {
 	case now == nil:
@@ -178,14 +160,6 @@ func (w *writer) fenced(now *record) error {
 		return fmt.Errorf("write %s: generation %d, the collection has %d: %w", w.target.Sink, w.progress.Generation, now.generation, stream.ErrFenced)
 	}
 	return nil
-}
-
-// counted is how many rows there are after a range.
-func (w *writer) counted(ctx context.Context, s *sending) (int64, error) {
-	if !w.recount {
-		return w.record.rows + s.gained, nil
-	}
-	return w.client.count(ctx, w.collection, ofKind(kindRow))
 }
 
 // Keys implements stream.Lister.
