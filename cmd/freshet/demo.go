@@ -91,7 +91,7 @@ const readyBeat = 10 * time.Millisecond
 
 // tell greets once the first load is done, and tells of every change after it. It follows the changes from
 // before the load on, so that none falls between.
-func (d *demo) tell(ctx context.Context, s *session, address string) error {
+func (d *demo) tell(ctx context.Context, s *session, page string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var loaded atomic.Uint64 // the epoch that ends the first load; 0 before
 	g.Go(func() error {
@@ -108,7 +108,7 @@ func (d *demo) tell(ctx context.Context, s *session, address string) error {
 			return err
 		}
 		loaded.Store(max(last, 1))
-		return d.greet(s, address)
+		return d.greet(s, page)
 	})
 	if err := g.Wait(); !errors.Is(err, context.Canceled) {
 		return err
@@ -133,7 +133,7 @@ func (d *demo) untilReady(ctx context.Context, e *engine.Engine) (uint64, error)
 }
 
 // greet says what can be done now.
-func (d *demo) greet(s *session, address string) error {
+func (d *demo) greet(s *session, page string) error {
 	edit := filepath.Join(d.dir, filepath.FromSlash(demoEdit))
 	if d.json {
 		return d.line(demoReady{Event: "ready", Flow: d.path, Edit: edit, Query: demoQuery})
@@ -142,7 +142,7 @@ func (d *demo) greet(s *session, address string) error {
 	fmt.Fprintf(d.out, "\n%d documents → %d sections → searchable after %s\n\n", status.Sources["docs"].ChangesTotal, status.Sinks["index"].Rows,
 		time.Since(d.began).Round(time.Millisecond))
 	table(d.out, [][]string{
-		{"  page", "http://" + address},
+		{"  console", page},
 		{"  search", fmt.Sprintf("freshet query %s %q", d.path, demoQuery)},
 		{"  edit", edit + ": change a sentence, save, and watch"},
 		{"  trace", fmt.Sprintf("freshet lineage %s docs/billing.md", d.path)},

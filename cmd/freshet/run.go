@@ -31,7 +31,8 @@ exits 0; a second signal ends at once.
 With --once it catches up with the sources as they stand at the start, and exits
 0 when everything is applied, 1 when rows are left as dead letters.
 
-A running service answers at --addr: a page, /api/v1, /metrics, /livez, /readyz.`,
+A running service answers at --addr: the console, /api/v1, /metrics, /livez,
+/readyz.`,
 		Example: "  freshet run flow.yaml\n  freshet run flow.yaml --once",
 		Args:    takes("flow file"),
 	}
@@ -54,7 +55,7 @@ type service struct {
 	// announced: the address has been told.
 	announced bool
 	// beside runs beside the flow until ctx ends; nil: nothing does.
-	beside func(ctx context.Context, s *session, address string) error
+	beside func(ctx context.Context, s *session, page string) error
 }
 
 // listening is the first event of a service, printed once it answers.
@@ -144,30 +145,31 @@ func (c *console) runBeside(ctx context.Context, v *service, s *session, registr
 	g, running := errgroup.WithContext(ctx)
 	besides, endBesides := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBesides()
-	address := ""
+	page := ""
 	if !v.quiet {
 		out, err := v.listen(s.plan.Flow)
 		if err != nil {
 			return err
 		}
-		address = out.Addr().String()
+		address := out.Addr().String()
+		page = pageAt(out.control.Address, out.control.TLS)
 		if err := out.control.write(s.state); err != nil {
 			return errors.Join(err, out.Close())
 		}
-		server := api.New(api.Flow{Health: s.engine, Tracer: s.engine, Changes: s.engine, Taps: s.engine, Letters: s, Search: s.engine, Waiter: s.engine, Models: s.engine, Planner: s, Keeper: s},
-			api.Options{Flow: s.plan.Flow, Token: out.control.Token, Remote: out.remote, Metrics: registry, Explain: explain(s), Logger: s.log})
+		server := api.New(api.Flow{Health: s.engine, Tracer: s.engine, Changes: s.engine, Taps: s.engine, Letters: s, Search: s.engine, Waiter: s.engine, Models: s.engine, Planner: s, Keeper: s, Plan: s.plan},
+			api.Options{Flow: s.plan.Flow, Token: out.control.Token, TokenAt: v.tokenAt(s.state), Remote: out.remote, Metrics: registry, Explain: explain(s), Logger: s.log})
 		g.Go(func() error {
 			return errors.Join(server.Serve(besides, out), out.control.remove(s.state))
 		})
 		if !v.announced {
-			if err := c.announce(s.plan.Flow, address); err != nil {
+			if err := c.announce(s.plan.Flow, address, page); err != nil {
 				return err
 			}
 		}
 		v.addr, v.announced = address, true // a later session answers at the same place
 	}
 	if v.beside != nil {
-		g.Go(func() error { return v.beside(besides, s, address) })
+		g.Go(func() error { return v.beside(besides, s, page) })
 	} else if !c.json {
 		g.Go(func() error { return c.progress(besides, s.engine) })
 	}
@@ -179,12 +181,20 @@ func (c *console) runBeside(ctx context.Context, v *service, s *session, registr
 }
 
 // announce tells where the flow answers.
-func (c *console) announce(flow, address string) error {
+func (c *console) announce(flow, address, page string) error {
 	if c.json {
 		return c.line(listening{Event: "listening", Flow: flow, Addr: address})
 	}
-	c.note("%s runs at http://%s", flow, address)
+	c.note("%s runs; its console: %s", flow, page)
 	return nil
+}
+
+// pageAt is where a browser finds the console.
+func pageAt(address string, tls bool) string {
+	if tls {
+		return "https://" + address + "/"
+	}
+	return "http://" + address + "/"
 }
 
 // explain makes faults of errors for the HTTP API.

@@ -147,6 +147,14 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
+// tokenAt says where a person finds the token. Whoever asks from elsewhere is not told of files here.
+func (s *serving) tokenAt(state string) string {
+	if s.tokenFile != "" {
+		return "what the file holds that the flow was started with by --token-file"
+	}
+	return "the member token of the file " + controlPath(state) + ", which only its owner can read"
+}
+
 func (s *serving) certificate() (*tls.Certificate, error) {
 	if s.cert == "" && s.key == "" {
 		return nil, nil

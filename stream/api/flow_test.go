@@ -116,7 +116,7 @@ func start(t *testing.T, o api.Options) *running {
 	}
 	o.Flow, o.Token, o.Metrics, o.Explain = "handbook", token, registry, explain
 	r := &running{Engine: e, docs: docs}
-	r.api = api.New(api.Flow{Health: e, Tracer: e, Changes: e, Taps: e, Letters: letterBox{e, db}, Search: e, Waiter: e}, o)
+	r.api = api.New(api.Flow{Health: e, Tracer: e, Changes: e, Taps: e, Letters: letterBox{e, db}, Search: e, Waiter: e, Models: e, Plan: p}, o)
 	r.server = httptest.NewServer(r.api)
 	r.client = r.server.Client()
 	ctx, stop := context.WithCancel(t.Context())

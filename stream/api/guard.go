@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -30,14 +31,30 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		token, carried := tokenOf(r)
-		if carried && !s.holds(token) || s.o.Remote && !carried && r.URL.Path != "/livez" {
-			h.Set("WWW-Authenticate", `Basic realm="freshet", charset="UTF-8"`)
+		switch {
+		case carried && s.holds(token), !carried && (!s.o.Remote || public(r) || s.keeper.Signed(r)):
+			inner.ServeHTTP(w, r)
+		case !carried && visits(r):
+			http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+		default:
+			if r.URL.Path != "/feed" { // a page that is signed out asks for the token in its own form
+				h.Set("WWW-Authenticate", `Basic realm="freshet", charset="UTF-8"`)
+			}
 			s.answer(w, nil, &Fault{Code: "unauthorized", Message: "the request does not carry the flow's token",
 				Hint: "send it as `Authorization: Bearer …`, or as the password of basic authentication"})
-			return
 		}
-		inner.ServeHTTP(w, r)
 	})
+}
+
+// public is what everybody may ask: whether the process lives, and the form that asks for the token with what it
+// is drawn with.
+func public(r *http.Request) bool {
+	return r.URL.Path == "/livez" || r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/assets/")
+}
+
+// visits reports whether a request is that of a person who opens a page.
+func visits(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // loopbackHost reports whether a Host header names this machine, and not by a name that anyone else can

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -57,6 +59,7 @@ type Flow struct {
 	Models  Resumer
 	Planner Planner
 	Keeper  Keeper
+	Plan    *stream.Plan // what the flow was checked to be; nil: its shape is not shown
 }
 
 // Resumer tells the models that a person has dealt with what they were waiting for.
@@ -77,6 +80,8 @@ type Options struct {
 	// Remote says that others than this machine can reach the server: then every request but /livez needs
 	// the token, and any host may be named.
 	Remote bool
+	// TokenAt says in words where a person finds the token, for the form that asks for it.
+	TokenAt string
 	// Metrics are served under /metrics; nil: none are.
 	Metrics prometheus.Gatherer
 	// Explain makes a fault of an error of the flow; nil: every one is internal.
@@ -92,6 +97,8 @@ type Server struct {
 	flow    Flow
 	o       Options
 	handler http.Handler
+	keeper  *sessions
+	console *console.Console
 	open    sync.WaitGroup // requests that are being answered
 	closing chan struct{}  // closed by Serve when it begins to stop: streams end
 }
@@ -108,6 +115,8 @@ func New(flow Flow, o Options) *Server {
 		o.Explain = func(err error) Fault { return Fault{Code: "internal", Message: err.Error()} }
 	}
 	s := &Server{flow: flow, o: o, closing: make(chan struct{})}
+	s.keeper = newSessions(s)
+	s.console = s.newConsole(s.keeper)
 	s.handler = s.guard(s.routes())
 	return s
 }
@@ -121,6 +130,7 @@ func (s *Server) routes() http.Handler {
 			ErrorLog: slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelError), Timeout: 10 * time.Second}))
 	}
 	mux.HandleFunc("GET /api/v1/status", s.status)
+	mux.HandleFunc("GET /api/v1/graph", s.graph)
 	mux.HandleFunc("GET /api/v1/wait", s.wait)
 	mux.HandleFunc("POST /api/v1/plan", s.plan)
 	mux.HandleFunc("POST /api/v1/checkpoint", s.checkpoint)
@@ -134,7 +144,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /api/v1/tap", s.tap)
 	mux.HandleFunc("/api/", s.unknown)
-	s.pages(mux)
+	s.console.Mount(mux)
 	return mux
 }
 
@@ -172,12 +182,14 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		cut()
 	})
+	var watched error
+	stopping.Go(func() { watched = s.console.Run(served) })
 	err := h.Serve(l)
 	ended()
 	stopping.Wait()
 	s.open.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+		return watched
 	}
 	return fmt.Errorf("serve %s: %w", l.Addr(), err)
 }

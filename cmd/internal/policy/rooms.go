@@ -161,8 +161,15 @@ func streams() []Room {
 			Why: "the runtime; knows contracts and the store, and no connector",
 		},
 		{
+			Path:    "stream/api/console",
+			Rooms:   []string{"cdc", "stream", "stream/engine"},
+			Modules: []string{"golang.org/x/sync"},
+			Tests:   []string{"stream/api"},
+			Why:     "the pages for people; templates, one style sheet and one script, carried in the binary",
+		},
+		{
 			Path:  "stream/api",
-			Rooms: []string{"cdc", "stream", "stream/engine", "stream/expr"},
+			Rooms: []string{"cdc", "stream", "stream/api/console", "stream/engine", "stream/expr"},
 			Modules: []string{
 				"github.com/prometheus/client_golang", "golang.org/x/sync",
 			},
