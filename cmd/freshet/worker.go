@@ -54,9 +54,21 @@ func learnWorkers(ctx context.Context, file *flowfile.File) error {
 			return file.Diagnose(err)
 		}
 		return newFault("server_unreachable", "start the worker by hand with --describe and see what it says; a relative path of its command starts at the flow file",
-			"%s: ask the worker of %s: %s", file.Path, strings.TrimPrefix(name, "call/"), file.Redact(err.Error()))
+			"%s: ask the worker of %s: %s", file.Path, strings.TrimPrefix(name, "call/"), file.Redact(plainWords(err)))
 	}
 	return nil
+}
+
+// plainWords are what a worker, or who asked it, says of why it cannot be asked.
+func plainWords(err error) string {
+	e, ok := errors.AsType[*accel.Error](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case e.Err != nil:
+		return e.Message + ": " + e.Err.Error()
+	}
+	return e.Message
 }
 
 // calledWorker is the function of a step.
