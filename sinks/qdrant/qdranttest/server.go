@@ -26,6 +26,8 @@ type Options struct {
 	Version string
 	// TLS has it served encrypted; nil: not.
 	TLS *tls.Config
+	// RequestBytes bounds a request; 0 stands for 64 MiB.
+	RequestBytes int
 }
 
 // Server is a running server. It forgets everything when it ends.
@@ -72,8 +74,11 @@ func New(listener net.Listener, o Options) (*Server, *grpc.Server) {
 	if o.Version == "" {
 		o.Version = "1.19.0"
 	}
+	if o.RequestBytes == 0 {
+		o.RequestBytes = 64 << 20
+	}
 	s := &Server{o: o, address: listener.Addr().String(), collections: map[string]*collection{}, aliases: map[string]string{}, calls: map[string]int{}}
-	options := []grpc.ServerOption{grpc.UnaryInterceptor(s.admit), grpc.MaxRecvMsgSize(64 << 20)}
+	options := []grpc.ServerOption{grpc.UnaryInterceptor(s.admit), grpc.MaxRecvMsgSize(o.RequestBytes)}
 	if o.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(o.TLS)))
 	}
