@@ -11,7 +11,8 @@
 //
 // # Invariants
 //
-// Servers listen on 127.0.0.1, keep everything in a temporary folder and never run as root. None outlives its
+// Servers listen on 127.0.0.1, keep everything in a temporary folder and do not run as root, but for moto where its
+// interpreter is root's own. None outlives its
 // test process, however that ends: a watchdog of its own session holds the other end of a pipe to the test
 // process, and when that closes it stops the server and removes the folder.
 //
