@@ -44,12 +44,13 @@ type Answers struct {
 	Announced []backpressure.Announcement // limits that the server told of
 }
 
-// Answer is that to one call: a vector, a text (empty, but not nil), a rejection, or another turn.
+// Answer is that to one call: a vector, a text (empty, but not nil), a rejection, another turn, or none yet.
 type Answer struct {
 	Vector []float32
 	Text   []byte
 	Err    *Error // the model, or whoever reads its answer, will not take this call
 	Again  *Turn  // the answer is no use yet: the call is asked once more, with this turn
+	Later  bool   // the call does not go with the others of its request, and was not sent: it goes in another one
 }
 
 // given reports whether it is an answer at all.
@@ -82,5 +83,5 @@ func (e embeddings) Answer(ctx context.Context, asked []Asked) (Answers, error) 
 
 // Cost implements [Answerer].
 func (e embeddings) Cost(asked Asked) backpressure.Cost {
-	return backpressure.Cost{Rows: 1, Input: int64(EstimateTokens(asked.Text))}
+	return backpressure.Cost{Rows: 1, Input: int64(EstimateInput(asked.Text))}
 }

@@ -119,9 +119,15 @@ func (b *Batcher) answeredLocked(r *request, answers Answers, outcome backpressu
 // fileLocked files the answers to calls.
 func (b *Batcher) fileLocked(calls []*call, answers *Answers) []Result {
 	var results []Result
+	var later []*call
 	proof := false
 	for i, c := range calls {
 		a := &answers.Each[i]
+		if a.Later {
+			c.attempts--
+			later = append(later, c)
+			continue
+		}
 		if a.Again != nil {
 			c.turn = a.Again
 			c.cost = b.answerer.Cost(c.asked())
@@ -130,6 +136,9 @@ func (b *Batcher) fileLocked(calls []*call, answers *Answers) []Result {
 		}
 		proof = proof || a.Err == nil
 		results = append(results, b.resultLocked(c, a, answers.Model))
+	}
+	if len(later) > 0 {
+		b.againLocked(&request{calls: later}, &piece{limit: len(later), due: time.Now()})
 	}
 	if proof {
 		b.doubted, b.trusted = false, false

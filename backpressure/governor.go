@@ -32,42 +32,61 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Governor decides when a request may be sent to one endpoint, and learns from what becomes of it.
+// Governor decides when a request may be sent to one endpoint, and learns from what becomes of it. It has an account of
+// its own; the endpoint it may share.
 type Governor struct {
+	*endpoint
 	options Options
 
-	mu        sync.Mutex
-	gate      gate
-	breaker   *breaker
-	limiter   limiter
-	retries   retries
-	rates     rates
-	expected  expectation
+	// Guarded by the lock of the endpoint.
 	purse     purse
-	inFlight  int
-	round     int    // of the limiter: a Retry-After begins a new one
-	good      bool   // the last outcome was an answer
-	stopped   Reason // nothing is sent any more
-	said      string // by the endpoint, about the last failure
 	available bool
 	since     time.Time
-	waiters   int           // in Wait: they go before Admit
-	changed   chan struct{} // closed when something may be admitted that was not before
-	watchers  map[*func()]struct{}
+	keep      func(Spending) error
+	dirty     bool // something was spent that is not durable
+	restored  bool // what was kept by an earlier process was taken up
 
-	keeping  sync.Mutex // one write of the spending at a time
-	keep     func(Spending) error
-	dirty    bool // something was spent that is not durable
-	restored bool // what was kept by an earlier process was taken up
+	keeping sync.Mutex // one write of the spending at a time
+}
+
+// endpoint is what all who ask it share: one server has one limit, whatever names it goes by.
+type endpoint struct {
+	mu       sync.Mutex
+	gate     gate
+	breaker  *breaker
+	limiter  limiter
+	retries  retries
+	rates    rates
+	expected expectation
+	inFlight int
+	round    int           // of the limiter: a Retry-After begins a new one
+	good     bool          // the last outcome was an answer
+	stopped  Reason        // nothing is sent any more
+	said     string        // by the endpoint, about the last failure
+	waiters  int           // in Wait: they go before Admit
+	changed  chan struct{} // closed when something may be admitted that was not before
+	watchers map[*func()]struct{}
 }
 
 // New returns a governor that admits one request at first.
 func New(o Options) *Governor {
 	o = o.withDefaults()
 	now := time.Now()
-	g := &Governor{options: o, breaker: newBreaker(now), limiter: newLimiter(o.Concurrency), rates: newRates(o.Limits),
-		purse: newPurse(o.Price, o.Daily, Spending{Day: dayOf(now)}), changed: make(chan struct{}), available: true, since: now}
-	return g
+	return o.account(now, &endpoint{breaker: newBreaker(now), limiter: newLimiter(o.Concurrency), rates: newRates(o.Limits),
+		changed: make(chan struct{})})
+}
+
+// Sibling returns a governor of the same endpoint: what one learns binds the other, and their requests count together.
+// Price and budget are its own, as is what it spends. Concurrency and limits stay those of g.
+func (g *Governor) Sibling(price Price, daily *Money) *Governor {
+	o := g.options
+	o.Price, o.Daily = price, daily
+	return o.account(time.Now(), g.endpoint)
+}
+
+// account is a governor that has spent nothing.
+func (o Options) account(now time.Time, e *endpoint) *Governor {
+	return &Governor{endpoint: e, options: o, purse: newPurse(o.Price, o.Daily, Spending{Day: dayOf(now)}), available: true, since: now}
 }
 
 // Restore takes up what was kept by an earlier process, and keeps what follows: keep returns when it is

@@ -314,3 +314,31 @@ func TestAPermitIsSettledOnce(t *testing.T) {
 	}()
 	g.Settle(p, answered())
 }
+
+// One server has one limit, whatever names it goes by; an account is that of a name.
+func TestSiblingsShareTheEndpointAndNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var limits Limits
+		limits[Requests] = 60
+		budget := MoneyOf(1)
+		g := New(Options{Concurrency: 4, Limits: limits, Price: PriceOf(1, 1), Daily: &budget})
+		s := g.Sibling(PriceOf(1, 1), nil)
+		grow(t, g, 1)
+		if spent := s.Health(false).Spent; spent.Input != 0 || g.Health(false).Spent.Input != 1 {
+			t.Errorf("what one has spent is on the other's account: %+v", spent)
+		}
+		sent := 1
+		for p, _ := try(s); p != nil; p, _ = try(s) {
+			s.Settle(p, answered())
+			sent++
+		}
+		if p, _ := try(g); p != nil || sent > 60 {
+			t.Errorf("after %d requests of the one in this minute the other was admitted", sent)
+		}
+		time.Sleep(time.Hour)
+		g.Stop(ReasonChanged, "another model")
+		if p, _ := try(s); p != nil {
+			t.Error("a stop of the endpoint binds one name only")
+		}
+	})
+}

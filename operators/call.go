@@ -49,9 +49,8 @@ const callVersion = 1
 func (c *CallConfig) OutputSchema() (*cdc.Schema, error) {
 	s := &cdc.Schema{}
 	for _, f := range c.Output {
-		if f.Name == "" || f.Name[0] == '_' {
-			return nil, &stream.Problem{Code: "bad_value", Field: "output." + f.Name, Message: fmt.Sprintf("%q cannot name a column", f.Name),
-				Hint: "names that begin with _ are kept for what sinks add, such as _key and _version"}
+		if err := checkAdded("output."+f.Name, f.Name); err != nil {
+			return nil, err
 		}
 		if f.Type.Kind == cdc.Vector && f.Type.Dims == 0 {
 			return nil, &stream.Problem{Code: "bad_value", Field: "output." + f.Name, Message: "the length of the vector is not said",
@@ -136,19 +135,7 @@ func (c call) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error)
 func (c *boundCall) Schema() *cdc.Schema { return c.schema }
 
 // Reads implements stream.Bound.
-func (c *boundCall) Reads() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, p := range c.input {
-		for _, name := range p.Reads() {
-			if !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
+func (c *boundCall) Reads() []string { return readsOf(c.input...) }
 
 // Logic implements stream.Bound.
 func (c *boundCall) Logic() []byte {

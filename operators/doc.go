@@ -1,10 +1,10 @@
-// Package operators holds the steps that a flow may have: filter, map, split, embed and extract.
+// Package operators holds the steps that a flow may have: filter, map, split, embed, extract, rerank, transcribe and call.
 //
-// An operator is a config that was checked once (NewFilter, NewMap, NewSplit, NewEmbed, NewExtract) and is
+// An operator is a config that was checked once (NewFilter, NewMap, NewSplit, NewEmbed and their like) and is
 // bound to the schema of its input, more than once while a flow is planned. What it is bound to is a
-// stream.Mapper, or a stream.Caller where a model has to be asked. [Remote], [Generative] and [Inline] make
-// a model of package accel one that the engine can ask. The first two remember, across processes, what was
-// used and spent, and who answered under a model's name.
+// stream.Mapper, or a stream.Caller where a model has to be asked. [Remote], [Generative], [Scorer],
+// [Listener], [Worker] and [Inline] make a model of package accel one that the engine can ask. All but the last remember,
+// across processes, what was used and spent, and who answered under a model's name.
 //
 // # Invariants
 //
@@ -19,7 +19,7 @@
 // # Concurrency
 //
 // Operators and what they are bound to are immutable and safe for concurrent use. Nothing here starts
-// a goroutine except Run of [Remote] and [Generative], which waits for it.
+// a goroutine except Run of a model behind a server or worker, which waits for it.
 //
 // # Errors
 //

@@ -3,15 +3,17 @@ package operators
 import (
 	"fmt"
 
+	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/expr"
 )
 
-// EmbedConfig is `embed: {model: …, text: …}`.
+// EmbedConfig is `embed: {model: …, text: …}`, or `embed: {model: …, image: …}`.
 type EmbedConfig struct {
 	Model string `yaml:"model" required:"true" doc:"The model that makes the vectors: one of the flow's models, <kind>/<model>, or builtin."`
-	Text  string `yaml:"text" required:"true" doc:"A CEL expression for the text that is sent, just as it is. Where it is null or empty the vector is null and no call is made."`
+	Text  string `yaml:"text" doc:"A CEL expression for the text that is sent, just as it is. Where it is null or empty the vector is null and no call is made."`
+	Image string `yaml:"image" doc:"Instead of text: a CEL expression for the bytes of an image, such as row.content of files, for a model that takes images beside texts. A search asks the same model with its text."`
 	As    string `yaml:"as" default:"vector" doc:"Name of the column for the vector."`
 }
 
@@ -35,6 +37,12 @@ type Vectors interface {
 	Vectors() error
 }
 
+// Images is a model that takes images beside texts.
+type Images interface {
+	// Images reports whether it does.
+	Images() bool
+}
+
 type embed struct {
 	config EmbedConfig
 	model  dimensioned
@@ -46,10 +54,25 @@ func NewEmbed(c EmbedConfig, model stream.Model) (stream.Operator, error) {
 	if c.As == "" {
 		c.As = DefaultVector
 	}
-	if c.As[0] == '_' {
-		return nil, &stream.Problem{Code: "bad_value", Field: "as", Message: fmt.Sprintf("%q cannot name a column", c.As),
-			Hint: "names that begin with _ are kept for what sinks add, such as _key and _version"}
+	if err := checkAdded("as", c.As); err != nil {
+		return nil, err
 	}
+	if (c.Text == "") == (c.Image == "") {
+		return nil, &stream.Problem{Code: "missing_key", Field: "text", Message: "the step embeds a text or an image, one of them", Hint: "write text: row.text, or image: row.content"}
+	}
+	if i, ok := model.(Images); c.Image != "" && (!ok || !i.Images()) {
+		return nil, &stream.Problem{Code: "bad_value", Field: "model", Message: fmt.Sprintf("the model %q takes no images", model.Name()),
+			Hint: "name a model of kind openai whose server takes them, such as Jina's CLIP"}
+	}
+	m, err := vectorsOf(model)
+	if err != nil {
+		return nil, err
+	}
+	return embed{config: c, model: m}, nil
+}
+
+// vectorsOf is a model in the role of one that makes vectors.
+func vectorsOf(model stream.Model) (dimensioned, error) {
 	m, ok := model.(dimensioned)
 	if !ok {
 		return nil, &stream.Problem{Code: "bad_value", Field: "model",
@@ -60,34 +83,41 @@ func NewEmbed(c EmbedConfig, model stream.Model) (stream.Operator, error) {
 			return nil, err
 		}
 	}
-	return embed{config: c, model: m}, nil
+	return m, nil
 }
 
 type boundEmbed struct {
 	carry
 	model  dimensioned
-	text   *expr.Program
+	text   *expr.Program // or image
+	image  bool
 	as     string
 	vector bool // somebody reads it
 }
 
 // Bind implements stream.Operator.
 func (e embed) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound, error) {
-	text, err := expr.Compile(e.config.Text, in, expr.Options{Want: []cdc.Kind{cdc.String}, Field: "text"})
+	text, err := e.compile(in)
 	if err != nil {
 		return nil, err
 	}
-	if isKeyColumn(in, e.config.As) {
-		return nil, &stream.Problem{Code: "bad_value", Field: "as",
-			Message: fmt.Sprintf("%q is part of the key and cannot be replaced", e.config.As),
-			Hint:    "name another column, such as as: text_vector"}
+	if err := checkReplaced(in, e.config.As); err != nil {
+		return nil, err
 	}
-	b := &boundEmbed{carry: carrying(in, keep, e.config.As), model: e.model, text: text, as: e.config.As}
+	b := &boundEmbed{carry: carrying(in, keep, e.config.As), model: e.model, text: text, image: e.config.Image != "", as: e.config.As}
 	// The model is asked also where nobody reads the vector: the step stands in the flow to be run.
 	if b.vector = keep(e.config.As); b.vector {
 		b.add(e.config.As, cdc.Type{Kind: cdc.Vector, Dims: e.model.Dims(), Nullable: true})
 	}
 	return b, nil
+}
+
+// compile makes the expression for what is sent.
+func (e embed) compile(in *cdc.Schema) (*expr.Program, error) {
+	if e.config.Image != "" {
+		return expr.Compile(e.config.Image, in, expr.Options{Want: []cdc.Kind{cdc.Bytes}, Field: "image"})
+	}
+	return expr.Compile(e.config.Text, in, expr.Options{Want: []cdc.Kind{cdc.String}, Field: "text"})
 }
 
 func (e *boundEmbed) Schema() *cdc.Schema { return e.schema }
@@ -105,6 +135,13 @@ func (e *boundEmbed) Calls() stream.Calls {
 
 // Input implements stream.Caller.
 func (e *boundEmbed) Input(dst []byte, in cdc.Row) ([]byte, bool, error) {
+	if e.image {
+		v, err := e.text.Eval(in)
+		if err != nil || v.State != cdc.Set || len(v.Raw) == 0 {
+			return dst, false, err
+		}
+		return accel.AppendImage(dst, v.Raw), true, nil
+	}
 	from := len(dst)
 	dst, null, err := e.text.Text(dst, in)
 	return dst, err == nil && !null && len(dst) > from, err

@@ -107,9 +107,8 @@ func NewExtract(c ExtractConfig, model stream.Model) (stream.Operator, error) {
 }
 
 func checkField(f ExtractField) error {
-	if f.Name == "" || f.Name[0] == '_' {
-		return &stream.Problem{Code: "bad_value", Field: "output." + f.Name, Message: fmt.Sprintf("%q cannot name a column", f.Name),
-			Hint: "names that begin with _ are kept for what sinks add, such as _key and _version"}
+	if err := checkAdded("output."+f.Name, f.Name); err != nil {
+		return err
 	}
 	if !askable(f.Type) {
 		return &stream.Problem{Code: "bad_value", Field: "output." + f.Name, Message: fmt.Sprintf("a model cannot be asked for %s", f.Type),

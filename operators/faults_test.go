@@ -55,7 +55,7 @@ func TestFaultsOfConfigurationsPointAtTheirKey(t *testing.T) {
 		{"an embed of a number and a text", embed(operators.EmbedConfig{Text: "row.path + 5"}), []fault{{"expression_type", "text", 9,
 			"join texts only: write string(…) around the other operand"}}},
 		{"an embed into the key", embed(operators.EmbedConfig{Text: "row.text", As: "path"}), []fault{{"bad_value", "as", 0,
-			"name another column, such as as: text_vector"}}},
+			"name another column, such as as: text_path"}}},
 		{"an embed by a model without vectors", build(operators.NewEmbed(operators.EmbedConfig{Text: "row.text"}, nameless{})),
 			[]fault{{"bad_value", "model", 0, "name an embedding model"}}},
 	} {

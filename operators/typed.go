@@ -41,7 +41,7 @@ func (e textEmbed[T]) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound
 	if e.model == nil {
 		return nil, &stream.Problem{Code: "missing_key", Field: "model", Message: "the step has no model", Hint: "give an embedding model"}
 	}
-	op, err := NewEmbed(EmbedConfig{}, e.model)
+	model, err := vectorsOf(e.model)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (e textEmbed[T]) Bind(in *cdc.Schema, keep func(string) bool) (stream.Bound
 			Hint: "name the key column otherwise in the step before"}
 	}
 	b := &boundTextEmbed[T]{decoder: decoder, of: e}
-	b.boundEmbed = boundEmbed{carry: carrying(in, keep, DefaultVector), model: op.(embed).model, as: DefaultVector, vector: keep(DefaultVector)}
+	b.boundEmbed = boundEmbed{carry: carrying(in, keep, DefaultVector), model: model, as: DefaultVector, vector: keep(DefaultVector)}
 	if b.vector {
 		b.add(DefaultVector, cdc.Type{Kind: cdc.Vector, Dims: b.model.Dims(), Nullable: true})
 	}

@@ -32,8 +32,11 @@ func New(o rest.ModelOptions) (*Client, error) {
 	return &Client{Model: m, dims: o.Dims}, nil
 }
 
+// TakesImages reports that inputs may be images; whether the model knows what to do with them is seen when it is asked.
+func (c *Client) TakesImages() bool { return true }
+
 // Embed asks for the vectors of the texts in one request; see [accel.Embedder]. Bytes of a text that
-// are not UTF-8 reach the model as U+FFFD.
+// are not UTF-8 reach the model as U+FFFD. Inputs may be images; see [accel.AppendImage].
 func (c *Client) Embed(ctx context.Context, texts []string) (accel.Reply, error) {
 	plain := c.floats.Load()
 	reply, err := c.ask(ctx, texts, plain)
@@ -52,14 +55,34 @@ func isAboutFormat(e *accel.Error) bool {
 
 // question is a request for vectors.
 type question struct {
-	Model  string   `json:"model"`
-	Input  []string `json:"input"`
-	Format string   `json:"encoding_format"`
+	Model  string `json:"model"`
+	Input  any    `json:"input"`
+	Format string `json:"encoding_format"`
+}
+
+// inputs are the texts as they are. Where images are among them each of these is an object, as Jina's interface has it.
+func inputs(texts []string) any {
+	mixed, images := make([]any, len(texts)), false
+	for i, text := range texts {
+		image, ok := accel.ImageIn(text)
+		if mixed[i] = any(text); ok {
+			mixed[i], images = imageInput{[]byte(image)}, true
+		}
+	}
+	if images {
+		return mixed
+	}
+	return texts
+}
+
+// imageInput is an image in base64.
+type imageInput struct {
+	Image []byte `json:"image"`
 }
 
 // ask sends one request and reads its reply.
 func (c *Client) ask(ctx context.Context, texts []string, plain bool) (accel.Reply, error) {
-	q := question{Model: c.Name(), Input: texts, Format: "base64"}
+	q := question{Model: c.Name(), Input: inputs(texts), Format: "base64"}
 	if plain {
 		q.Format = "float"
 	}

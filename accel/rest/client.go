@@ -3,7 +3,6 @@ package rest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -153,7 +152,7 @@ func (c *Client) Post(ctx context.Context, path string, request any, limit int, 
 }
 
 func (c *Client) post(ctx context.Context, path string, request any, limit int, take func(Reply) error) error {
-	body, err := encode(request)
+	body, media, err := encode(request)
 	if err != nil {
 		return &accel.Error{Kind: accel.Rejected, Message: "write the request", Err: err}
 	}
@@ -161,7 +160,7 @@ func (c *Client) post(ctx context.Context, path string, request any, limit int, 
 	if err != nil {
 		return c.broken("make a request", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", media)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "freshet")
 	c.sign(req.Header)
@@ -185,15 +184,6 @@ func (c *Client) sign(h http.Header) {
 	for name, value := range c.options.Headers {
 		h.Set(name, string(value))
 	}
-}
-
-// encode writes a request as JSON, with <, > and & as they are.
-func encode(request any) ([]byte, error) {
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(request)
-	return out.Bytes(), err
 }
 
 // broken is an exchange that ended below the protocol. The URL stays out of it: a query may hold a key.

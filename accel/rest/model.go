@@ -108,7 +108,7 @@ func (m *Model) Vectors(ctx context.Context, path string, request any, inputs []
 	})
 	if err == nil && reply.Usage == (accel.Usage{}) {
 		for _, input := range inputs {
-			reply.Usage.InputTokens += int64(accel.EstimateTokens(input))
+			reply.Usage.InputTokens += int64(accel.EstimateInput(input))
 		}
 	}
 	return reply, err
@@ -125,6 +125,39 @@ func (m *Model) Answer(ctx context.Context, path string, request any, p accel.Pr
 		g.Usage = accel.Usage{InputTokens: int64(accel.EstimatePrompt(p)), OutputTokens: int64(accel.EstimateTokens(g.Text + g.Refusal))}
 	}
 	return g, err
+}
+
+// scoreBytes is the most that a score takes with its place.
+const scoreBytes = 256
+
+// Scores asks how well texts answer a query. read puts the scores, which it finds in a reply with the places of their
+// texts, where they belong; usage that the server does not tell is estimated.
+func (m *Model) Scores(ctx context.Context, path string, request any, query string, texts []string, read func(body []byte, put func(place int, score float64)) (accel.Ranked, error)) (ranked accel.Ranked, err error) {
+	err = m.Post(ctx, path, request, replyLeast+scoreBytes*len(texts), func(r Reply) error {
+		scores, seen := make([]float64, len(texts)), make([]bool, len(texts))
+		count := 0
+		got, err := read(r.Body, func(place int, score float64) {
+			if 0 <= place && place < len(texts) && !seen[place] {
+				scores[place], seen[place] = score, true
+				count++
+			}
+		})
+		got.Scores, got.Announced = nil, r.Announced
+		ranked = got
+		if err == nil && count != len(texts) {
+			err = Malformed("the reply has scores of %d texts, not of %d", count, len(texts))
+		}
+		if err == nil {
+			ranked.Scores = scores
+		}
+		return err
+	})
+	if err == nil && ranked.Usage == (accel.Usage{}) {
+		for _, text := range texts {
+			ranked.Usage.InputTokens += int64(accel.EstimateTokens(query + text))
+		}
+	}
+	return ranked, err
 }
 
 // Message is a part of a dialogue as chat interfaces write it.

@@ -14,6 +14,7 @@ import (
 // registry is what a flow file may name. A distribution with other connectors is another main with
 // another registry.
 func registry() flowfile.Registry {
+	servers := newEndpoints()
 	return flowfile.Registry{
 		Sources: map[string]flowfile.SourceKind{
 			"files": {Doc: "Every regular file below a folder, keyed by its relative path; changes are followed.",
@@ -32,23 +33,27 @@ func registry() flowfile.Registry {
 				New: func() any { return new(operators.MapConfig) }, Build: newMap},
 			"split": {Doc: "Cuts a text into chunks, each a row of its own that keeps its key while its text stays.",
 				New: func() any { return new(operators.SplitConfig) }, Build: newSplit},
-			"embed": {Doc: "Adds the vector of a text, asked of a model once per text.",
-				New: func() any { return new(operators.EmbedConfig) }, Build: newEmbed},
+			"embed": {Doc: "Adds the vector of a text or an image, asked of a model once for each.",
+				New: func() any { return new(operators.EmbedConfig) }, Build: asks(func(c *operators.EmbedConfig) string { return c.Model }, operators.NewEmbed)},
 			"extract": {Doc: "Adds fields that a model reads in a row, asked once for the same prompt.",
 				New: func() any { return new(operators.ExtractConfig) }, Build: newExtract},
+			"rerank": {Doc: "Adds how well a text answers a query, asked of a model once for the same two.",
+				New: func() any { return new(operators.RerankConfig) }, Build: asks(func(c *operators.RerankConfig) string { return c.Model }, operators.NewRerank)},
+			"transcribe": {Doc: "Adds what is said in a recording, asked of a model once for the same one.",
+				New: func() any { return new(operators.TranscribeConfig) }, Build: asks(func(c *operators.TranscribeConfig) string { return c.Model }, operators.NewTranscribe)},
 			"call": {Doc: "Adds what a function of a worker, a program in any language, gives for a row; called once for the same input.",
 				New: func() any { return new(operators.CallConfig) }, Build: newCall},
 		},
 		Sinks: sinkKinds(),
 		Models: map[string]flowfile.ModelKind{
-			"openai": {Doc: "A model of vectors or texts behind a server that speaks OpenAI's protocol.",
-				New: func() any { return new(openaiConfig) }, Build: newOpenAI},
+			"openai": {Doc: "A model of vectors, texts, scores or transcripts behind a server that speaks OpenAI's protocol.",
+				New: func() any { return new(openaiConfig) }, Build: servers.newOpenAI},
 			"anthropic": {Doc: "A model of texts behind Anthropic's Messages.",
-				New: func() any { return new(anthropicConfig) }, Build: newAnthropic},
+				New: func() any { return new(anthropicConfig) }, Build: servers.newAnthropic},
 			"ollama": {Doc: "A model of vectors or texts behind Ollama.",
-				New: func() any { return new(ollamaConfig) }, Build: newOllama},
-			"tei": {Doc: "A model of vectors behind Text Embeddings Inference.",
-				New: func() any { return new(teiConfig) }, Build: newTEI},
+				New: func() any { return new(ollamaConfig) }, Build: servers.newOllama},
+			"tei": {Doc: "A model of vectors or scores behind Text Embeddings Inference.",
+				New: func() any { return new(teiConfig) }, Build: servers.newTEI},
 			"flight": {Doc: "A model of vectors behind a worker that is reached over Arrow Flight.",
 				New: func() any { return new(flightConfig) }, Build: newFlight},
 			"worker": {Doc: "A model of vectors behind a worker that the flow starts.",
@@ -108,13 +113,16 @@ func newSplit(config any, _ *flowfile.Env) (stream.Operator, error) {
 	return operators.NewSplit(*config.(*operators.SplitConfig))
 }
 
-func newEmbed(config any, env *flowfile.Env) (stream.Operator, error) {
-	c := config.(*operators.EmbedConfig)
-	model, err := env.Model(c.Model)
-	if err != nil {
-		return nil, err
+// asks builds the steps of a kind that asks the model which its config names.
+func asks[C any](model func(*C) string, build func(C, stream.Model) (stream.Operator, error)) func(any, *flowfile.Env) (stream.Operator, error) {
+	return func(config any, env *flowfile.Env) (stream.Operator, error) {
+		c := config.(*C)
+		m, err := env.Model(model(c))
+		if err != nil {
+			return nil, err
+		}
+		return build(*c, m)
 	}
-	return operators.NewEmbed(*c, model)
 }
 
 // newProjection is the operator behind `columns: {column: expression}` of a sink.
