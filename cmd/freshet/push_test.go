@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -194,4 +196,74 @@ func TestExampleOfPushes(t *testing.T) {
 	if diff := cmp.Diff(want, offers(t, log)); diff != "" {
 		t.Errorf("after the second push the log differs (-want +got):\n%s", diff)
 	}
+}
+
+// I1: four clients push while the flow is killed again and again. What each was answered 202 is there in the end, each
+// push once, in the client's order.
+func TestWhatWasAcknowledgedOutlivesKills(t *testing.T) {
+	const clients, pushes, kills = 4, 60, 5
+	address, dir := freePort(t), t.TempDir()
+	flow := filepath.Join(dir, "flow.yaml")
+	text := "flow: pushed\nsources: {rows: {http: {listen: \"" + address + "\", schema: {client: int, n: int}, key: [client, n]}}}\nsinks: {log: {from: rows, jsonl: {path: ./log.jsonl}}}\n"
+	if err := os.WriteFile(flow, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, flow)
+	acknowledged := make(chan struct{}, clients*pushes)
+	var work sync.WaitGroup
+	for client := range clients {
+		work.Go(func() {
+			for n := 1; n <= pushes; {
+				body := fmt.Sprintf(`{"client": %d, "n": %d}`, client, n)
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/", strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Freshet-Producer", fmt.Sprint("client ", client))
+				r.Header.Set("Freshet-Sequence", fmt.Sprint(n))
+				answer, err := http.DefaultClient.Do(r)
+				if t.Context().Err() != nil {
+					return
+				}
+				if err != nil {
+					continue // killed, or not up yet
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode == http.StatusAccepted {
+					acknowledged <- struct{}{}
+					n++
+				}
+			}
+		})
+	}
+	for range kills {
+		for range clients * pushes / (kills + 1) {
+			<-acknowledged
+		}
+		s.kill()
+		s = serve(t, flow)
+	}
+	work.Wait()
+	var out, errs bytes.Buffer
+	if code := execute([]string{"status", flow, "--wait", fmt.Sprint("rows=", clients*pushes), "--timeout", "30s"}, &out, &errs); code != exitOK {
+		t.Fatalf("exit %d: %s %s", code, out.String(), errs.String())
+	}
+	if _, said, _ := strings.Cut(doctor(t, flow), "position "); !strings.HasPrefix(said, fmt.Sprintln(clients*pushes)) {
+		t.Errorf("each push was to be taken once, and the source stands at %s", said) // by their sequences
+	}
+	s.stop()
+	if got := len(offers(t, filepath.Join(dir, "log.jsonl"))); got != clients*pushes {
+		t.Errorf("%d rows of %d are there", got, clients*pushes)
+	}
+}
+
+func doctor(t *testing.T, flow string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := execute([]string{"doctor", flow}, &out, &errs); code != exitOK {
+		t.Fatalf("doctor: exit %d: %s %s", code, out.String(), errs.String())
+	}
+	return out.String()
 }

@@ -69,13 +69,27 @@ func TestExampleOfACollection(t *testing.T) {
 	if path, chunk := found(); path != "returns.md" || !strings.Contains(chunk, "vouchers") {
 		t.Errorf("after the page has changed it finds %s: %s", path, chunk)
 	}
-	text, err := os.ReadFile(flow)
-	if err != nil {
-		t.Fatal(err)
+	edit := func(old, new string) {
+		t.Helper()
+		text, err := os.ReadFile(flow)
+		if err == nil {
+			err = os.WriteFile(flow, bytes.Replace(text, []byte(old), []byte(new), 1), 0o600)
+		}
+		if err != nil || !bytes.Contains(text, []byte(old)) {
+			t.Fatalf("replace %q: %v", old, err)
+		}
 	}
-	if err := os.WriteFile(flow, bytes.Replace(text, []byte("collection: pages,"), []byte("collection: pages, metric: l2,"), 1), 0o600); err != nil {
-		t.Fatal(err)
+	edit("vectors: {from: chunks,", "embedded: {from: chunks, was: vectors,")
+	edit("from: vectors", "from: embedded")
+	writes = server.Calls("UpdateBatch")
+	ask("run", flow, "--once")
+	if n := server.Calls("UpdateBatch") - writes; n > 2 {
+		t.Errorf("a step with another name writes %d times", n)
 	}
+	if path, chunk := found(); path != "returns.md" || !strings.Contains(chunk, "vouchers") {
+		t.Errorf("after a step has another name it finds %s: %s", path, chunk)
+	}
+	edit("collection: pages,", "collection: pages, metric: l2,")
 	ask("run", flow, "--once")
 	if path, chunk := found(); path != "returns.md" || !strings.Contains(chunk, "vouchers") {
 		t.Errorf("with another metric it finds %s: %s", path, chunk)
