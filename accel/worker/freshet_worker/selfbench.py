@@ -1,8 +1,7 @@
 """The worker alone, without an engine: what the rate of a flow is compared with."""
 import json
 import sys
-
-from .embedding import measure
+import time
 
 WORDS = "the river carries meltwater past old mills and new towns to a grey sea under changing light".split()
 
@@ -17,14 +16,20 @@ def corpus(count):
     return sorted(texts, key=len)
 
 
-def run(by_name, load, seconds, batch=64):
+def run(by_name, load, seconds, batch=64, batches=4):
     if load is not None:
         load()
     embedders = [f for f in by_name.values() if f.kind == "embed"]
     if not embedders:
         sys.exit("freshet_worker: --selfbench measures embedders, and this worker serves none")
-    texts = corpus(16 * batch)
+    texts = corpus(batch * batches)
+    parts = [texts[at:at + batch] for at in range(0, len(texts), batch)]
     for e in embedders:
-        rates = [measure(e, texts[at:at + batch], seconds / 16) for at in range(0, len(texts), batch)]
-        rate = len(rates) / sum(1 / r for r in rates)  # every batch once: the harmonic mean
-        print(json.dumps({"function": e.name, "revision": e.revision, "dims": e.dims, "rows_per_second": round(rate, 1), "batch": batch}))
+        e.fn(parts[0])  # whatever is made at the first call
+        count, begun, spent = 0, time.perf_counter(), 0
+        while spent < seconds:  # whole passes, so that every length counts alike
+            for part in parts:
+                e.fn(part)
+            count += len(texts)
+            spent = time.perf_counter() - begun
+        print(json.dumps({"function": e.name, "revision": e.revision, "dims": e.dims, "rows_per_second": round(count / spent, 1), "batch": batch}))

@@ -103,6 +103,28 @@ class Embeddings(unittest.TestCase):
             self.assertEqual(last["error"]["kind"], "malformed")
 
 
+class Pieces(unittest.TestCase):
+    def test_every_text_is_in_one_piece_longest_first_within_the_budget(self):
+        from freshet_worker.embed import pieces
+        lengths = [3, 100, 7, 7, 50, 1, 2000, 0]
+        cut = [[int(i) for i in p] for p in pieces(lengths, 128)]
+        self.assertEqual(sorted(sum(cut, [])), list(range(8)))
+        self.assertEqual(cut[0], [6])
+        for p in cut:
+            longest = max(lengths[i] for i in p)
+            self.assertTrue(len(p) == 1 or len(p) * longest <= 128, p)
+        self.assertEqual([max(lengths[i] for i in p) for p in cut], sorted((max(lengths[i] for i in p) for p in cut), reverse=True))
+
+    def test_padding_does_not_count(self):
+        import numpy as np
+        from freshet_worker.embed import pooled, unit
+        states = np.array([[[1.0, 0.0], [3.0, 4.0], [9.0, 9.0]]])
+        mask = np.array([[1, 1, 0]])
+        self.assertEqual(pooled(states, mask, "mean").tolist(), [[2.0, 2.0]])
+        self.assertEqual(pooled(states, mask, "cls").tolist(), [[1.0, 0.0]])
+        self.assertAlmostEqual(float(np.linalg.norm(unit(np.array([[3.0, 4.0]])))), 1.0)
+
+
 class Programs(unittest.TestCase):
     def run_program(self, source, *args, **env):
         with tempfile.TemporaryDirectory() as folder:
