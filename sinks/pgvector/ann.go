@@ -16,7 +16,7 @@ const ivfflatRows = 1000
 // Up to so many rows an index is made on the way, where nobody else can write: between two ranges, or by an opening.
 // Beyond that it is left to Run, which lets ranges pass meanwhile and takes the time that it takes.
 const (
-	rowsBetween = 5_000
+	rowsBetween = 1_000 // some tenths of a second, during which a live change waits
 	rowsOpening = 100_000
 )
 
@@ -107,10 +107,11 @@ func (w *writer) indexes(ctx context.Context, conn *pgconn.PgConn, t *table) ([]
 	return all, nil
 }
 
-// quiet is how long after the last range of a load its end is taken for granted.
+// quiet is how long after the last large range a load's end is taken for granted.
 const quiet = 2 * time.Second
 
-// Run implements stream.Runner: it makes the index behind a load that no small range has followed.
+// Run implements stream.Runner: it makes the index behind a load, while ranges and searches go on. What is written to the
+// table meanwhile is in it when it is complete.
 func (x *index) Run(ctx context.Context) error {
 	ticker := time.NewTicker(quiet)
 	defer ticker.Stop()
@@ -120,12 +121,14 @@ func (x *index) Run(ctx context.Context) error {
 			return nil
 		case now := <-ticker.C:
 			x.writer.mu.Lock()
-			due := !x.writer.indexed && now.Sub(x.writer.applied) > quiet
+			due := !x.writer.indexed && now.Sub(x.writer.loaded) > quiet && x.writer.Rows() > 0
 			x.writer.mu.Unlock()
-			if !due || x.writer.Rows() == 0 {
+			if !due {
 				continue
 			}
+			x.writer.making.Lock()
 			err := x.writer.readers.with(ctx, func(conn *pgconn.PgConn) error { return x.writer.index(ctx, conn, x.writer.Rows(), 0) })
+			x.writer.making.Unlock()
 			if err != nil && ctx.Err() == nil {
 				x.writer.sink.o.Logger.Warn("the index over the vectors cannot be made yet", "sink", x.writer.target.Sink, "err", err)
 			}

@@ -224,6 +224,25 @@ func TestTheIndexIsMadeBehindTheLoad(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
+	t.Run("by its own run, although small ranges do not end", func(t *testing.T) {
+		d := newDocs(t, 18, 3, pgvector.Options{})
+		d.open()
+		d.apply(many(3000, "body")...)
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := d.writer.(stream.Runner).Run(ctx); err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+		for n := 0; d.bed.database.Text(t, "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam WHERE m.amname = 'hnsw' AND i.indisvalid") != "1"; n++ {
+			if d.apply(row{id: int64(1 + n%3000), body: fmt.Sprint("live ", n)}); n > 20_000 {
+				t.Fatal("there is no index")
+			}
+		}
+		cancel()
+		running.Wait()
+	})
 	t.Run("another metric has another index", func(t *testing.T) {
 		d := loaded(t)
 		d.open()

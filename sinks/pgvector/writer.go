@@ -66,7 +66,9 @@ type writer struct {
 
 	mu      sync.Mutex
 	indexed bool      // every table has its index
-	applied time.Time // when the last range was
+	loaded  time.Time // when the last range came that was a load
+
+	making sync.Mutex // held while indexes are looked at and made
 }
 
 var (
@@ -168,10 +170,13 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 	}
 	w.rows.Store(rows)
 	w.mu.Lock()
-	w.applied = time.Now()
-	indexed := w.indexed
+	if txn.Count >= loadRows {
+		w.loaded = time.Now()
+	}
+	due := !w.indexed && txn.Count < loadRows && rows <= rowsBetween
 	w.mu.Unlock()
-	if !indexed && txn.Count < loadRows {
+	if due && w.making.TryLock() {
+		defer w.making.Unlock()
 		// The load, if there was one, is over. A failure here is no failure of the range: it is tried again.
 		if err := w.index(ctx, w.session.conn, rows, rowsBetween); err != nil {
 			w.sink.o.Logger.Warn("the index over the vectors cannot be made yet", "sink", w.target.Sink, "err", err)
