@@ -87,6 +87,16 @@ type Report struct {
 	Reading       *Reading // of first rows; nil: none are being read
 	RetainedBytes int64    // of log that the other side keeps for this flow; below zero: not known
 	LagBytes      int64    // of log that the flow has not confirmed; below zero: not known
+	Pushes        *Pushes  // nil: nobody pushes to it
+}
+
+// Pushes counts what was pushed to a source since its process began.
+type Pushes struct {
+	Requests   int64 // that carried something to take
+	Taken      int64 // and are durable
+	Repeated   int64 // of those taken: sent before by their producer
+	Refused    int64 // for what they hold or lack: whoever sent them has to change something
+	TurnedAway int64 // for want of room or time: whoever sent them comes again
 }
 
 // Reading is how far the first rows of a source are read.

@@ -94,8 +94,9 @@ func (d *desk) tell(w nethttp.ResponseWriter) {
 	s.mu.Lock()
 	position := s.Describe(numberOf(s.durable))
 	s.mu.Unlock()
-	write(w, nethttp.StatusOK, envelope{OK: true, Data: map[string]any{"position": position, "requests_total": s.facts.requests.Load(), "taken_total": s.facts.taken.Load(),
-		"repeated_total": s.facts.repeated.Load(), "refused_total": s.facts.refused.Load(), "turned_away_total": s.facts.turned.Load(), "columns": s.schema.String()}})
+	p := s.Report().Pushes
+	write(w, nethttp.StatusOK, envelope{OK: true, Data: map[string]any{"position": position, "requests_total": p.Requests, "taken_total": p.Taken,
+		"repeated_total": p.Repeated, "refused_total": p.Refused, "turned_away_total": p.TurnedAway, "columns": s.schema.String()}})
 }
 
 func write(w nethttp.ResponseWriter, status int, e envelope) {

@@ -24,12 +24,3 @@ func (r *room) take(bytes int64) bool {
 }
 
 func (r *room) give(bytes int64) { r.free.Add(bytes) }
-
-// facts count requests since the process began.
-type facts struct {
-	requests atomic.Int64
-	taken    atomic.Int64
-	repeated atomic.Int64
-	refused  atomic.Int64 // by what was sent: 4xx but 429
-	turned   atomic.Int64 // away: 429 and 503
-}
