@@ -1,0 +1,93 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/engine"
+)
+
+// shop is a flow with two ways to two sinks, seen twice: ten seconds lie between.
+func shop(t *testing.T) (*board.Watch, board.Graph) {
+	t.Helper()
+	graph := board.Graph{
+		Nodes: []board.Node{{Kind: "source", Name: "orders", Does: "postgres"}, {Kind: "source", Name: "papers", Does: "s3"}, {Kind: "step", Name: "pieces", Does: "split"},
+			{Kind: "step", Name: "vectors", Does: "embed", Model: "bge-small"}, {Kind: "sink", Name: "index", Does: "vector"}, {Kind: "sink", Name: "mirror", Does: "pgvector"}},
+		Edges: []board.Edge{{From: 1, To: 2}, {From: 2, To: 3}, {From: 3, To: 4}, {From: 0, To: 5}},
+	}
+	reason := "errors"
+	status := func(n int64) engine.Status {
+		return engine.Status{Flow: "shop", State: "running", Epoch: uint64(40 + n), Store: engine.StoreStatus{Bytes: 3 << 20},
+			Sources: map[string]engine.SourceStatus{"orders": {State: "live", ChangesTotal: 1000 + 20*n}, "papers": {State: "catching_up", ChangesTotal: 100 * n}},
+			Steps:   map[string]engine.StepStatus{"pieces": {Rows: 100 * n}, "vectors": {Rows: 900 * n, CallsTotal: 450 * n, MemoHitsTotal: 50 * n, Pending: int(1200 - 60*n), DLQ: 2}},
+			Models:  map[string]engine.ModelStatus{"bge-small": {Breaker: "open", Reason: &reason, Message: "503 from the server"}},
+			Sinks: map[string]engine.SinkStatus{"index": {Rows: 880 * n, UpsertsTotal: 880 * n, FreshnessMS: engine.Percentiles{P50: 41, P99: 1200}},
+				"mirror": {Rows: 1000, UpsertsTotal: 1000, Outbox: 37, OutboxBytes: 9000, Problem: "dial tcp: connection refused"}}}
+	}
+	reasons := []engine.Reason{{Code: "catching_up", Message: "the sources as they stood at the start are not applied yet"},
+		{Code: "model_unavailable", Message: "model bge-small: 503 from the server"}, {Code: "sink_unavailable", Message: "sink mirror: dial tcp: connection refused"}}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
+	w := &board.Watch{}
+	w.See(board.Sample{At: at, Status: status(1), Reasons: reasons})
+	w.See(board.Sample{At: at.Add(10 * time.Second), Status: status(2), Reasons: reasons})
+	return w, graph
+}
+
+func TestFrameShowsFreshnessAndTheFlow(t *testing.T) {
+	w, graph := shop(t)
+	cases := []struct {
+		name          string
+		width, height int
+		color         bool
+		note          string
+	}{
+		{"plain", 80, 0, false, ""},
+		{"wide with colours", 120, 40, true, ""},
+		{"cut on a small terminal", 42, 9, false, ""},
+		{"stays when nobody answers", 80, 0, false, "nobody answers since 12:00:11; figures as of then"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			f := frame{width: c.width, height: c.height, color: c.color}
+			f.all(w, graph, c.note)
+			got := strings.ReplaceAll(strings.Join(f.lines, "\n")+"\n", "\x1b", "␛")
+			path := filepath.Join("testdata", "top", strings.ReplaceAll(c.name, " ", "-")+".golden")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("the frame differs (-want +got):\n%s", diff)
+			}
+			for _, line := range f.lines {
+				if !c.color && len([]rune(line)) > c.width {
+					t.Errorf("a line is wider than the terminal: %q", line)
+				}
+			}
+			if c.height > 0 && len(f.lines) > c.height {
+				t.Errorf("%d lines, the terminal has %d", len(f.lines), c.height)
+			}
+		})
+	}
+}
+
+func TestFrameShowsNoControlCharacters(t *testing.T) {
+	w := &board.Watch{}
+	w.See(board.Sample{At: time.Unix(0, 0), Status: engine.Status{Flow: "a\x1b[2Jb", State: "stopped"}})
+	f := frame{width: 80}
+	f.all(w, board.Graph{}, "")
+	if text := strings.Join(f.lines, "\n"); strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
+	}
+}
