@@ -17,11 +17,11 @@ import (
 
 // engine is the program, built for a test, with a flow.
 type engine struct {
-	t            *testing.T
+	t            testing.TB
 	binary, flow string
 }
 
-func newEngine(t *testing.T, flow string) *engine {
+func newEngine(t testing.TB, flow string) *engine {
 	t.Helper()
 	dir := t.TempDir()
 	e := &engine{t: t, binary: filepath.Join(dir, "freshet"), flow: filepath.Join(dir, "flow.yaml")}

@@ -15,7 +15,7 @@ import (
 )
 
 // peak is the most memory that a process has had resident, in bytes.
-func peak(t *testing.T, pid int) int64 {
+func peak(t testing.TB, pid int) int64 {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -35,10 +35,10 @@ func peak(t *testing.T, pid int) int64 {
 	return 0
 }
 
-// await asks every tenth of a second.
-func await(t *testing.T, most time.Duration, what string, done func() bool) {
+// await asks from time to time.
+func await(t testing.TB, most time.Duration, what string, done func() bool) {
 	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(most / 1000)
 	defer tick.Stop()
 	end := time.After(most)
 	for !done() {

@@ -68,6 +68,10 @@ func (r *run) readWindow(ctx context.Context) error {
 		return err
 	}
 	r.recess, r.halted = time.Now().Add(min(time.Since(begun), r.source.pace.window)), false
+	if len(r.fills) == 0 {
+		r.leave(ctx)
+		return nil
+	}
 	return r.closeWindow(ctx)
 }
 
