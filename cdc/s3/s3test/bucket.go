@@ -135,7 +135,14 @@ func (b *Bucket) Count(op string) int {
 	return b.counts[op]
 }
 
-// Fetched are the keys whose contents were asked for, in order.
+// sent counts a content that is on its way.
+func (b *Bucket) sent(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fetched = append(b.fetched, key)
+}
+
+// Fetched are the keys whose contents were sent, whole or in part, in order.
 func (b *Bucket) Fetched() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,9 +153,6 @@ func (b *Bucket) Fetched() []string {
 func (b *Bucket) Ask(r Request) *Refusal {
 	b.mu.Lock()
 	b.counts[r.Op]++
-	if r.Op == "get" {
-		b.fetched = append(b.fetched, r.Key)
-	}
 	script := b.refuse
 	b.mu.Unlock()
 	if script == nil {

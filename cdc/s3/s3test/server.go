@@ -169,6 +169,7 @@ func (b *Bucket) object(w http.ResponseWriter, r *http.Request, key string) {
 	if ask.Op == "head" {
 		return
 	}
+	b.sent(key)
 	if no != nil && no.After < int64(len(part)) {
 		_, _ = w.Write(part[:no.After])
 		panic(http.ErrAbortHandler) // breaks the connection off

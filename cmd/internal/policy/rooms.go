@@ -119,8 +119,8 @@ func sources() []Room {
 		{
 			Path:    "cdc/s3",
 			Rooms:   []string{"cdc", "internal/blob", "internal/broker"},
-			Modules: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/twmb/franz-go/pkg/kgo", "golang.org/x/sync"},
-			Tests:   []string{"cdc/cdctest", "cdc/s3/s3test", "internal/testenv", "github.com/twmb/franz-go/pkg/kfake"},
+			Modules: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/twmb/franz-go", "golang.org/x/sync"},
+			Tests:   []string{"cdc/cdctest", "cdc/s3/s3test", "internal/testenv"},
 			Why:     "the source of a bucket of S3",
 		},
 		{Path: "cdc/s3/s3test", Why: "a bucket in the process, for tests and the example; net/http and nothing more"},
@@ -258,6 +258,7 @@ func tops() []Room {
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
 		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
+		{Path: "examples/s3", Rooms: []string{"cdc/s3/s3test"}, Why: "the example of a bucket, with the bucket"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
 		{
 			Path: "internal/blob", Rooms: []string{"cdc"}, Modules: []string{"github.com/gabriel-vasile/mimetype"}, Tests: []string{"cdc/cdctest"},
