@@ -59,6 +59,16 @@ func (a *answering) take(meta *replyMeta, record arrow.Record) error {
 	return a.complete(meta)
 }
 
+// guarded makes an error of a panic: damaged batches make Arrow panic in places.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = malformed("the reply is damaged: %v", p)
+		}
+	}()
+	return do()
+}
+
 func quoted(revision string) string {
 	if revision == "" {
 		return "none"

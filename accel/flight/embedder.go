@@ -13,6 +13,13 @@ import (
 	"github.com/freshet/freshet/backpressure"
 )
 
+// DimsError is a worker whose vectors have another length than is wanted.
+type DimsError struct{ Served, Wanted int }
+
+func (e *DimsError) Error() string {
+	return fmt.Sprintf("its vectors have %d numbers, and %d are wanted", e.Served, e.Wanted)
+}
+
 // Embedder is a model of vectors that a worker serves.
 type Embedder struct {
 	client *Client
@@ -28,7 +35,7 @@ func NewEmbedder(c *Client, name string, dims int) *Embedder {
 }
 
 // Learn asks the worker for the revision of the model and the length of its vectors. The error is a
-// *MissingError where it serves none of that name.
+// *MissingError where it serves none of that name, or a *DimsError.
 func (e *Embedder) Learn(ctx context.Context) (Info, error) {
 	d, err := e.client.Describe(ctx)
 	if err != nil {
@@ -41,7 +48,7 @@ func (e *Embedder) Learn(ctx context.Context) (Info, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.info.Dims > 0 && info.Dims > 0 && e.info.Dims != info.Dims {
-		return Info{}, fmt.Errorf("the worker's vectors have %d numbers, and the flow says %d", info.Dims, e.info.Dims)
+		return Info{}, &DimsError{Served: info.Dims, Wanted: e.info.Dims}
 	}
 	if info.Dims == 0 {
 		info.Dims = e.info.Dims

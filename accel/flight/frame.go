@@ -115,24 +115,20 @@ func readBatch(body []byte) (record arrow.Record, err error) {
 	if len(body) == 0 {
 		return nil, nil
 	}
-	// Damaged metadata makes the reader panic in places.
-	defer func() {
-		if p := recover(); p != nil {
-			record, err = nil, malformed("the batch is damaged: %v", p)
+	err = guarded(func() error {
+		r, err := ipc.NewReader(bytes.NewReader(body))
+		if err != nil {
+			return malformed("read batch: %v", err)
 		}
-	}()
-	r, err := ipc.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, malformed("read batch: %v", err)
-	}
-	defer r.Release()
-	if !r.Next() {
+		defer r.Release()
+		if r.Next() {
+			record = r.Record()
+			record.Retain()
+		}
 		if r.Err() != nil {
-			return nil, malformed("read batch: %v", r.Err())
+			return malformed("read batch: %v", r.Err())
 		}
-		return nil, nil
-	}
-	record = r.Record()
-	record.Retain()
-	return record, nil
+		return nil
+	})
+	return record, err
 }

@@ -191,7 +191,7 @@ func (p *pipe) receive(c *child, seq uint64, take taker) error {
 		}
 		record, err := readBatch(body)
 		if err == nil {
-			err = take(&m.replyMeta, record)
+			err = guarded(func() error { return take(&m.replyMeta, record) })
 		}
 		if record != nil {
 			record.Release()

@@ -181,7 +181,7 @@ func TestTheRequestBehindOneThatKillsIsAnswered(t *testing.T) {
 	if _, err := one.call(t.Context(), texts("warm")...); err != nil {
 		t.Fatal(err)
 	}
-	for range 5 {
+	for range 3 {
 		var killer, behind sync.WaitGroup
 		killer.Go(func() {
 			if _, err := one.call(t.Context(), texts("slow", "slow", "exit")...); err == nil || err.Kind != accel.Broke {

@@ -58,7 +58,7 @@ func (s *stream) exchange(ctx context.Context, r *request, silence time.Duration
 	defer context.AfterFunc(ctx, s.cancel)()
 	late := time.AfterFunc(silence, s.cancel)
 	defer late.Stop()
-	given, err = s.converse(r, meta, func() { late.Reset(silence) }, take)
+	err = guarded(func() error { return s.converse(r, meta, func() { given = true; late.Reset(silence) }, take) })
 	switch {
 	case err == nil || ctx.Err() == nil && late.Stop():
 		return given, err
@@ -69,40 +69,33 @@ func (s *stream) exchange(ctx context.Context, r *request, silence time.Duration
 }
 
 // converse is the exchange itself; heard is called at each message.
-func (s *stream) converse(r *request, meta []byte, heard func(), take taker) (given bool, err error) {
-	// Damaged metadata makes the reader panic in places.
-	defer func() {
-		if p := recover(); p != nil {
-			err = malformed("the reply is damaged: %v", p)
-		}
-	}()
+func (s *stream) converse(r *request, meta []byte, heard func(), take taker) (err error) {
 	if err := s.writer.WriteWithAppMetadata(r.record, meta); err != nil {
-		return false, s.cause(err)
+		return s.cause(err)
 	}
 	if s.reader == nil {
 		if s.reader, err = arrowflight.NewRecordReader(s.wire); err != nil {
-			return false, s.cause(err)
+			return s.cause(err)
 		}
 	}
 	for {
 		if !s.reader.Next() {
-			return given, s.cause(s.reader.Err())
+			return s.cause(s.reader.Err())
 		}
 		heard()
 		var m replyMeta
 		if err := json.Unmarshal(s.reader.LatestAppMetadata(), &m); err != nil {
-			return given, malformed("read metadata: %v", err)
+			return malformed("read metadata: %v", err)
 		}
 		if m.Seq != s.seq {
-			return given, malformed("a reply to request %d, and %d was asked", m.Seq, s.seq)
+			return malformed("a reply to request %d, and %d was asked", m.Seq, s.seq)
 		}
-		given = true
 		err := take(&m, s.reader.Record())
 		if m.Done {
 			s.broken = false
 		}
 		if err != nil || m.Done {
-			return given, err
+			return err
 		}
 	}
 }

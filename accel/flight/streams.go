@@ -89,14 +89,15 @@ func sameFunctions(a, b *Description) error {
 	return nil
 }
 
-// ask asks one server what it serves.
+// ask asks one server what it serves, over a connection of its own: who only asks has nothing to close.
 func (s *streams) ask(ctx context.Context, x *server) (Description, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	client, err := s.dial(x)
+	client, err := x.connect(s.options)
 	if err != nil {
 		return Description{}, err
 	}
+	defer client.Close()
 	results, err := client.DoAction(ctx, &arrowflight.Action{Type: "describe"})
 	if err != nil {
 		return Description{}, x.fault(err)
@@ -125,11 +126,17 @@ func (s *streams) dial(x *server) (arrowflight.Client, error) {
 	if x.client != nil {
 		return x.client, nil
 	}
-	client, err := arrowflight.NewClientWithMiddleware(x.address.target, nil, nil, x.address.dialing(s.options.TLS)...)
+	client, err := x.connect(s.options)
+	x.client = client
+	return client, err
+}
+
+// connect makes a connection.
+func (x *server) connect(o *Options) (arrowflight.Client, error) {
+	client, err := arrowflight.NewClientWithMiddleware(x.address.target, nil, nil, x.address.dialing(o.TLS)...)
 	if err != nil {
 		return nil, unavailable("reach worker at "+x.address.text, err)
 	}
-	x.client = client
 	return client, nil
 }
 

@@ -252,6 +252,9 @@ func (w *embeddingWorker) learn(ctx context.Context) error {
 	if missing, ok := errors.AsType[*flight.MissingError](err); ok {
 		return &stream.Problem{Code: "unknown_name", Message: fmt.Sprintf("the model %s: %s", w.name, err), Hint: stream.DidYouMean("embedders", missing.Name, missing.Served)}
 	}
+	if other, ok := errors.AsType[*flight.DimsError](err); ok {
+		return &stream.Problem{Code: "bad_value", Message: fmt.Sprintf("the model %s: %s", w.name, err), Hint: fmt.Sprintf("leave dims out, or write dims: %d", other.Served)}
+	}
 	return err
 }
 

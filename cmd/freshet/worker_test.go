@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -199,6 +201,63 @@ func workerFlow(t *testing.T, dir, text string) string {
 		}
 	}
 	return filepath.Join(dir, "flow.yaml")
+}
+
+// servingWorker starts the worker of a folder as a server at a socket, and returns its address.
+func servingWorker(t *testing.T, dir string) string {
+	t.Helper()
+	address := "unix:" + filepath.Join(dir, "w.sock")
+	worker := exec.CommandContext(t.Context(), testenv.Python(t), "-B", "worker.py", "--listen", address)
+	module, err := filepath.Abs(filepath.Join("..", "..", "accel", "worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	worker.Dir, worker.Env = dir, append(os.Environ(), "PYTHONPATH="+module)
+	out, err := worker.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := worker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = worker.Process.Kill()
+		_ = worker.Wait()
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), "serving") {
+			return address
+		}
+	}
+	t.Fatal("the worker does not serve")
+	return ""
+}
+
+// One worker serves a function and a model to a flow over Arrow Flight.
+func TestAFlowReachesItsWorkerOverFlight(t *testing.T) {
+	dir := t.TempDir()
+	workerFlow(t, dir, "")
+	address := servingWorker(t, dir)
+	flow := workerFlow(t, dir, "flow: w\nmodels:\n  m: {flight: {url: \""+address+"\"}}\nsources:\n  docs: {files: {path: ./docs}}\nsteps:\n"+
+		"  n: {from: docs, call: {worker: {flight: \""+address+"\"}, function: size, input: {text: row.text}, output: {n: int}}}\n"+
+		"  again: {from: n, call: {worker: \""+address+"\", function: size, input: {text: row.path}, output: {name: int}}}\n"+
+		"  v: {from: again, embed: {model: m, text: row.text}}\nsinks:\n  log: {from: v, jsonl: {path: ./out.jsonl}, columns: [n, name, vector]}\n")
+	if code, _, fault := said(t, "run", flow, "--once"); code != exitOK {
+		t.Fatalf("exit %d: %s", code, fault)
+	}
+	want := map[string]string{"a.txt": `{"_key":"a.txt","n":1,"name":5,"vector":[1,1]}`, "b.txt": `{"_key":"b.txt","n":2,"name":5,"vector":[2,1]}`,
+		"c.txt": `{"_key":"c.txt","n":3,"name":5,"vector":[3,1]}`}
+	if diff := cmp.Diff(want, lastLines(t, filepath.Join(dir, "out.jsonl"))); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	text, err := os.ReadFile(flow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := workerFlow(t, dir, strings.Replace(string(text), address+"\"}}", address+"\"}, dims: 3}", 1))
+	if code, _, fault := said(t, "validate", other); code != exitUsage || !strings.Contains(fault, "write dims: 2") {
+		t.Errorf("with another dimension: exit %d: %s", code, fault)
+	}
 }
 
 func TestVectorsComeFromAWorker(t *testing.T) {
