@@ -259,6 +259,7 @@ func tops() []Room {
 		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "examples/s3", Rooms: []string{"cdc/s3/s3test"}, Why: "the example of a bucket, with the bucket"},
+		{Path: "examples/tickets", Why: "a flow whose model is the example's own; runs the binary as a user would"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
 		{
 			Path: "internal/blob", Rooms: []string{"cdc"}, Modules: []string{"github.com/gabriel-vasile/mimetype"}, Tests: []string{"cdc/cdctest"},
