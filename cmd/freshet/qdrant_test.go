@@ -94,7 +94,25 @@ func TestExampleOfACollection(t *testing.T) {
 	if path, chunk := found(); path != "returns.md" || !strings.Contains(chunk, "vouchers") {
 		t.Errorf("with another metric it finds %s: %s", path, chunk)
 	}
+	server.Wipe()
+	ask("run", flow, "--once")
+	if path, chunk := found(); path != "returns.md" || !strings.Contains(chunk, "vouchers") {
+		t.Errorf("after the server has lost everything it finds %s: %s", path, chunk)
+	}
 	if wrong := server.Wrong(); len(wrong) > 0 {
 		t.Errorf("the sink writes in a way that may be lost: %v", wrong)
+	}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if bytes.Contains(text, []byte(key)) {
+			t.Errorf("%s holds the key", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package qdrant
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -130,29 +131,29 @@ func (o Options) address() (host string, encrypted bool, err error) {
 }
 
 func (o Options) check() error {
-	if o.URL == "" {
-		return &stream.Problem{Code: "missing_key", Field: "url", Message: "a qdrant sink needs the url of the server",
-			Hint: `give its address for gRPC, such as url: "http://localhost:6334"`}
+	var faults []error
+	fault := func(code, field, hint, format string, args ...any) {
+		faults = append(faults, &stream.Problem{Code: code, Field: field, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	host, encrypted, err := o.address()
-	if err != nil {
-		return err
-	}
-	if o.TLS != (TLS{}) && !encrypted {
-		return &stream.Problem{Code: "bad_value", Field: "tls", Message: "tls is given for a url that is not encrypted", Hint: "write https://" + host}
+	switch {
+	case o.URL == "":
+		fault("missing_key", "url", `give its address for gRPC, such as url: "http://localhost:6334"`, "a qdrant sink needs the url of the server")
+	case err != nil:
+		faults = append(faults, err)
+	case o.TLS != (TLS{}) && !encrypted:
+		fault("bad_value", "tls", "write https://"+host, "tls is given for a url that is not encrypted")
 	}
 	if (o.TLS.Cert == "") != (o.TLS.Key == "") {
-		return &stream.Problem{Code: "bad_value", Field: "tls", Message: "a certificate needs its key", Hint: "give both cert and key"}
+		fault("bad_value", "tls", "give both cert and key", "a certificate needs its key")
 	}
-	if o.Collection == "" {
-		return &stream.Problem{Code: "missing_key", Field: "collection", Message: "a qdrant sink needs the name of a collection",
-			Hint: "name it as readers shall, such as collection: docs"}
+	switch {
+	case o.Collection == "":
+		fault("missing_key", "collection", "name it as readers shall, such as collection: docs", "a qdrant sink needs the name of a collection")
+	case len(o.Collection) > nameMax || strings.ContainsAny(o.Collection, "<>:\"/\\|?*\x00\x1f"):
+		fault("bad_value", "collection", fmt.Sprintf("use letters, digits, - and _, at most %d of them", nameMax), "%.40q is no name of a collection", o.Collection)
 	}
-	if len(o.Collection) > nameMax || strings.ContainsAny(o.Collection, "<>:\"/\\|?*\x00\x1f") {
-		return &stream.Problem{Code: "bad_value", Field: "collection", Message: fmt.Sprintf("%.40q is no name of a collection", o.Collection),
-			Hint: fmt.Sprintf("use letters, digits, - and _, at most %d of them", nameMax)}
-	}
-	return nil
+	return errors.Join(faults...)
 }
 
 func (o Options) withDefaults() Options {
