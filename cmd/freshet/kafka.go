@@ -103,7 +103,7 @@ func kafkaSource() flowfile.SourceKind {
 			}
 			s, err := kafka.New(o)
 			if err != nil {
-				return nil, kafkaProblems(err)
+				return nil, problemsOf(err, kafkaOption)
 			}
 			return s, nil
 		}}
@@ -121,27 +121,18 @@ func newKafkaSink(config any, env *flowfile.Env) (stream.Sink, error) {
 	c := config.(*kafkaSinkConfig)
 	s, err := kafkasink.New(kafkasink.Options{Access: c.access(env), Topic: c.Topic, Envelopes: c.Deletes == "envelope", Timeout: c.Timeout, Logger: env.Logger})
 	if err != nil {
-		return nil, kafkaProblems(err)
+		return nil, problemsOf(err, kafkaOption)
 	}
 	return s, nil
 }
 
-// kafkaProblems makes problems, which point at their key, of options that cannot be meant.
-func kafkaProblems(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, kafkaProblems(e))
-		}
-		return errors.Join(all...)
+// kafkaOption says what the source of topics, the sink or the access to a cluster finds wrong with its options.
+func kafkaOption(err error) *stream.Problem {
+	if o, ok := errors.AsType[*kafka.OptionError](err); ok {
+		return badValue(o.Option, o, o.Hint)
 	}
-	var option *kafka.OptionError
-	var reach *broker.OptionError
-	switch {
-	case errors.As(err, &option):
-		return &stream.Problem{Code: "bad_value", Field: option.Option, Message: option.Error(), Hint: option.Hint}
-	case errors.As(err, &reach):
-		return &stream.Problem{Code: "bad_value", Field: reach.Option, Message: reach.Error(), Hint: reach.Hint}
+	if o, ok := errors.AsType[*broker.OptionError](err); ok {
+		return badValue(o.Option, o, o.Hint)
 	}
-	return err
+	return nil
 }

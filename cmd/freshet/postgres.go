@@ -82,23 +82,15 @@ func newPostgresSource(c *postgresSource, name string, env *flowfile.Env) (strea
 	}
 	s, err := postgres.New(o)
 	if err != nil {
-		return nil, postgresSourceProblems(err)
+		return nil, problemsOf(err, postgresOption)
 	}
 	return s, nil
 }
 
-// postgresSourceProblems makes problems, which point at their key, of what package postgres says of its options.
-func postgresSourceProblems(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, postgresSourceProblems(e))
-		}
-		return errors.Join(all...)
+// postgresOption says what package postgres finds wrong with its options.
+func postgresOption(err error) *stream.Problem {
+	if o, ok := errors.AsType[*postgres.OptionError](err); ok {
+		return badValue(o.Option, o, o.Hint)
 	}
-	var option *postgres.OptionError
-	if !errors.As(err, &option) {
-		return err
-	}
-	return &stream.Problem{Code: "bad_value", Field: option.Option, Message: option.Error(), Hint: option.Hint}
+	return nil
 }

@@ -36,23 +36,15 @@ func newPush(config any, env *flowfile.Env) (stream.Source, error) {
 	}
 	s, err := http.New(o)
 	if err != nil {
-		return nil, pushProblems(err)
+		return nil, problemsOf(err, pushOption)
 	}
 	return s, nil
 }
 
-// pushProblems makes problems, which point at their key, of what package http says of its options.
-func pushProblems(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, pushProblems(e))
-		}
-		return errors.Join(all...)
+// pushOption says what package http finds wrong with its options.
+func pushOption(err error) *stream.Problem {
+	if o, ok := errors.AsType[*http.OptionError](err); ok {
+		return badValue(o.Option, o, o.Hint)
 	}
-	var option *http.OptionError
-	if !errors.As(err, &option) {
-		return err
-	}
-	return &stream.Problem{Code: "bad_value", Field: option.Option, Message: option.Error(), Hint: option.Hint}
+	return nil
 }

@@ -80,25 +80,17 @@ func newFiles(config any, env *flowfile.Env) (stream.Source, error) {
 	s, err := files.New(files.Options{Path: env.Path(c.Path), Include: c.Include, Exclude: c.Exclude, MaxSize: c.MaxSize,
 		Poll: c.Poll, Reconcile: c.Reconcile, MaxDelete: c.MaxDelete, Logger: env.Logger})
 	if err != nil {
-		return nil, optionProblems(err)
+		return nil, problemsOf(err, filesOption)
 	}
 	return s, nil
 }
 
-// optionProblems makes problems, which point at their key, of what package files says of its options.
-func optionProblems(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, optionProblems(e))
-		}
-		return errors.Join(all...)
+// filesOption says what package files finds wrong with its options.
+func filesOption(err error) *stream.Problem {
+	if o, ok := errors.AsType[*files.OptionError](err); ok {
+		return badValue(o.Option, o, o.Hint)
 	}
-	var option *files.OptionError
-	if !errors.As(err, &option) {
-		return err
-	}
-	return &stream.Problem{Code: "bad_value", Field: option.Option, Message: option.Error(), Hint: option.Hint}
+	return nil
 }
 
 func newFilter(config any, _ *flowfile.Env) (stream.Operator, error) {

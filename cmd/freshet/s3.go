@@ -52,23 +52,15 @@ func newS3(config any, env *flowfile.Env) (stream.Source, error) {
 	}
 	s, err := s3.New(o)
 	if err != nil {
-		return nil, s3Problems(err)
+		return nil, problemsOf(err, s3Option)
 	}
 	return s, nil
 }
 
-// s3Problems makes problems, which point at their key, of options that cannot be meant.
-func s3Problems(err error) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, e := range joined.Unwrap() {
-			all = append(all, s3Problems(e))
-		}
-		return errors.Join(all...)
+// s3Option says what package s3 finds wrong with its options.
+func s3Option(err error) *stream.Problem {
+	if o, ok := errors.AsType[*s3.OptionError](err); ok {
+		return badValue(o.Option, o, o.Hint)
 	}
-	var option *s3.OptionError
-	if !errors.As(err, &option) {
-		return err
-	}
-	return &stream.Problem{Code: "bad_value", Field: option.Option, Message: option.Error(), Hint: option.Hint}
+	return nil
 }
