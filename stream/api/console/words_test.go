@@ -1,0 +1,162 @@
+package console
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/stream/engine"
+)
+
+func TestFiguresAreWrittenForPeople(t *testing.T) {
+	cases := []struct{ got, want string }{
+		{count(0), "0"}, {count(999), "999"}, {count(1234567), "1,234,567"}, {count(-1234), "-1,234"},
+		{perSecond(0), "0/s"}, {perSecond(0.004), "<0.1/s"}, {perSecond(3.14), "3.1/s"}, {perSecond(12345.6), "12,346/s"},
+		{span(0), "–"}, {span(3.21), "3.2 ms"}, {span(38.4), "38 ms"}, {span(1234), "1.2 s"}, {span(75_000), "1 min 15 s"},
+		{long(3 * time.Second), "3 s"}, {long(2*time.Hour + 5*time.Minute), "2 h 5 min"}, {long(50 * time.Hour), "2 d 2 h"},
+		{sized(5), "5 B"}, {sized(1536), "1.5 KiB"}, {sized(3 << 30), "3.0 GiB"},
+		{money(0), "$0"}, {money(0.000012), "$0.000012"}, {money(12.345), "$12.35"},
+		{plural(1, "row", "rows"), "1 row"}, {plural(1200, "row", "rows"), "1,200 rows"},
+		{left(100, 0), "–"}, {left(100, 10), "about 10 s"},
+	}
+	for _, c := range cases {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestEveryReasonSaysWhatHelpsAndTheGraveOnesComeFirst(t *testing.T) {
+	codes := []string{"catching_up", "disk_full", "model_unavailable", "paused", "sink_unavailable", "source_unavailable", "something_new"}
+	var reasons []engine.Reason
+	for _, code := range codes {
+		reasons = append(reasons, engine.Reason{Code: code, Message: "m"})
+	}
+	all := Advise(reasons)
+	if len(all) != len(codes) || all[len(all)-1].Code != "catching_up" {
+		t.Fatalf("%+v", all)
+	}
+	for _, a := range all {
+		if a.Title == "" || a.Do == "" || a.Text != "m" {
+			t.Errorf("%s is explained by %+v", a.Code, a)
+		}
+	}
+	for _, reason := range []string{"auth", "quota", "unknown_model", "model_changed", "budget", "retry_after", "errors", "other"} {
+		if title, do := hindrance(reason); title == "" || do == "" {
+			t.Errorf("%s is explained by %q, %q", reason, title, do)
+		}
+	}
+}
+
+// at is a time of tests, and seen a flow with one sink at seconds behind it.
+var at = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func seen(seconds float64, epoch uint64, written, waiting int64) Sample {
+	return Sample{At: at.Add(time.Duration(seconds * float64(time.Second))), Ready: true, Status: engine.Status{Flow: "shop", State: "running", Epoch: epoch,
+		Sinks: map[string]engine.SinkStatus{"index": {UpsertsTotal: written, Outbox: int(waiting)}}}}
+}
+
+func TestWatchTellsRatesOfTheLastSeconds(t *testing.T) {
+	var w Watch
+	if _, ok := w.rate(writesOf("index")); ok {
+		t.Error("a rate is known before anything was seen")
+	}
+	w.See(seen(0, 1, 0, 0))
+	if _, ok := w.rate(writesOf("index")); ok {
+		t.Error("a rate is known after one look")
+	}
+	w.See(seen(1, 2, 10, 0))
+	if rate, ok := w.rate(writesOf("index")); !ok || rate != 10 {
+		t.Errorf("rate %v, %v", rate, ok)
+	}
+	for i := 2; i <= 100; i++ {
+		w.See(seen(float64(i), uint64(i), 10, 0))
+	}
+	if rate, _ := w.rate(writesOf("index")); rate != 0 {
+		t.Errorf("rate %v long after", rate)
+	}
+	if line := w.line(writesOf("index")); len(line) != 50 || line[0] != 5 || line[49] != 0 {
+		t.Errorf("line %v", line)
+	}
+	for i := 101; i <= 1000; i++ {
+		w.See(seen(float64(i), uint64(i), 10, 0))
+	}
+	if n := len(w.line(writesOf("index"))); n != samplesMax-1 {
+		t.Errorf("%d samples are kept", n)
+	}
+	// A flow that begins anew counts from where its state is.
+	w.See(seen(1002, 1, 0, 0))
+	if _, ok := w.rate(writesOf("index")); ok {
+		t.Error("a rate is taken over two runs")
+	}
+}
+
+func TestWhatWaitsAndDoesNotMoveStandsStill(t *testing.T) {
+	state := func(samples ...Sample) string {
+		var w Watch
+		for _, s := range samples {
+			w.See(s)
+		}
+		return FiguresOf(&w, 0).Text["sink.index.state"]
+	}
+	cases := []struct {
+		name    string
+		samples []Sample
+		want    string
+	}{
+		{"nothing waits", []Sample{seen(0, 1, 5, 0), seen(20, 1, 5, 0)}, "in step"},
+		{"it waits for a short time", []Sample{seen(0, 1, 5, 3), seen(4, 1, 5, 3)}, "moving"},
+		{"it waits and nothing is written", []Sample{seen(0, 1, 5, 3), seen(8, 1, 5, 3), seen(16, 1, 5, 3)}, "stands still"},
+		{"it waits, but something was written", []Sample{seen(0, 1, 5, 3), seen(8, 2, 6, 3), seen(16, 2, 6, 3)}, "moving"},
+		{"it began to wait just now", []Sample{seen(0, 1, 5, 0), seen(14, 1, 5, 0), seen(16, 2, 5, 3)}, "moving"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := state(c.samples...); got != c.want {
+				t.Errorf("the sink %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWordsOfTheQuestionAreMarked(t *testing.T) {
+	cases := []struct {
+		name, text, question string
+		want                 []mark
+	}{
+		{"whole words in any case", "How to Rotate, rotated", "how do I rotate", []mark{{"How", true}, {" to ", false}, {"Rotate", true}, {", rotated", false}}},
+		{"short words are not", "to do", "to do", []mark{{"to do", false}}},
+		{"nothing is markup", "<b>bold</b>", "bold", []mark{{"<b>", false}, {"bold", true}, {"</b>", false}}},
+		{"other scripts", "Größe über", "größe", []mark{{"Größe", true}, {" über", false}}},
+		{"an empty text", "", "x", nil},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, marked(c.text, c.question)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReasonIsTakenFromWhenTheSourceRowChanged(t *testing.T) {
+	cases := []struct {
+		name string
+		made time.Duration // behind the newest change
+		want string
+		kept bool
+	}{
+		{"made in its course", time.Second, "its source row changed", false},
+		{"made in the same second", -300 * time.Millisecond, "its source row changed", false},
+		{"made before it", -time.Hour, "kept: the newest change left its input as it was", true},
+		{"made long after it", 2 * time.Hour, "2 h 0 min after its source row changed: new logic, a retry, or an answer that came late", false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if why, kept := reason(at.Add(500*time.Millisecond+c.made), at.Add(500*time.Millisecond)); why != c.want || kept != c.kept {
+				t.Errorf("%q, %v", why, kept)
+			}
+		})
+	}
+}
