@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -114,6 +116,7 @@ func (f *freshness) measure(e *engine) {
 		defer reply.Body.Close()
 		return reply.StatusCode == http.StatusOK
 	})
+	before := cpuOf(f.b, c.Process.Pid)
 	commits := make(chan commit, 1)
 	var work sync.WaitGroup
 	var delays []time.Duration
@@ -134,7 +137,7 @@ func (f *freshness) measure(e *engine) {
 	writing.Wait()
 	close(commits)
 	work.Wait()
-	own := f.status()
+	own, spent := f.status(), cpuOf(f.b, c.Process.Pid)-before
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		f.b.Fatal(err)
 	}
@@ -154,7 +157,28 @@ func (f *freshness) measure(e *engine) {
 	f.b.ReportMetric(own.P99, "own-p99-ms")
 	f.b.ReportMetric(float64(len(delays)), "probes")
 	f.b.ReportMetric(float64(late), "late-commits")
+	f.b.ReportMetric(float64(spent.Microseconds())/float64(int64(f.rate)*int64(measured/time.Second)-int64(late)), "µsCPU/commit")
 	f.b.ReportMetric(0, "ns/op")
+}
+
+// cpuOf is the time that a process has spent.
+func cpuOf(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Skipf("this system does not tell what a process has spent: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	var ticks int64
+	for _, field := range fields[11:13] { // of the user's and the system's time, in hundredths of a second
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // write commits at its share of the rate, and counts the commits that it was late for.

@@ -84,8 +84,9 @@ func mixedRows(from, to int, width int) string {
 FROM generate_series(%d, %d) i`, width, from, to)
 }
 
-// loads are what is written between the start of the base slot and the end that is read to.
-func loads() []struct {
+// loads are what is written between the start of the base slot and the end that is read to, so many times as large as
+// what suits a short run.
+func loads(times int) []struct {
 	name, setup, sql string
 	rows             int64
 } {
@@ -93,17 +94,17 @@ func loads() []struct {
 		name, setup, sql string
 		rows             int64
 	}{
-		{"one transaction", "", mixedRows(1, 200_000, 1), 200_000},
-		{"wide rows", "", mixedRows(1, 40_000, 60), 40_000},
-		{"one-row transactions", "", "DO $$ BEGIN FOR i IN 1..40000 LOOP INSERT INTO rows VALUES (i, i, i, 'title', 'body of ' || i, now(), 1.25, true, gen_random_uuid()); COMMIT; END LOOP; END $$", 40_000},
-		{"updates", mixedRows(1, 100_000, 1), "UPDATE rows SET a = a + 1", 100_000},
-		{"deletes", mixedRows(1, 200_000, 1), "DELETE FROM rows", 200_000},
+		{"one transaction", "", mixedRows(1, times*200_000, 1), int64(times * 200_000)},
+		{"wide rows", "", mixedRows(1, times*40_000, 60), int64(times * 40_000)},
+		{"one-row transactions", "", fmt.Sprintf("DO $$ BEGIN FOR i IN 1..%d LOOP INSERT INTO rows VALUES (i, i, i, 'title', 'body of ' || i, now(), 1.25, true, gen_random_uuid()); COMMIT; END LOOP; END $$", times*40_000), int64(times * 40_000)},
+		{"updates", mixedRows(1, times*100_000, 1), "UPDATE rows SET a = a + 1", int64(times * 100_000)},
+		{"deletes", mixedRows(1, times*200_000, 1), "DELETE FROM rows", int64(times * 200_000)},
 	}
 }
 
 // BenchmarkStream reads the same log by a raw client and by the source.
 func BenchmarkStream(b *testing.B) {
-	for _, load := range loads() {
+	for _, load := range loads(1) {
 		b.Run(load.name, func(b *testing.B) {
 			db := testenv.Postgres(b, testenv.PostgresOptions{Own: true, Settings: map[string]string{"max_wal_size": "'4GB'", "shared_buffers": "'256MB'"}}).Database(b)
 			db.Exec(b, mixed+";"+load.setup)

@@ -51,7 +51,8 @@ func TestPartitionsJoinAndLeave(t *testing.T) {
 				o.GuardEvery = 20 * time.Millisecond
 				in := cdctest.NewInlet()
 				var h history
-				live := begin(t, source(t, o), in, nil)
+				s := source(t, o)
+				live := begin(t, s, in, nil)
 				live.caught()
 				if stopped {
 					live.end()
@@ -62,7 +63,8 @@ func TestPartitionsJoinAndLeave(t *testing.T) {
 					db.Exec(t, sql)
 				}
 				if stopped {
-					live = begin(t, source(t, o), in, nil)
+					s = source(t, o)
+					live = begin(t, s, in, nil)
 				}
 				if x.again {
 					again(t, live.finish(), o, in)
@@ -71,6 +73,7 @@ func TestPartitionsJoinAndLeave(t *testing.T) {
 				want := present(t, o)
 				live.wait("the rows of the partition", func() bool { return len(folded(t, append(h.puts, in.Puts()...))) == len(want) })
 				live.reach(db)
+				await(t, "the end of the reading", func() bool { return s.Report().Reading == nil })
 				live.end()
 				h.keep(in)
 				h.equals(t, o)

@@ -221,6 +221,25 @@ func TestATransactionThatTheNewTableWasNotPublishedTo(t *testing.T) {
 	h.equals(t, o)
 }
 
+// TestAPreparedTransactionIsNamed proves case 24: what is prepared belongs to no session, and holds up the first rows all the same.
+func TestAPreparedTransactionIsNamed(t *testing.T) {
+	s := testenv.Postgres(t, testenv.PostgresOptions{Settings: map[string]string{"max_prepared_transactions": "5"}})
+	db := s.Database(t)
+	db.Exec(t, rowsOf(5))
+	session(t, db.Connect(t), "BEGIN", "UPDATE docs SET n = 7 WHERE id = 1", "PREPARE TRANSACTION 'payroll'")
+	o := options(db, "docs")
+	in := cdctest.NewInlet()
+	live := begin(t, source(t, o), in, nil)
+	live.wait("its name", func() bool {
+		return in.Hindrance() != nil && strings.Contains(in.Hindrance().Error(), "prepared payroll")
+	})
+	db.Exec(t, "COMMIT PREPARED 'payroll'")
+	live.caught()
+	live.end()
+	h := history{puts: in.Puts()}
+	h.equals(t, o)
+}
+
 // TestACommitThatNobodyCanSeeYet proves T12b: a transaction that is in the log, was streamed, and waits for a synchronous
 // standby, is not lost to a table that is read meanwhile.
 func TestACommitThatNobodyCanSeeYet(t *testing.T) {

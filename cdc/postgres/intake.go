@@ -62,11 +62,11 @@ func (r *run) readWindow(ctx context.Context) error {
 	if r.fills = kept; len(kept) == 0 {
 		r.reread = true
 	}
-	r.source.fillsLeft(r.fills)
 	r.commit(0)
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
+	r.source.fillsLeft(r.fills)
 	r.recess, r.halted = time.Now().Add(min(time.Since(begun), r.source.pace.window)), false
 	if len(r.fills) == 0 {
 		r.leave(ctx)

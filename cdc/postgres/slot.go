@@ -133,9 +133,12 @@ func (r *run) slotFault(name string, err error) error {
 	return told
 }
 
-// underWayQuery names the sessions whose transactions are under way.
-const underWayQuery = `SELECT pid::text || ' (' || coalesce(usename::text, '?') || ', since ' || to_char(now() - xact_start, 'HH24:MI:SS') || ')'
-FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() ORDER BY xact_start LIMIT 5`
+// underWayQuery names the sessions whose transactions are under way, and those that are prepared and belong to none,
+// the oldest first.
+const underWayQuery = `SELECT who || ', since ' || to_char(now() - since, 'HH24:MI:SS') || ')' FROM (
+	SELECT 'pid ' || pid::text || ' (' || coalesce(usename::text, '?') AS who, xact_start AS since FROM pg_catalog.pg_stat_activity
+	WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+	UNION ALL SELECT 'prepared ' || gid || ' (' || owner::text, prepared FROM pg_catalog.pg_prepared_xacts) x ORDER BY since LIMIT 5`
 
 // watchCreation tells which transactions the making of a slot waits for.
 func (r *run) watchCreation(ctx context.Context, name string) {
@@ -161,7 +164,7 @@ func (r *run) watchCreation(ctx context.Context, name string) {
 			return
 		}
 		if len(pids) > 0 {
-			r.out.Problem(fmt.Errorf("make slot %s: the server waits for the transactions of pid %s to end", name, strings.Join(pids, ", ")))
+			r.out.Problem(fmt.Errorf("make slot %s: the server waits for transactions to end: %s", name, strings.Join(pids, ", ")))
 		}
 		if rest(ctx, 2*time.Second) != nil {
 			return

@@ -107,6 +107,9 @@ func (r *run) openWindow(ctx context.Context) error {
 		if err := f.measure(ctx, c, seen, held); err != nil {
 			return err
 		}
+		if len(f.parts) < len(f.only) {
+			return r.again("a partition has joined table %s and left it again", f.table.plain())
+		}
 		if !f.opened {
 			for _, p := range f.parts {
 				if p.born >= f.family.since {
@@ -255,5 +258,5 @@ func (r *run) culprits(ctx context.Context) string {
 	if err != nil || len(pids) == 0 {
 		return ""
 	}
-	return ": those of pid " + strings.Join(pids, ", ")
+	return ": " + strings.Join(pids, ", ")
 }
