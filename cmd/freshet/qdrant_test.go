@@ -3,10 +3,17 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/sinks/qdrant/qdranttest"
 )
@@ -114,5 +121,83 @@ func TestExampleOfACollection(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A flow that is killed within its writes, over a server that loses answers, ends with just the points that a flow has
+// which was never disturbed.
+func TestACollectionUnderKillsEndsAsWithout(t *testing.T) {
+	const kills = 10
+	server := qdranttest.Start(t, qdranttest.Options{})
+	t.Setenv("QDRANT_URL", server.URL())
+	dir, flow := copied(t, "qdrant", "pages, index", "pages, index")
+	rng := rand.New(rand.NewPCG(11, 1))
+	page := func() {
+		t.Helper()
+		path := filepath.Join(dir, "pages", fmt.Sprintf("page%d.md", rng.IntN(8)))
+		if rng.IntN(4) == 0 {
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			return
+		}
+		var text strings.Builder
+		for i := range 1 + rng.IntN(6) {
+			fmt.Fprintf(&text, "# Part %d\n\n%s\n\n", i, strings.Repeat(fmt.Sprintf("word%d of this part ", rng.IntN(50)), 10))
+		}
+		if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range kills {
+		written := make(chan struct{})
+		left := 1 + rng.IntN(6) // the first writes the record of the opening
+		faulty := rng.IntN(2) == 0
+		var once sync.Once
+		var calls atomic.Int64
+		server.Before(func(method string) {
+			if method != "UpdateBatch" {
+				return
+			}
+			n := int(calls.Add(1))
+			if n == 2 && faulty {
+				server.Script(qdranttest.LostAck, qdranttest.Partial)
+			}
+			if n >= left {
+				once.Do(func() { close(written) })
+			}
+		})
+		s := serve(t, flow)
+		for over := false; !over; { // until it is in the middle of a write
+			select {
+			case <-written:
+				over = true
+			default:
+				page()
+			}
+		}
+		s.kill()
+		server.Before(nil)
+		server.Forgive()
+	}
+	run := func(flow string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := execute([]string{"run", flow, "--once"}, &out, &errs); code != exitOK {
+			t.Fatalf("exit %d: %s %s", code, out.String(), errs.String())
+		}
+	}
+	run(flow)
+	text, err := os.ReadFile(flow)
+	if err == nil {
+		text = bytes.Replace(bytes.Replace(text, []byte("flow: pages"), []byte("flow: calm"), 1), []byte("collection: pages"), []byte("collection: calm"), 1)
+		err = os.WriteFile(filepath.Join(dir, "calm.yaml"), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(filepath.Join(dir, "calm.yaml"))
+	if diff := cmp.Diff(server.Texts("calm", "chunk"), server.Texts("pages", "chunk")); diff != "" || len(server.Texts("calm", "chunk")) < 3 {
+		t.Errorf("the collection differs from that of a calm flow (-calm +killed):\n%s", diff)
 	}
 }

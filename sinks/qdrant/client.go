@@ -154,5 +154,9 @@ func (s *Sink) describe(err error) error {
 		}
 		return &stream.Problem{Code: "server_unreachable", Exit: 3, Field: "url", Message: fmt.Sprintf("reach qdrant at %s: %s", host, status.Convert(err).Message()), Hint: hint}
 	}
+	if said, ok := status.FromError(err); ok && said.Code() != codes.Canceled {
+		return &stream.Problem{Code: "server_failed", Exit: 3, Field: "url", Message: fmt.Sprintf("qdrant at %s answers %s: %s", host, said.Code(), said.Message()),
+			Hint: "look into the server's log, and run it again"}
+	}
 	return err
 }

@@ -104,6 +104,24 @@ func (s *Server) Before(fn func(method string)) {
 	s.before = fn
 }
 
+// Texts gives a text of the payload of every point that a search may find, by the text under _key. The name may be an
+// alias; one that stands for nothing gives none.
+func (s *Server) Texts(collection, field string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[string]string{}
+	c, err := s.find(collection)
+	if err != nil {
+		return found
+	}
+	for _, p := range c.points {
+		if len(p.GetVectors().GetVectors().GetVectors()) > 0 {
+			found[p.GetPayload()["_key"].GetStringValue()] = p.GetPayload()[field].GetStringValue()
+		}
+	}
+	return found
+}
+
 // Calls counts the calls of a method, such as UpdateBatch.
 func (s *Server) Calls(method string) int {
 	s.mu.Lock()
