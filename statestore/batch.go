@@ -20,14 +20,18 @@ type Batch struct {
 const keptBatch = 8 << 20
 
 // NewBatch returns an empty batch.
-func (s *Store) NewBatch() *Batch {
+func (s *Store) NewBatch() *Batch { return s.NewBatchOf(0) }
+
+// NewBatchOf returns an empty batch with room for that many bytes, so that one that will be large is not
+// copied while it grows.
+func (s *Store) NewBatchOf(bytes int) *Batch {
 	b := &Batch{store: s}
 	if err := s.begin(); err != nil {
 		b.err = err
 		return b
 	}
 	defer s.gate.leave()
-	b.b = s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch))
+	b.b = s.db.NewBatchWithSize(bytes, pebble.WithMaxRetainedSizeBytes(keptBatch))
 	return b
 }
 

@@ -79,17 +79,12 @@ func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) e
 		return s.failed("read", err)
 	}
 	defer it.Close()
+	w := walk{it: it, dense: true}
 	for i, key := range keys {
 		if i > 0 && bytes.Compare(keys[i-1], key) > 0 {
 			return errUnsorted
 		}
-		var value []byte
-		ok := it.SeekPrefixGE(key) && bytes.Equal(it.Key(), key)
-		if ok {
-			value, err = it.ValueAndErr()
-		} else {
-			err = it.Error()
-		}
+		value, ok, err := w.get(key)
 		// I10: a read that failed is not an absence.
 		if err != nil {
 			return s.failed("read", err)
@@ -99,6 +94,57 @@ func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) e
 		}
 	}
 	return nil
+}
+
+// walk goes through a store by ascending keys. Where the keys lie close, the next one is a step or two away;
+// elsewhere it is sought by way of the filters, which know what is not there.
+type walk struct {
+	it     *pebble.Iterator
+	dense  bool // it stands at the first key that is not below the last one asked for, or has not been moved
+	moved  bool
+	asked  int
+	sought int // of asked, those that steps did not reach
+}
+
+const (
+	walkSteps  = 4  // that cost about as much as a seek
+	walkSample = 64 // keys after which it is known whether they lie close
+)
+
+func (w *walk) get(key []byte) (value []byte, ok bool, err error) {
+	if !w.dense {
+		return w.seek(key)
+	}
+	w.asked++
+	if w.asked > walkSample && 2*w.sought > w.asked {
+		w.dense = false
+		return w.seek(key)
+	}
+	valid := w.it.Valid()
+	for step := 0; valid && step < walkSteps && bytes.Compare(w.it.Key(), key) < 0; step++ {
+		valid = w.it.Next()
+	}
+	if !w.moved || valid && bytes.Compare(w.it.Key(), key) < 0 {
+		w.moved = true
+		w.sought++
+		valid = w.it.SeekGE(key)
+	}
+	if !valid {
+		return nil, false, w.it.Error()
+	}
+	if !bytes.Equal(w.it.Key(), key) {
+		return nil, false, nil
+	}
+	value, err = w.it.ValueAndErr()
+	return value, err == nil, err
+}
+
+func (w *walk) seek(key []byte) (value []byte, ok bool, err error) {
+	if !w.it.SeekPrefixGE(key) || !bytes.Equal(w.it.Key(), key) {
+		return nil, false, w.it.Error()
+	}
+	value, err = w.it.ValueAndErr()
+	return value, err == nil, err
 }
 
 var errUnsorted = errors.New("keys do not ascend")

@@ -17,7 +17,7 @@ func (e *Engine) commit(g *gathered) error {
 		return err
 	}
 	e.o.Crash("commit.memo")
-	b := e.db.State.NewBatch()
+	b := e.db.State.NewBatchOf(e.batchBytes())
 	for _, w := range e.workers {
 		for i := range w.out.puts {
 			p := &w.out.puts[i]
@@ -77,6 +77,21 @@ func (e *Engine) commit(g *gathered) error {
 	e.epoch, e.planDirty = epoch, false
 	e.o.Crash("commit.after")
 	return nil
+}
+
+// batchBytes is about what the batch of this epoch takes.
+func (e *Engine) batchBytes() int {
+	const overhead = 64 // of a key, and of what lies around it
+	n := 4 << 10
+	for _, w := range e.workers {
+		for i := range w.out.puts {
+			n += len(w.out.puts[i].key) + len(w.out.puts[i].value) + overhead
+		}
+		for _, data := range w.out.effects {
+			n += len(data) + overhead
+		}
+	}
+	return n
 }
 
 // commitMemo makes the answers of inline models durable (I2: before anything refers to them).

@@ -66,6 +66,17 @@ type memoWrite struct {
 
 type stepStats struct{ calls, hits, rejected int64 }
 
+// expect makes room for about as much as the epoch before has brought, if this one has as many owners.
+func (o *output) expect(before *output, owners int) {
+	if len(before.puts) == 0 {
+		return
+	}
+	o.puts = make([]write, 0, owners)
+	for t, data := range before.effects {
+		o.effects[t] = make([]byte, 0, len(data)/len(before.puts)*owners*9/8)
+	}
+}
+
 // arena hands out slices of larger blocks that live as long as the epoch.
 type arena struct{ block []byte }
 
