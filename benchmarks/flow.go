@@ -21,6 +21,9 @@ type flow struct {
 	dir    string // of the state, which outlives a run
 	memory int64  // limits.memory; 0: the default
 	plain  bool   // no steps: docs go straight to the sink
+
+	device  accel.Embedder // instead of model, for whole bodies; asked as options say
+	options operators.ModelOptions
 }
 
 func newFlow(s scale, dims int) *flow {
@@ -42,6 +45,9 @@ func (f *flow) declare() (*stream.Flow, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.device != nil {
+		return d, f.declareDevice(d)
+	}
 	model := operators.NewRemote("instant", f.model, operators.ModelOptions{BatcherOptions: accel.BatcherOptions{Rows: 256}})
 	embed, err := operators.NewEmbed(operators.EmbedConfig{Model: "instant", Text: `row.chunk`}, model)
 	if err != nil {
@@ -51,6 +57,17 @@ func (f *flow) declare() (*stream.Flow, error) {
 	d.AddStep("vectors", "chunks", embed, stream.StepOptions{})
 	d.AddSink("null", []string{"vectors"}, f.sink, stream.SinkOptions{})
 	return d, nil
+}
+
+// declareDevice adds the vectors of whole bodies.
+func (f *flow) declareDevice(d *stream.Flow) error {
+	embed, err := operators.NewEmbed(operators.EmbedConfig{Text: "row.body"}, operators.NewRemote("device", f.device, f.options))
+	if err != nil {
+		return err
+	}
+	d.AddStep("vectors", "docs", embed, stream.StepOptions{})
+	d.AddSink("null", []string{"vectors"}, f.sink, stream.SinkOptions{})
+	return nil
 }
 
 // run opens the state, runs the flow until its script has ended and everything is applied, and closes

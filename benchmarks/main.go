@@ -32,6 +32,7 @@ func workloads() []workload {
 		{"calls", "calls over the fewest possible, through edits, copies, reverts and restarts", calls},
 		{"flood", "memory while a sink or a model does not keep up", flood},
 		{"index", "durable upserts, churn and searches of the embedded index", index},
+		{"device", "how busy a model is kept, through the batcher alone and through the whole engine", device},
 		{"meaning", "the right answers that the built-in model finds, and how fast", meaning},
 		{"million", "searches among a million vectors", million},
 	}

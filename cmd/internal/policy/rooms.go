@@ -257,6 +257,7 @@ func tops() []Room {
 		},
 		{Path: "cmd/internal/policy", Why: "the rules of the house; reads text, so that it needs nothing of ours"},
 		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
+		{Path: "benchmarks/accel", Rooms: []string{"accel", "backpressure"}, Why: "a device that takes its time and nothing else, and the way to it"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
 		{Path: "examples/s3", Rooms: []string{"cdc/s3/s3test"}, Why: "the example of a bucket, with the bucket"},
 		{Path: "examples/tickets", Why: "a flow whose model is the example's own; runs the binary as a user would"},
