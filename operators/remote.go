@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/cdc"
@@ -25,7 +26,11 @@ var (
 
 // NewRemote names an embedder. Options.Done is the adapter's own.
 func NewRemote(name string, e accel.Embedder, o ModelOptions) *Remote {
-	return NewRemoteVectors(name, accel.Embeddings(e), o)
+	r := NewRemoteVectors(name, accel.Embeddings(e), o)
+	if c, ok := e.(io.Closer); ok {
+		r.end = c.Close
+	}
+	return r
 }
 
 // NewRemoteVectors names an answerer whose answers are vectors, such as one that answers text by text. One that

@@ -105,20 +105,3 @@ func FuzzAFrame(f *testing.F) {
 		_ = guarded(func() error { return a.take(&replyMeta{Done: true}, got) })
 	})
 }
-
-func TestAnAddressIsReadOrRefused(t *testing.T) {
-	for text, want := range map[string]string{
-		"grpc://127.0.0.1:8815": "dns:///127.0.0.1:8815", "grpc+tcp://host:1/": "dns:///host:1", "grpc+tls://[::1]:8815": "dns:///[::1]:8815 tls",
-		"unix:/run/w.sock": "unix:/run/w.sock", "unix:///run/w.sock": "unix:/run/w.sock", "grpc+unix:/run/w.sock": "unix:/run/w.sock", "grpc+unix:///run/w.sock": "unix:/run/w.sock",
-		"host:8815": "", "http://host:1": "", "grpc://host": "", "unix:": "", "": "", "grpc://host:": "",
-	} {
-		a, err := parseAddress(text)
-		got := a.target
-		if a.secure {
-			got += " tls"
-		}
-		if (err != nil) != (want == "") || err == nil && got != want {
-			t.Errorf("%q is read as %q (%v), want %q", text, got, err, want)
-		}
-	}
-}

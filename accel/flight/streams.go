@@ -9,10 +9,9 @@ import (
 	"time"
 
 	arrowflight "github.com/apache/arrow/go/v17/arrow/flight"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/accel/rpc"
 )
 
 const (
@@ -34,7 +33,7 @@ type streams struct {
 
 // server is one address.
 type server struct {
-	address  address
+	address  rpc.Address
 	client   arrowflight.Client // nil: not dialled yet
 	idle     []*stream
 	inFlight int
@@ -46,7 +45,7 @@ type server struct {
 func newStreams(o *Options) (*streams, error) {
 	s := &streams{options: o, freed: make(chan struct{})}
 	for _, text := range o.Addresses {
-		a, err := parseAddress(text)
+		a, err := rpc.ParseAddress(text)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +68,7 @@ func (s *streams) describe(ctx context.Context) (Description, error) {
 		}
 		all.Credits += d.Credits
 		if err := sameFunctions(&all, &d); err != nil {
-			return Description{}, fmt.Errorf("compare %s with %s: %w", x.address.text, s.servers[0].address.text, err)
+			return Description{}, fmt.Errorf("compare %s with %s: %w", x.address.Text, s.servers[0].address.Text, err)
 		}
 	}
 	return all, nil
@@ -108,7 +107,7 @@ func (s *streams) ask(ctx context.Context, x *server) (Description, error) {
 	}
 	var d Description
 	if err := json.Unmarshal(result.GetBody(), &d); err != nil || d.Protocol != 1 {
-		return Description{}, malformed("%s is no worker of version 1: %.100q", x.address.text, result.GetBody())
+		return Description{}, malformed("%s is no worker of version 1: %.100q", x.address.Text, result.GetBody())
 	}
 	if d.Credits <= 0 {
 		d.Credits = DefaultCredits
@@ -133,9 +132,9 @@ func (s *streams) dial(x *server) (arrowflight.Client, error) {
 
 // connect makes a connection.
 func (x *server) connect(o *Options) (arrowflight.Client, error) {
-	client, err := arrowflight.NewClientWithMiddleware(x.address.target, nil, nil, x.address.dialing(o.TLS)...)
+	client, err := arrowflight.NewClientWithMiddleware(x.address.Target, nil, nil, x.address.Dialing(o.TLS)...)
 	if err != nil {
-		return nil, unavailable("reach worker at "+x.address.text, err)
+		return nil, unavailable("reach worker at "+x.address.Text, err)
 	}
 	return client, nil
 }
@@ -250,16 +249,11 @@ func (s *streams) attempt(ctx context.Context, x *server, r *request, take taker
 
 // fault is what gRPC says of a server, in our words.
 func (x *server) fault(err error) error {
-	kind := accel.Unavailable
-	switch status.Code(err) {
-	case codes.Unauthenticated, codes.PermissionDenied:
-		kind = accel.Auth
-	case codes.NotFound, codes.Unimplemented:
-		kind = accel.UnknownModel
-	case codes.InvalidArgument, codes.OutOfRange:
-		kind = accel.Malformed
+	e := rpc.Fault("worker at "+x.address.Text, err)
+	if e.Kind == accel.Rejected {
+		e.Kind = accel.Malformed // a row is rejected by its status
 	}
-	return &accel.Error{Kind: kind, Message: "worker at " + x.address.text, Err: err}
+	return e
 }
 
 // Close ends the streams and connections.

@@ -207,20 +207,23 @@ type workerConfig struct {
 	Function string   `yaml:"function" default:"embed" doc:"The embedder of the worker."`
 }
 
-func newFlight(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
+func (e *endpoints) newFlight(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
 	c := config.(*flightConfig)
+	asked, err := e.asking(name, endpoint{"flight", serverConfig{BaseURL: strings.Join(c.URL, " "), Model: c.Function}}, m, env.Logger.With("model", name))
+	if err != nil {
+		return nil, err
+	}
 	o := flight.Options{Addresses: c.URL}
-	var err error
 	if o.TLS, err = secrets(&c.TLS, env); err != nil {
 		return nil, err
 	}
-	return newEmbeddingWorker(name, "url", c.Function, o, m, env)
+	return newEmbeddingWorker(name, "url", c.Function, o, m, asked)
 }
 
 func newWorker(name string, config any, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
 	c := config.(*workerConfig)
 	return newEmbeddingWorker(name, "command", c.Function, flight.Options{Command: c.Command, Dir: env.Dir,
-		Env: func() []string { return workerEnvironment(env.Logger) }}, m, env)
+		Env: func() []string { return workerEnvironment(env.Logger) }}, m, asking(m, env.Logger.With("model", name)))
 }
 
 // embeddingWorker is a model of vectors behind a worker.
@@ -230,17 +233,16 @@ type embeddingWorker struct {
 	name     string
 }
 
-func newEmbeddingWorker(name, field, function string, o flight.Options, m flowfile.ModelConfig, env *flowfile.Env) (stream.Model, error) {
+func newEmbeddingWorker(name, field, function string, o flight.Options, m flowfile.ModelConfig, asked operators.ModelOptions) (stream.Model, error) {
 	if err := priced(m); err != nil {
 		return nil, err
 	}
-	o.Timeout, o.Logger = m.Limits.Timeout, env.Logger.With("model", name)
+	o.Timeout, o.Logger = m.Limits.Timeout, asked.Logger
 	client, err := flight.New(o)
 	if err != nil {
 		return nil, &stream.Problem{Code: "bad_value", Field: field, Message: err.Error(), Hint: "write grpc://127.0.0.1:8815 or unix:/run/worker.sock, or a command as a list"}
 	}
 	e := flight.NewEmbedder(client, function, m.Dims)
-	asked := asking(m, o.Logger)
 	// The client itself ends a request at which its worker is silent for too long; to start one takes longer.
 	asked.Timeout += workerPatience
 	return &embeddingWorker{Remote: operators.NewRemoteVectors(name, e, asked), embedder: e, name: name}, nil

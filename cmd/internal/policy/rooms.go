@@ -65,9 +65,14 @@ func leaves() []Room {
 		{Path: "accel/tei", Rooms: []string{"accel", "accel/rest"}, Why: "the client for Text Embeddings Inference"},
 		{Path: "accel/rest", Rooms: []string{"accel", "backpressure"}, Why: "one JSON exchange with a model server; net/http and nothing more"},
 		{Path: "accel/worker", Tests: []string{"internal/testenv"}, Why: "the Python module of workers, carried along; knows nothing of ours"},
+		{Path: "accel/rpc", Rooms: []string{"accel"}, Modules: []string{"google.golang.org/grpc"}, Why: "how a model server that speaks gRPC is reached"},
+		{
+			Path: "accel/kserve", Rooms: []string{"accel", "accel/rpc"}, Modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf"},
+			Why: "the client for Triton and others that speak KServe v2 over gRPC",
+		},
 		{
 			Path:    "accel/flight",
-			Rooms:   []string{"accel", "backpressure", "cdc", "cdc/arrowrow"},
+			Rooms:   []string{"accel", "accel/rpc", "backpressure", "cdc", "cdc/arrowrow"},
 			Modules: []string{"github.com/apache/arrow/go/v17", "google.golang.org/grpc"},
 			Tests:   []string{"internal/testenv"},
 			Why:     "workers over Arrow Flight and over pipes; what a call costs is said in the words of backpressure",

@@ -1,4 +1,5 @@
-package flight
+// Package rpc says how a model server that speaks gRPC is reached, and what its refusals mean.
+package rpc
 
 import (
 	"crypto/tls"
@@ -18,37 +19,38 @@ const (
 	windowSize = 8 << 20
 )
 
-// address is where a server is.
-type address struct {
-	text   string // as it was written
-	target string // as gRPC wants it
-	secure bool
+// Address is where a server is.
+type Address struct {
+	Text   string // as it was written
+	Target string // as gRPC wants it
+	Secure bool   // over TLS
 }
 
-// parseAddress reads the address of a server.
-func parseAddress(text string) (address, error) {
+// ParseAddress reads grpc://host:port, grpc+tls://host:port, unix:/path or grpc+unix:/path.
+func ParseAddress(text string) (Address, error) {
 	scheme, rest, ok := strings.Cut(text, ":")
 	switch {
 	case ok && (scheme == "unix" || scheme == "grpc+unix"):
 		path := strings.TrimPrefix(rest, "//")
 		if path == "" {
-			return address{}, fmt.Errorf("read address %q: it names no path", text)
+			return Address{}, fmt.Errorf("read address %q: it names no path", text)
 		}
-		return address{text: text, target: "unix:" + path}, nil
+		return Address{Text: text, Target: "unix:" + path}, nil
 	case ok && (scheme == "grpc" || scheme == "grpc+tcp" || scheme == "grpc+tls"):
 		host := strings.TrimSuffix(strings.TrimPrefix(rest, "//"), "/")
 		if _, port, err := net.SplitHostPort(host); err != nil || port == "" {
-			return address{}, fmt.Errorf("read address %q: it names no host and port", text)
+			return Address{}, fmt.Errorf("read address %q: it names no host and port", text)
 		}
-		return address{text: text, target: "dns:///" + host, secure: scheme == "grpc+tls"}, nil
+		return Address{Text: text, Target: "dns:///" + host, Secure: scheme == "grpc+tls"}, nil
 	}
-	return address{}, fmt.Errorf("read address %q: it begins with none of grpc://, grpc+tls:// and unix:", text)
+	return Address{}, fmt.Errorf("read address %q: it begins with none of grpc://, grpc+tls:// and unix:", text)
 }
 
-// dialing are the options of a connection.
-func (a address) dialing(config *tls.Config) []grpc.DialOption {
+// Dialing are the options of a connection; config says how a server is met over TLS, nil: with the authorities
+// of the system.
+func (a Address) Dialing(config *tls.Config) []grpc.DialOption {
 	secrets := insecure.NewCredentials()
-	if a.secure {
+	if a.Secure {
 		if config == nil {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
