@@ -26,6 +26,7 @@ func Allowed() []Module {
 		{"github.com/aws/smithy-go", "the errors of AWS's clients; it comes with them"},
 		{"github.com/bmatcuk/doublestar/v4", "globs with **, with the corner cases that users of other tools expect"},
 		{"github.com/bufbuild/protocompile", "schemas of Protobuf, compiled in the process"},
+		{"github.com/chromedp/chromedp", "tests: a real browser, driven by clicks and keys"},
 		{"github.com/clipperhouse/uax29/v2", "borders of sentences, words and graphemes as Unicode defines them"},
 		{"github.com/cockroachdb/pebble/v2", "the log-structured store under state, memo and index"},
 		{"github.com/fsnotify/fsnotify", "notices of changed files on every system"},

@@ -139,7 +139,11 @@ func (f *Figures) step(w *Watch, name string, x engine.StepStatus) {
 
 func (f *Figures) model(w *Watch, name string, x engine.ModelStatus, now time.Time) {
 	node := "model." + name
-	f.put(node, "inflight", count(int64(x.InFlight)), "limit", count(int64(x.Limit)), "queued", count(int64(x.Queued)),
+	flight := "–" // a model that runs in the flow makes no requests
+	if x.Limit > 0 {
+		flight = count(int64(x.InFlight)) + " of " + count(int64(x.Limit))
+	}
+	f.put(node, "flight", flight, "queued", count(int64(x.Queued)),
 		"input", count(x.InputTokens), "output", count(x.OutputTokens), "rate", rated(w, tokensOf(name)), "usd", money(x.USDTotal), "until", "", "breaker", strings.ReplaceAll(x.Breaker, "_", " "))
 	if x.Until != nil && x.Until.After(now) {
 		f.put(node, "until", "asked again in "+long(x.Until.Sub(now)))

@@ -147,6 +147,8 @@ func money(usd float64) string {
 	switch {
 	case usd == 0:
 		return "$0"
+	case usd < 0.000001:
+		return "<$0.000001"
 	case usd < 0.01:
 		return fmt.Sprintf("$%.6f", usd)
 	}
