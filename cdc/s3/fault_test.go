@@ -27,7 +27,7 @@ type life struct {
 	stop    context.CancelFunc
 	ended   chan error
 	posted  sync.WaitGroup
-	parcels chan *parcel
+	parcels atomic.Pointer[chan *parcel] // of the present run
 	sieve   *sieve
 	columns [][]int
 	dropped atomic.Int64 // notifications that never came
@@ -55,7 +55,7 @@ func (l *life) start() {
 		l.t.Fatal(err)
 	}
 	r.parcels = make(chan *parcel, maxParcels)
-	l.parcels = r.parcels
+	l.parcels.Store(&r.parcels)
 	ctx, stop := context.WithCancel(l.t.Context())
 	l.stop, l.ended = stop, make(chan error, 1)
 	ended := l.ended
@@ -93,7 +93,7 @@ func (l *life) tell(key, sequencer string, after time.Duration) {
 		}
 		if len(keys) > 0 {
 			select {
-			case l.parcels <- &parcel{keys: keys}:
+			case *l.parcels.Load() <- &parcel{keys: keys}:
 			default:
 				l.dropped.Add(1)
 			}
@@ -264,7 +264,7 @@ func TestTenThousandObjectsWhoseNotificationsLie(t *testing.T) {
 		}
 		random.Shuffle(len(told), func(i, j int) { told[i], told[j] = told[j], told[i] })
 		for _, key := range told {
-			l.parcels <- &parcel{keys: []string{key}}
+			*l.parcels.Load() <- &parcel{keys: []string{key}}
 		}
 		synctest.Wait()
 		missed := len(l.wants(2)) - len(l.rows())

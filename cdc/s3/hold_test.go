@@ -15,6 +15,9 @@ func TestMessagesAreHiddenForAsLongAsTheyAreHeld(t *testing.T) {
 	server := httptest.NewServer(&s3test.Server{Bucket: s3test.NewBucket("docs"), Queue: served})
 	defer server.Close()
 	o := &Options{Bucket: "docs", Endpoint: server.URL, Notify: Notify{SQS: server.URL + "/0/docs"}}
+	if err := o.settle(); err != nil {
+		t.Fatal(err)
+	}
 	q, err := dialQueue(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/smithy-go/logging"
 )
 
 // session is who we are and how we reach servers: credentials, region, connections.
@@ -28,7 +29,10 @@ const (
 
 // openSession finds credentials as the tools of AWS do. region, where given, is where the bucket has been found.
 func openSession(ctx context.Context, o *Options, region string) (*session, error) {
-	options := []func(*config.LoadOptions) error{config.WithDefaultRegion("us-east-1"), config.WithLogConfigurationWarnings(false)}
+	options := []func(*config.LoadOptions) error{config.WithDefaultRegion("us-east-1"), config.WithLogConfigurationWarnings(false),
+		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
+			o.Logger.Debug(fmt.Sprintf(format, v...))
+		}))}
 	if region == "" {
 		region = o.Region
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t       *testing.T
 	server  *httptest.Server
-	handler http.Handler
+	handler atomic.Pointer[http.Handler]
 	bucket  *s3test.Bucket
 	queue   *s3test.Queue
 	options s3.Options
@@ -51,7 +52,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, in: cdctest.NewInlet()}
-	w.server = httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) { w.handler.ServeHTTP(to, r) }))
+	w.server = httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(to, r) }))
 	t.Cleanup(w.server.Close)
 	w.clear()
 	return w
@@ -60,9 +61,12 @@ func newWorld(t *testing.T) *world {
 // clear empties the world.
 func (w *world) clear() {
 	w.bucket, w.queue = s3test.NewBucket("docs"), s3test.NewQueue()
-	w.handler = &s3test.Server{Bucket: w.bucket, Queue: w.queue}
+	w.serve(&s3test.Server{Bucket: w.bucket, Queue: w.queue})
 	w.options.Bucket, w.options.Endpoint = "docs", w.server.URL
 }
+
+// serve has the server answer so from now on.
+func (w *world) serve(h http.Handler) { w.handler.Store(&h) }
 
 // hear has the source hear of changes by the queue.
 func (w *world) hear() { w.options.Notify.SQS = w.server.URL + "/000000000000/docs" }
@@ -175,7 +179,8 @@ func (w *world) halt() {
 	}
 }
 
-const patience = 20 * time.Second
+// patience is for machines that are busy; a source that is well needs milliseconds.
+const patience = 2 * time.Minute
 
 func (w *world) wait(what string, done func() bool) {
 	w.t.Helper()

@@ -55,6 +55,19 @@ func (q *Queue) Hidden() int {
 	return q.hidden
 }
 
+// InFlight is the number of messages that somebody has.
+func (q *Queue) InFlight() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, m := range q.messages {
+		if m.until.After(time.Now()) {
+			n++
+		}
+	}
+	return n
+}
+
 // Expire ends the time of every hidden message.
 func (q *Queue) Expire() {
 	q.mu.Lock()
