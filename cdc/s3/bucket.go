@@ -57,7 +57,9 @@ func dial(ctx context.Context, o *Options) (bucket, func(), error) {
 	if o.Endpoint != "" {
 		return c, c.close, nil
 	}
-	if err := c.present(ctx); errors.Is(err, errElsewhere) && elsewhere(err) != "" {
+	err = c.present(ctx)
+	switch {
+	case errors.Is(err, errElsewhere) && elsewhere(err) != "":
 		// The bucket lies in another region, and requests have to be signed for it.
 		c.close()
 		if s, err = openSession(ctx, o, elsewhere(err)); err != nil {
@@ -65,6 +67,9 @@ func dial(ctx context.Context, o *Options) (bucket, func(), error) {
 		}
 		c.session = *s
 		c.api = c.connect(o)
+	case errors.Is(err, errDenied) && c.anonymous:
+		c.close()
+		return nil, nil, err // the role of the machine may be told the next time
 	}
 	return c, c.close, nil
 }

@@ -18,6 +18,7 @@ import (
 type session struct {
 	config    aws.Config
 	transport *http.Transport
+	anonymous bool // nobody has said who we are
 }
 
 // Times after which a server that says nothing is given up; a request is then tried again.
@@ -57,7 +58,7 @@ func openSession(ctx context.Context, o *Options, region string) (*session, erro
 		if named := namedIdentity(); named != "" {
 			return nil, fmt.Errorf("find credentials by %s: %w: %w", named, errIdentity, err)
 		}
-		s.config.Credentials = aws.AnonymousCredentials{}
+		s.config.Credentials, s.anonymous = aws.AnonymousCredentials{}, true
 	}
 	return s, nil
 }
