@@ -64,7 +64,9 @@ func TestAServerThatCannotBeReached(t *testing.T) {
 	at := w.options.Endpoint
 	w.options.Endpoint = "http://" + free(t)
 	w.begin()
-	w.wait("the problem", func() bool { return fault(w.in.Hindrance()).Code == "server_unreachable" && fault(w.in.Hindrance()).Hint != "" })
+	w.wait("the problem", func() bool {
+		return fault(w.in.Hindrance()).Code == "server_unreachable" && fault(w.in.Hindrance()).Hint != ""
+	})
 	w.halt()
 	if os.Getenv("FRESHET_SOAK") == "1" { // it is patient for more than twenty seconds
 		if err := w.once(); fault(err).Code != "server_unreachable" {
