@@ -109,26 +109,3 @@ func readFirst(r io.ByteReader, rest io.Reader) (meta []byte, noise string, err 
 	}
 	return nil, string(before[:256]), errors.New("it writes, and nothing of it is a frame")
 }
-
-// readBatch reads the batch of a body; nil where there is none.
-func readBatch(body []byte) (record arrow.Record, err error) {
-	if len(body) == 0 {
-		return nil, nil
-	}
-	err = guarded(func() error {
-		r, err := ipc.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return malformed("read batch: %v", err)
-		}
-		defer r.Release()
-		if r.Next() {
-			record = r.Record()
-			record.Retain()
-		}
-		if r.Err() != nil {
-			return malformed("read batch: %v", r.Err())
-		}
-		return nil
-	})
-	return record, err
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow"
 	arrowflight "github.com/apache/arrow/go/v17/arrow/flight"
 	"github.com/apache/arrow/go/v17/arrow/ipc"
+	"github.com/apache/arrow/go/v17/arrow/memory"
 )
 
 // stream is one exchange with a server, over which requests for the same function go one after the other.
@@ -74,7 +75,7 @@ func (s *stream) converse(r *request, meta []byte, heard func(), take taker) (er
 		return s.cause(err)
 	}
 	if s.reader == nil {
-		if s.reader, err = arrowflight.NewRecordReader(s.wire); err != nil {
+		if s.reader, err = arrowflight.NewRecordReader(s.wire, ipc.WithAllocator(bounded{memory.DefaultAllocator})); err != nil {
 			return s.cause(err)
 		}
 	}
