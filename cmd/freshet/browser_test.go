@@ -264,9 +264,9 @@ func (d *desk) searchAndTrace() {
 	}
 	d.picture("console-search")
 	d.click(".hits li:first-child .where a")
-	d.until(`document.querySelector(".subject").textContent.startsWith("Made of")`)
+	d.until(`document.querySelector(".subject").textContent.endsWith("was made of")`)
 	d.click(".stage.source a")
-	d.until(`document.querySelector(".subject").textContent === "Made from docs/credentials.md"`)
+	d.until(`document.querySelector(".subject").textContent === "What was made of docs/credentials.md"`)
 	d.until(`document.querySelectorAll(".stage.sink").length === 2`)
 	if why := d.ask(`document.querySelector(".stage.sink td[data-label=Why]").textContent`); !strings.Contains(why, "source row changed") {
 		d.t.Errorf("the reason is %q", why)
