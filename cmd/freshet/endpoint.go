@@ -53,7 +53,7 @@ func asking(m flowfile.ModelConfig, log *slog.Logger) operators.ModelOptions {
 	o := backpressure.Options{Concurrency: m.Limits.Concurrency, Deadline: m.Limits.Timeout, Price: priceOf(m), Daily: dailyOf(m)}
 	o.Limits[backpressure.Requests], o.Limits[backpressure.Tokens] = int64(m.Limits.RPM), int64(m.Limits.TPM)
 	return operators.ModelOptions{CanaryEvery: m.Canary, BatcherOptions: accel.BatcherOptions{Governor: backpressure.New(o),
-		Rows: m.Batch.Rows, Tokens: m.Batch.Tokens, Timeout: m.Limits.Timeout, Logger: log}}
+		Rows: m.Batch.Rows, Tokens: m.Batch.Tokens, Padded: m.Batch.Padded, Timeout: m.Limits.Timeout, Logger: log}}
 }
 
 func priceOf(m flowfile.ModelConfig) backpressure.Price {

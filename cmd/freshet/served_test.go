@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,8 +11,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/stream/flowfile"
 )
 
 // roles is a server of a model for each role. It counts what it is asked, route by route.
@@ -157,5 +161,14 @@ sinks: {log: {from: b, jsonl: {path: ./log.jsonl}}}
 	}
 	if said := check("30"); !strings.Contains(said, "one model at one server") {
 		t.Errorf("other limits are taken: %s", said)
+	}
+}
+
+// What the flow file says of requests is what the batcher is told.
+func TestTheKeysOfAModelReachItsBatcher(t *testing.T) {
+	m := flowfile.ModelConfig{Batch: flowfile.Batch{Rows: 7, Tokens: 99, Padded: true}, Limits: flowfile.ModelLimits{Concurrency: 3, Timeout: time.Minute}}
+	o, err := newEndpoints().asking("m", endpoint{kind: "tei"}, m, slog.New(slog.DiscardHandler))
+	if err != nil || o.Rows != 7 || o.Tokens != 99 || !o.Padded || o.Timeout != time.Minute || o.Governor.Concurrency() != 3 {
+		t.Errorf("asked with %+v, %v", o, err)
 	}
 }

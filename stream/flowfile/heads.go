@@ -112,6 +112,8 @@ type ModelConfig struct {
 type Batch struct {
 	Rows   int `yaml:"rows" default:"64" min:"1" max:"65536" doc:"Most texts in one request."`
 	Tokens int `yaml:"tokens" default:"16384" min:"1" doc:"Most tokens in one request, estimated; a longer text goes alone."`
+
+	Padded bool `yaml:"padded" doc:"The server makes every text of a request as long as the longest, as ONNX Runtime and plain PyTorch do: texts of like length go together, and tokens count with what is padded."`
 }
 
 // ModelLimits bound all requests to a model.
