@@ -31,7 +31,7 @@ func (t table) u32(at int) int { return int(binary.LittleEndian.Uint32(t.b[at:])
 // slot is where the value of a slot lies; 0 where it has none.
 func (t table) slot(n int) int {
 	layout := t.at - int(int32(t.u32(t.at)))
-	if size := int(binary.LittleEndian.Uint16(t.b[layout:])); n+2 > size {
+	if size := int(binary.LittleEndian.Uint16(t.b[layout:])); n >= size {
 		return 0
 	}
 	offset := int(binary.LittleEndian.Uint16(t.b[layout+n:]))
