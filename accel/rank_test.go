@@ -128,3 +128,21 @@ func TestAnImageIsNoText(t *testing.T) {
 		t.Error("an image costs as much as a text of its length")
 	}
 }
+
+// FuzzInputs holds what inputs are read as against what they were made of.
+func FuzzInputs(f *testing.F) {
+	f.Add("query", "text", "\x05ab")
+	f.Add("", "", "\xff\xff\xff\xff\xff\xff\xff\xff\x7f")
+	f.Fuzz(func(t *testing.T, a, b, any string) {
+		said, err := accel.Transcription(scribe{}).Answer(t.Context(), []accel.Asked{{Text: string((&accel.Recording{Language: a, Prompt: b, File: any}).Append(nil))}})
+		if err != nil || string(said.Each[0].Text) != fmt.Sprintf("%s|%s|%x", a, b, any) {
+			t.Errorf("%q, %q and %q are read as %+v, %v", a, b, any, said, err)
+		}
+		j := &judge{}
+		if _, err := accel.Ranking(j).Answer(t.Context(), []accel.Asked{{Text: pair(a, b)}}); b != "poison" && (err != nil || j.asked[0] != a+": "+b) {
+			t.Errorf("%q and %q are read as %q, %v", a, b, j.asked, err)
+		}
+		_, _ = accel.Ranking(j).Answer(t.Context(), []accel.Asked{{Text: any}})
+		_, _ = accel.Transcription(scribe{}).Answer(t.Context(), []accel.Asked{{Text: any}})
+	})
+}
