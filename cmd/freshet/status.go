@@ -92,7 +92,7 @@ func showStatus(w io.Writer, s engine.Status) {
 	rows := [][]string{{"source", "state", "changes", "position", "lag"}}
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
 		x := s.Sources[name]
-		rows = append(rows, []string{name, x.State, grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), x.Problem})
+		rows = append(rows, []string{name, x.State, grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), x.Problem + told(&x)})
 	}
 	section(w, rows)
 	rows = [][]string{{"step", "rows in", "calls", "saved", "waiting", "dead letters"}}
@@ -125,6 +125,25 @@ func showStatus(w io.Writer, s engine.Status) {
 		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh, x.Problem})
 	}
 	section(w, rows)
+}
+
+// told is what a source says of itself, for people.
+func told(s *engine.SourceStatus) string {
+	var parts []string
+	if r := s.Reading; r != nil {
+		part := fmt.Sprintf("reading %s: %.0f %%, %s rows/s", r.Collection, 100*r.Done, grouped(int64(r.RowsPerSecond)))
+		if r.ETASeconds > 0 {
+			part += ", " + time.Duration(r.ETASeconds*float64(time.Second)).Round(time.Second).String() + " left"
+		}
+		parts = append(parts, part)
+	}
+	if s.RetainedBytes != nil {
+		parts = append(parts, sized(*s.RetainedBytes)+" of log kept for it")
+	}
+	if p := s.Pushes; p != nil {
+		parts = append(parts, fmt.Sprintf("%s pushes, %s rows taken, %s refused, %s turned away", grouped(p.Requests), grouped(p.Taken), grouped(p.Refused), grouped(p.TurnedAway)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // sized writes a number of bytes for people.

@@ -64,6 +64,12 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.engine.mu.RUnlock()
 	for name, src := range s.Sources {
 		emit(gauge, "freshet_source_lag_seconds", "Age of the newest change that was read, while more is queued.", src.LagSeconds, "source", name)
+		if src.RetainedBytes != nil {
+			emit(gauge, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", float64(*src.RetainedBytes), "source", name)
+		}
+		if src.LagBytes != nil {
+			emit(gauge, "freshet_source_lag_bytes", "Log that the flow has not confirmed.", float64(*src.LagBytes), "source", name)
+		}
 		for _, op := range []string{"insert", "update", "delete", "truncate", "reject"} {
 			n := int64(0)
 			if f := t.Sources[name]; f != nil {

@@ -31,6 +31,29 @@ type SourceStatus struct {
 	ChangesTotal int64   `json:"changes_total"`
 	State        string  `json:"state"` // catching_up, live, unavailable, stopped
 	Problem      string  `json:"problem,omitempty"`
+	// What the source tells of itself, where it does.
+	Reading       *Reading `json:"reading,omitempty"`        // how far its first rows are read
+	RetainedBytes *int64   `json:"retained_bytes,omitempty"` // of log that the other side keeps for this flow
+	LagBytes      *int64   `json:"lag_bytes,omitempty"`      // of log that the flow has not confirmed
+	Pushes        *Pushes  `json:"pushes,omitempty"`
+}
+
+// Reading is how far the first rows of a source are read.
+type Reading struct {
+	Collection    string  `json:"collection"` // the table, or what else is being read
+	Rows          int64   `json:"rows"`       // in this run
+	RowsPerSecond float64 `json:"rows_per_second"`
+	Done          float64 `json:"done"`        // from 0 to 1
+	ETASeconds    float64 `json:"eta_seconds"` // 0: not known
+}
+
+// Pushes counts what was pushed to a source since its process began.
+type Pushes struct {
+	Requests   int64 `json:"requests"`    // that carried something to take
+	Taken      int64 `json:"taken"`       // and are durable
+	Repeated   int64 `json:"repeated"`    // of those taken: sent before by their producer
+	Refused    int64 `json:"refused"`     // for what they hold or lack
+	TurnedAway int64 `json:"turned_away"` // for want of room or time
 }
 
 // StepStatus is the state of a step.
@@ -97,6 +120,9 @@ func (e *Engine) Status() Status {
 			src.ChangesTotal = t.Changes
 		}
 		e.sourceStatus(&src, e.inlets[i], t)
+		if r, ok := n.Source.(stream.Reporter); ok {
+			src.report(r.Report())
+		}
 		s.Sources[n.Name] = src
 	}
 	fillSteps(&s, e.plan, &v.totals)
@@ -148,6 +174,23 @@ func (e *Engine) sourceStatus(s *SourceStatus, in *inlet, t *sourceTotals) {
 	}
 	if t != nil && t.Last > 0 && in.queued() > 0 {
 		s.LagSeconds = max(0, time.Since(time.UnixMicro(t.Last)).Seconds())
+	}
+}
+
+// report is what a source tells of itself.
+func (s *SourceStatus) report(r cdc.Report) {
+	if p := r.Reading; p != nil {
+		s.Reading = &Reading{Collection: p.Collection, Rows: p.Rows, RowsPerSecond: p.RowsPerSecond, Done: p.Done, ETASeconds: p.Left.Seconds()}
+	}
+	if r.RetainedBytes >= 0 {
+		s.RetainedBytes = &r.RetainedBytes
+	}
+	if r.LagBytes >= 0 {
+		s.LagBytes = &r.LagBytes
+	}
+	if r.Pushes != nil {
+		pushes := Pushes(*r.Pushes)
+		s.Pushes = &pushes
 	}
 }
 

@@ -1,0 +1,48 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/cdc/cdctest"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
+	"github.com/freshet/freshet/stream/streamtest"
+)
+
+// telling is a source that says how it stands.
+type telling struct {
+	*cdctest.Script
+	report cdc.Report
+}
+
+func (s *telling) Report() cdc.Report { return s.report }
+
+func TestWhatASourceTellsOfItselfIsInTheStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := &telling{Script: newSource(), report: cdc.Report{RetainedBytes: 7, LagBytes: -1,
+			Reading: &cdc.Reading{Collection: "public.docs", Rows: 10, RowsPerSecond: 5, Done: 0.25, Left: time.Minute},
+			Pushes:  &cdc.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5}}}
+		table := streamtest.NewTable()
+		m := newMachine(t, func(dead func() bool) *stream.Flow {
+			f := stream.New("telling")
+			f.AddSource("rows", source)
+			f.AddSink("table", []string{"rows"}, table.Sink().Until(dead), stream.SinkOptions{})
+			return f
+		})
+		m.start()
+		got := m.engine.Status().Sources["rows"]
+		retained := int64(7)
+		want := engine.SourceStatus{State: "live", Position: got.Position, RetainedBytes: &retained,
+			Reading: &engine.Reading{Collection: "public.docs", Rows: 10, RowsPerSecond: 5, Done: 0.25, ETASeconds: 60},
+			Pushes:  &engine.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the source's status differs (-want +got):\n%s", diff)
+		}
+		m.stop()
+	})
+}
