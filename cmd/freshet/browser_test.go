@@ -26,7 +26,7 @@ import (
 // refuses some texts until it is mended.
 type desk struct {
 	t      *testing.T
-	ctx    context.Context // of the browser's page
+	page   func(func(ctx context.Context) error) error // does something with the browser's page
 	dir    string
 	model  *httptest.Server
 	mended atomic.Bool
@@ -76,7 +76,7 @@ func sitDown(t *testing.T) *desk {
 	t.Cleanup(endAllocator)
 	page, endPage := chromedp.NewContext(allocator)
 	t.Cleanup(endPage)
-	d.ctx = page
+	d.page = func(do func(context.Context) error) error { return do(page) }
 	return d
 }
 
@@ -143,7 +143,7 @@ func (d *desk) stop() {
 
 func (d *desk) do(steps ...chromedp.Action[chromedp.Void]) {
 	d.t.Helper()
-	if err := chromedp.Do(d.ctx, steps...); err != nil {
+	if err := d.page(func(ctx context.Context) error { return chromedp.Do(ctx, steps...) }); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -156,10 +156,14 @@ func (d *desk) open(path string) {
 // click clicks on an element, again where the page was being replaced under the pointer.
 func (d *desk) click(selector string) {
 	d.t.Helper()
-	err := chromedp.Do(d.ctx, chromedp.Click(selector))
-	for err != nil && d.ctx.Err() == nil && strings.Contains(err.Error(), "node") {
-		err = chromedp.Do(d.ctx, chromedp.Click(selector))
-	}
+	err := d.page(func(ctx context.Context) error {
+		for {
+			err := chromedp.Do(ctx, chromedp.Click(selector))
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "node") {
+				return err
+			}
+		}
+	})
 	if err != nil {
 		d.t.Fatalf("click %s: %v", selector, err)
 	}
@@ -170,20 +174,26 @@ func (d *desk) until(condition string) {
 	d.t.Helper()
 	// requestAnimationFrame would stand still in a page that is not shown.
 	wait := `new Promise((done) => { const look = () => { let ok = false; try { ok = Boolean(` + condition + `); } catch {} ok ? done(true) : setTimeout(look, 20); }; look(); })`
-	for {
-		ok, err := chromedp.Run(d.ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
-		if err == nil && ok {
-			return
+	err := d.page(func(ctx context.Context) error {
+		for {
+			ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](wait, chromedp.EvalAwaitPromise))
+			if ok && err == nil || ctx.Err() != nil {
+				return err
+			}
 		}
-		if d.ctx.Err() != nil {
-			d.t.Fatalf("it never comes that %s: %v", condition, err)
-		}
+	})
+	if err != nil {
+		d.t.Fatalf("it never comes that %s: %v", condition, err)
 	}
 }
 
 func (d *desk) ask(expression string) string {
 	d.t.Helper()
-	value, err := chromedp.Run(d.ctx, chromedp.Evaluate[string]("String("+expression+")"))
+	value := ""
+	err := d.page(func(ctx context.Context) (err error) {
+		value, err = chromedp.Run(ctx, chromedp.Evaluate[string]("String("+expression+")"))
+		return err
+	})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -209,7 +219,11 @@ const pictureMax = 150 << 10
 // picture keeps what the page looks like for the documents, when they are to be renewed.
 func (d *desk) picture(name string) {
 	d.t.Helper()
-	image, err := chromedp.Run(d.ctx, chromedp.CaptureScreenshot())
+	var image []byte
+	err := d.page(func(ctx context.Context) (err error) {
+		image, err = chromedp.Run(ctx, chromedp.CaptureScreenshot())
+		return err
+	})
 	if err != nil {
 		d.t.Fatal(err)
 	}
