@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +44,21 @@ func TestWhatASourceTellsOfItselfIsInTheStatus(t *testing.T) {
 			Pushes:  &engine.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the source's status differs (-want +got):\n%s", diff)
+		}
+		m.stop()
+	})
+}
+
+// I10: a source that waits for a person's word is told from one that cannot be reached.
+func TestAGuardIsNoOutage(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, m *machine) {
+		m.start()
+		for code, trouble := range map[string]error{"data_guard": fmt.Errorf("most is gone: %w", cdc.ErrGap), "source_unavailable": errors.New("nobody answers")} {
+			w.source.Trouble(trouble)
+			m.settle()
+			if _, reasons := m.engine.Ready(); len(reasons) != 1 || reasons[0].Code != code {
+				t.Errorf("%v is shown as %v, want %s", trouble, reasons, code)
+			}
 		}
 		m.stop()
 	})

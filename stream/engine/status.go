@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -374,7 +375,11 @@ func (e *Engine) Ready() (bool, []Reason) {
 	}
 	for i, in := range e.inlets {
 		if err := in.hindrance(); err != nil {
-			add("source_unavailable", "source %s: %v", e.plan.Sources[i].Name, err)
+			code := "source_unavailable"
+			if errors.Is(err, cdc.ErrGap) {
+				code = "data_guard" // a person has to decide (I10)
+			}
+			add(code, "source %s: %v", e.plan.Sources[i].Name, err)
 		}
 	}
 	return len(reasons) == 0, reasons
