@@ -122,7 +122,7 @@ func TestAnErrorOfOneRowIsItsOwn(t *testing.T) {
 // another process.
 func TestAWorkerThatBreaksTellsAtWhichRow(t *testing.T) {
 	o := program(t, faulty)
-	o.Timeout = time.Second
+	o.Timeout = 3 * time.Second
 	c := client(t, o)
 	out := schema(t, "loud string")
 	one, many := function(t, c, "one", schema(t, "text string"), out), function(t, c, "many", schema(t, "text string"), out)
@@ -137,7 +137,7 @@ func TestAWorkerThatBreaksTellsAtWhichRow(t *testing.T) {
 	}{
 		{"it ends", one, texts("a", "b", "exit", "c"), []int{2}, "exit status 7", 0, true},
 		{"it ends after it has handed over a part", one, texts("slow", "b", "exit"), []int{2}, "exit status 7", 1, true},
-		{"it hangs", one, texts("a", "hang", "c"), []int{1}, "no answer within 1s", 0, true},
+		{"it hangs", one, texts("a", "hang", "c"), []int{1}, "no answer within 3s", 0, true},
 		{"it ends in a batch, and no row is known", many, texts("a", "exit"), nil, "exit status 7", 0, true},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -167,11 +167,11 @@ func TestAWorkerThatBreaksTellsAtWhichRow(t *testing.T) {
 // A row that is slow is no row that hangs: what counts is how long nothing is heard.
 func TestAWorkerThatGoesOnIsGivenTime(t *testing.T) {
 	o := program(t, faulty)
-	o.Timeout = 2 * time.Second
+	o.Timeout = 4 * time.Second
 	one := function(t, client(t, o), "one", schema(t, "text string"), schema(t, "loud string"))
-	rows := texts(strings.Fields(strings.Repeat("slow ", 10))...)
-	if got, err := one.call(t.Context(), rows...); err != nil || len(got) != 10 {
-		t.Errorf("rows of 2.5 s together are answered %v (%v)", got, err)
+	rows := texts(strings.Fields(strings.Repeat("slow ", 18))...)
+	if got, err := one.call(t.Context(), rows...); err != nil || len(got) != 18 {
+		t.Errorf("rows of 4.5 s together are answered %v (%v)", got, err)
 	}
 }
 

@@ -18,6 +18,8 @@ const (
 	// downFirst and downMost bound how long a server that could not be reached is left alone while others can be.
 	downFirst = 200 * time.Millisecond
 	downMost  = 10 * time.Second
+	// describeWait is how long a server may take to say what it serves.
+	describeWait = 30 * time.Second
 )
 
 // streams is a carrier over Arrow Flight: to each server as many streams as it takes requests at once, each
@@ -90,7 +92,7 @@ func sameFunctions(a, b *Description) error {
 
 // ask asks one server what it serves, over a connection of its own: who only asks has nothing to close.
 func (s *streams) ask(ctx context.Context, x *server) (Description, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, describeWait)
 	defer cancel()
 	client, err := x.connect(s.options)
 	if err != nil {

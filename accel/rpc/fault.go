@@ -20,7 +20,7 @@ func Fault(what string, err error) *accel.Error {
 	case codes.InvalidArgument, codes.OutOfRange:
 		kind = accel.Rejected
 	default:
-		if text := strings.ToLower(status.Convert(err).Message()); strings.Contains(text, "out of memory") || strings.Contains(text, "failed to allocate") {
+		if text := strings.ToLower(status.Convert(err).Message()); strings.Contains(text, "out of memory") || strings.Contains(text, "to allocate") {
 			kind = accel.OutOfMemory
 		}
 	}
