@@ -48,7 +48,11 @@ func (e *engine) start(ctx context.Context, arguments ...string) (*exec.Cmd, *by
 	return c, said
 }
 
-// killed runs the program and kills it, again and again, until ctx ends. It counts the kills; an end by itself is a fault.
+// exitUnavailable is the program's word that a server cannot be reached at its start.
+const exitUnavailable = 3
+
+// killed runs the program and kills it, again and again, until ctx ends. It counts the kills. An end by itself is a fault,
+// but for a start at which the server is down.
 func (e *engine) killed(ctx context.Context, every time.Duration) (kills int, err error) {
 	for ctx.Err() == nil {
 		life, stop := context.WithTimeout(ctx, every) // then SIGKILL
@@ -56,6 +60,9 @@ func (e *engine) killed(ctx context.Context, every time.Duration) (kills int, er
 		err := c.Wait()
 		early := life.Err() == nil
 		stop()
+		if early && c.ProcessState.ExitCode() == exitUnavailable {
+			continue
+		}
 		if early {
 			return kills, fmt.Errorf("the program ended by itself: %w\n%s", err, said)
 		}
