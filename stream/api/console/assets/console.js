@@ -33,6 +33,11 @@ function apply(patch) {
       }
     }
   }
+  // A list with buttons does not move under a finger: it says that it has become another.
+  for (const element of document.querySelectorAll("[data-count]")) {
+    const now = patch.text?.["flow.letters"];
+    if (now !== undefined) element.hidden = now === element.dataset.count;
+  }
 }
 document.addEventListener("focusout", () => setTimeout(() => {
   for (const [element, value] of held) {
@@ -55,8 +60,11 @@ function speak() {
   if (spoken && spoken.textContent !== said) spoken.textContent = said;
 }
 
+let source; // the open feed; none while nobody sees the page
+
 function listen() {
-  const source = new EventSource(`/feed?screen=${root.dataset.screen}`);
+  if (source || document.hidden) return;
+  source = new EventSource(`/feed?screen=${root.dataset.screen}`);
   source.addEventListener("patch", (event) => {
     const patch = JSON.parse(event.data);
     if (patch.instance && patch.instance !== root.dataset.instance) {
@@ -64,18 +72,16 @@ function listen() {
       return;
     }
     root.classList.remove("stale");
-    root.dataset.fed = "";
     say("live", "good");
     apply(patch);
   });
-  source.addEventListener("open", () => { root.classList.remove("stale"); });
   source.addEventListener("error", () => {
     if (!root.classList.contains("stale")) {
       root.classList.add("stale");
       say(`not reachable since ${clock()}; figures as of then`, "bad");
     }
-    if (source.readyState !== EventSource.CLOSED) return;
-    source.close();
+    if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    leave();
     setTimeout(async () => { // an answer that is no feed: signed out, or too many pages
       try {
         const page = await fetch(location.pathname, { redirect: "manual" });
@@ -84,13 +90,20 @@ function listen() {
       listen();
     }, 3000);
   });
-  // A page that is left gives its connection back; one that is come back to takes a new one.
-  addEventListener("pagehide", () => source.close(), { once: true });
 }
+
+function leave() {
+  source?.close();
+  source = undefined;
+}
+
 if ("live" in root.dataset) {
   say("connecting…", "quiet");
   listen();
   setInterval(speak, 10000);
+  // Browsers open few connections to one host: a page that nobody sees gives its own back.
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : listen()));
+  addEventListener("pagehide", leave);
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
 
