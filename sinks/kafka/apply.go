@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
@@ -122,6 +120,7 @@ func (w *writer) judge(ctx context.Context, txn *stream.Txn, sent *receipt, err 
 
 // send produces the records of a range. A record's fault is kept in sent; it shows at the end.
 func (w *writer) send(ctx context.Context, txn *stream.Txn, sent *receipt) error {
+	p := press{sink: w.sink, target: &w.target, topics: w.topics, flow: []byte(w.target.Flow)}
 	for e, err := range txn.Effects {
 		if err != nil {
 			return err
@@ -129,49 +128,10 @@ func (w *writer) send(ctx context.Context, txn *stream.Txn, sent *receipt) error
 		if txn.Last > 0 && e.Version&epochMask <= w.mark.Epoch {
 			continue // I3: the topic has it, and records behind it may be newer
 		}
-		sent.send(ctx, w.client, w.record(&e))
+		sent.send(ctx, w.client, p.record(&e))
 		if err := sent.err(); err != nil {
 			return fmt.Errorf("send record: %w", err)
 		}
 	}
 	return sent.flush(ctx, w.client)
-}
-
-// record makes the record of an effect.
-func (w *writer) record(e *stream.Effect) *kgo.Record {
-	r := &kgo.Record{Topic: w.topics[e.Collection], Key: []byte(e.Key.Text())}
-	if e.Time > 0 {
-		r.Timestamp = time.UnixMicro(e.Time)
-	}
-	version := strconv.AppendUint(nil, e.Version, 10)
-	r.Headers = []kgo.RecordHeader{{Key: "freshet.flow", Value: []byte(w.target.Flow)}, {Key: "freshet.version", Value: version},
-		{Key: "freshet.source", Value: []byte(e.Source)}}
-	if e.Delete && !w.sink.o.Envelopes {
-		return r
-	}
-	r.Value = w.value(e, string(r.Key))
-	return r
-}
-
-// value writes a row, or with envelopes also its end, as an object.
-func (w *writer) value(e *stream.Effect, key string) []byte {
-	b := make([]byte, 0, len(e.Row)*2+len(key)+128)
-	b = append(b, '{')
-	switch {
-	case e.Delete:
-		b = append(b, `"_op":"delete",`...)
-	case w.sink.o.Envelopes:
-		b = append(b, `"_op":"upsert",`...)
-	}
-	b = cdc.AppendJSONString(append(b, `"_key":`...), key)
-	if !e.Delete {
-		c := &w.target.Collections[e.Collection]
-		if columns := c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden]; len(columns) > 0 {
-			b = append(b, ',')
-			b = cdc.AppendFieldsJSON(b, columns, e.Row)
-		}
-	}
-	b = strconv.AppendUint(append(b, `,"_version":`...), e.Version, 10)
-	b = cdc.AppendJSONString(append(b, `,"_source":`...), e.Source)
-	return append(b, '}')
 }

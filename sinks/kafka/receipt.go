@@ -70,10 +70,12 @@ func (r *receipt) promise(record *kgo.Record, err error) {
 		if r.ends == nil {
 			r.ends = map[string]map[int32]int64{}
 		}
-		if r.ends[record.Topic] == nil {
-			r.ends[record.Topic] = map[int32]int64{}
+		of := r.ends[record.Topic]
+		if of == nil {
+			of = map[int32]int64{}
+			r.ends[record.Topic] = of
 		}
-		r.ends[record.Topic][record.Partition] = max(r.ends[record.Topic][record.Partition], record.Offset+1)
+		of[record.Partition] = max(of[record.Partition], record.Offset+1)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -39,7 +40,37 @@ func (w *writer) make(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.makeTopic(ctx, there, w.progressTopic, 1, progressSettings())
+	if err := w.makeTopic(ctx, there, w.progressTopic, 1, progressSettings()); err != nil {
+		return err
+	}
+	return w.served(ctx)
+}
+
+// servedTimeout is how long brokers may need to serve topics that they have just made.
+const servedTimeout = 5 * time.Second
+
+// served returns when the topics can be read: brokers tell of a topic before its partitions have a leader that
+// answers.
+func (w *writer) served(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
+	defer cancel()
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		_, err := listed(w.admin.ListEndOffsets(ctx, append([]string{w.progressTopic}, w.topics...)...))
+		if err == nil {
+			return nil
+		}
+		young := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.LeaderNotAvailable) || errors.Is(err, kerr.NotLeaderForPartition)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			young = false
+		}
+		timer.Stop()
+		if !young {
+			return fmt.Errorf("ask for offsets: %w", err)
+		}
+	}
 }
 
 func (w *writer) makeTopic(ctx context.Context, there kadm.TopicDetails, topic string, partitions int32, settings map[string]*string) error {
