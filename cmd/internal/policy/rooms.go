@@ -265,7 +265,7 @@ func tops() []Room {
 		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{
 			Path: "benchmarks/kafka", Rooms: []string{"cdc", "cdc/kafka", "internal/broker", "internal/testenv", "sinks/kafka", "statestore", "stream", "stream/engine"},
-			Modules: []string{"github.com/twmb/franz-go"}, Why: "the source and the sink of topics against loops over the client alone",
+			Modules: []string{"github.com/twmb/franz-go", "golang.org/x/sync"}, Why: "the source and the sink of topics against loops over the client alone",
 		},
 		{Path: "benchmarks/accel", Rooms: []string{"accel", "backpressure"}, Why: "a device that takes its time and nothing else, and the way to it"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
