@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -152,7 +153,11 @@ func (s *serving) tokenAt(state string) string {
 	if s.tokenFile != "" {
 		return "what the file holds that the flow was started with by --token-file"
 	}
-	return "the member token of the file " + controlPath(state) + ", which only its owner can read"
+	path := controlPath(state)
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	return "the member token of the file " + path + ", which only its owner can read"
 }
 
 func (s *serving) certificate() (*tls.Certificate, error) {
