@@ -37,6 +37,7 @@ func (q questions) Find(ctx context.Context, asked console.Question) (*console.A
 	if err != nil {
 		return nil, err
 	}
+	defer index.Close()
 	found, err := q.server.find(ctx, Question{Text: asked.Text, K: asked.K, Where: asked.Where, Sink: index.Sink})
 	if err != nil {
 		return nil, err

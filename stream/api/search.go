@@ -68,7 +68,8 @@ func Find(ctx context.Context, indexes Searcher, q Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs := []stream.SinkCollection{index.Input}
+	defer index.Close()
+	inputs := index.Inputs
 	where, err := condition(q.Where, inputs)
 	if err != nil {
 		return nil, err

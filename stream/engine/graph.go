@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync/atomic"
+
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
 )
@@ -59,6 +61,7 @@ type target struct {
 	instance   uint32
 	retiring   bool // it serves until its successor is complete and takes nothing but removals
 	building   bool // it does not serve yet
+	replaced   bool // its successor serves
 	gone       bool // it has been replaced and removed
 	overflow   bool // it is far behind: its effects are put off
 	shared     bool // rows of different owners may meet in one key
@@ -68,6 +71,7 @@ type target struct {
 	shapes     []shape // by input: which columns its rows have
 	delivery   *delivery
 	probes     []probe        // of the sources that feed it
+	searches   atomic.Int64   // under way: the target is not removed before they end
 	held       []cdc.Position // by source: what it is known to hold; guarded by Engine.mu
 }
 

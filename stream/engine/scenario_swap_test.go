@@ -124,6 +124,7 @@ func wantIndex(t testing.TB, m *machine, model string, rows int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer index.Close()
 	if index.Model.Name() != model {
 		t.Fatalf("questions go to the model %s, want %s", index.Model.Name(), model)
 	}

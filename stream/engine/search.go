@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
@@ -21,19 +22,21 @@ type Asker interface {
 // Index is the sink that a search goes to, with the model whose vectors it holds.
 type Index struct {
 	Sink   string
-	Input  stream.SinkCollection // columns that a hit's row has
+	Inputs []stream.SinkCollection // columns that a hit's row has, by its collection
 	Model  stream.Model
 	search stream.Searcher
+	lease  *atomic.Int64
 }
 
 // Index finds the searchable sink of that name, or the first one. During a swap it is the one that
-// still serves, with its own model.
+// still serves, with its own model; it is not removed before the index is closed.
 func (e *Engine) Index(name string) (*Index, error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	var found *Index
+	var found *target
+	var search stream.Searcher
 	for _, t := range e.graph.targets {
-		if t.gone || name != "" && t.name != name {
+		if t.gone || t.replaced || name != "" && t.name != name {
 			continue
 		}
 		s, ok := t.delivery.writer.(stream.Searcher)
@@ -41,18 +44,22 @@ func (e *Engine) Index(name string) (*Index, error) {
 			continue
 		}
 		if found == nil || t.retiring {
-			found = &Index{Sink: t.name, Input: t.sink.Inputs[0], Model: vectorModel(t), search: s}
+			found, search = t, s
 		}
 	}
 	if found == nil {
 		return nil, ErrNoIndex
 	}
-	return found, nil
+	found.searches.Add(1)
+	return &Index{Sink: found.name, Inputs: found.sink.Inputs, Model: vectorModel(found), search: search, lease: &found.searches}, nil
 }
+
+// Close lets the index go; it is called once.
+func (x *Index) Close() { x.lease.Add(-1) }
 
 func (e *Engine) hasRetiring(name string) bool {
 	for _, t := range e.graph.targets {
-		if t.retiring && !t.gone && t.name == name {
+		if t.retiring && !t.replaced && t.name == name {
 			return true
 		}
 	}

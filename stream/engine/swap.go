@@ -76,18 +76,25 @@ func (e *Engine) retireOld(ctx context.Context) {
 		if !t.retiring || t.gone {
 			continue
 		}
-		if _, still := e.graph.stored.Retiring[t.name]; still || !t.delivery.idle() {
+		if _, still := e.graph.stored.Retiring[t.name]; still || !t.delivery.idle() || !e.leave(t) {
 			continue
 		}
 		e.removeTarget(ctx, t)
 	}
 }
 
-func (e *Engine) removeTarget(ctx context.Context, t *target) {
+// leave takes a target from those that are searched, and says that it can be removed: when the last search
+// that began in it has ended.
+func (e *Engine) leave(t *target) bool {
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	t.replaced = true
+	t.gone = t.searches.Load() == 0
+	return t.gone
+}
+
+func (e *Engine) removeTarget(ctx context.Context, t *target) {
 	d := t.delivery
-	t.gone = true
-	e.mu.Unlock()
 	d.stop()
 	if err := d.writer.Close(); err != nil {
 		e.log.Warn("the old index does not close", "sink", t.name, "err", err)
