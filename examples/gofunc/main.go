@@ -123,7 +123,8 @@ func (p program) answer(ctx context.Context, e *engine.Engine, question string) 
 	if err != nil {
 		return err
 	}
-	rows, err := stream.NewDecoder[Decision](index.Sink, index.Input.Schema)
+	defer index.Close()
+	rows, err := stream.NewDecoder[Decision](index.Sink, index.Inputs[0].Schema)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,26 @@ var corpus = map[string]string{
 	"large.txt":   strings.Repeat("too large ", 20),
 }
 
-func plan(t *testing.T, docs string) *stream.Plan {
+// notes is a second folder, whose rows come to the index in parts, under other columns.
+func notes(t *testing.T, f *stream.Flow, embed func(text string) stream.Operator) {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, "night.txt", "The nightly backups are kept for a week.")
+	source, err := files.New(files.Options{Path: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	split, err := operators.NewSplit(operators.SplitConfig{Text: "row.text", Size: 400})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.AddSource("notes", source)
+	f.AddStep("parts", "notes", split, stream.StepOptions{})
+	f.AddStep("part_vectors", "parts", embed("row.chunk"), stream.StepOptions{})
+	f.AddSink("both", []string{"vectors", "part_vectors"}, vector.NewSink(vector.SinkOptions{}), stream.SinkOptions{})
+}
+
+func plan(t *testing.T, docs string, more func(*testing.T, *stream.Flow, func(string) stream.Operator)) *stream.Plan {
 	t.Helper()
 	model, err := builtin.New(64)
 	if err != nil {
@@ -74,15 +93,21 @@ func plan(t *testing.T, docs string) *stream.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	embed, err := operators.NewEmbed(operators.EmbedConfig{Model: "builtin", Text: "row.text"}, operators.NewInline("builtin", model))
-	if err != nil {
-		t.Fatal(err)
+	embed := func(text string) stream.Operator {
+		step, err := operators.NewEmbed(operators.EmbedConfig{Model: "builtin", Text: text}, operators.NewInline("builtin", model))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return step
 	}
 	f := stream.New("handbook")
 	f.Limits = stream.Limits{MemoryBytes: 64 << 20, DiskFree: 1 << 20}
 	f.AddSource("docs", source)
-	f.AddStep("vectors", "docs", embed, stream.StepOptions{})
+	f.AddStep("vectors", "docs", embed("row.text"), stream.StepOptions{})
 	f.AddSink("index", []string{"vectors"}, vector.NewSink(vector.SinkOptions{}), stream.SinkOptions{Columns: []string{"path", "text"}})
+	if more != nil {
+		more(t, f, embed)
+	}
 	p, err := f.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -91,13 +116,16 @@ func plan(t *testing.T, docs string) *stream.Plan {
 }
 
 // start runs a flow and serves it, until the test ends.
-func start(t *testing.T, o api.Options) *running {
+func start(t *testing.T, o api.Options) *running { return startWith(t, o, nil) }
+
+// startWith is start of a flow with something more in it.
+func startWith(t *testing.T, o api.Options, more func(*testing.T, *stream.Flow, func(string) stream.Operator)) *running {
 	t.Helper()
 	docs := t.TempDir()
 	for name, text := range corpus {
 		write(t, docs, name, text)
 	}
-	p := plan(t, docs)
+	p := plan(t, docs, more)
 	db, err := statestore.Open(filepath.Join(t.TempDir(), "state"), statestore.DBOptions{MemoryBytes: engine.StoreBytes(p.Limits), DiskFreeBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func Find(ctx context.Context, indexes Searcher, q Question) (*Answer, error) {
 	}
 	answer := &Answer{Hits: make([]Hit, len(hits))}
 	for i := range hits {
-		in := inputs[min(hits[i].Collection, len(inputs)-1)]
+		in := inputs[hits[i].Collection]
 		answer.Hits[i] = Hit{Score: hits[i].Score, Row: rowJSON(shown(in), &hits[i])}
 		if len(inputs) > 1 {
 			answer.Hits[i].Collection = in.Name
@@ -137,7 +137,7 @@ func condition(text string, inputs []stream.SinkCollection) (func(int, cdc.Row) 
 		return nil, unfit(misfit)
 	}
 	return func(collection int, row cdc.Row) (bool, error) {
-		if keep := keeps[min(collection, len(keeps)-1)]; keep != nil {
+		if keep := keeps[collection]; keep != nil {
 			return keep(row)
 		}
 		return false, nil

@@ -75,6 +75,31 @@ func TestSearchFindsRowsBestFirst(t *testing.T) {
 	}
 }
 
+// A sink over collections with other columns: each row comes in its own form, with the name of its collection, and a
+// condition is asked of those that have its columns.
+func TestSearchSpansCollectionsOfSeveralForms(t *testing.T) {
+	r := startWith(t, api.Options{}, notes)
+	find := func(where string) map[string]map[string]any {
+		a := must[api.Answer](t, r, request{path: "/api/v1/search", body: `{"sink": "both", "k": 9, "text": "nightly backups", "where": "` + where + `"}`})
+		rows := map[string]map[string]any{}
+		for _, h := range a.Hits {
+			var row map[string]any
+			if err := json.Unmarshal(h.Row, &row); err != nil {
+				t.Fatal(err)
+			}
+			rows[h.Collection] = row
+		}
+		return rows
+	}
+	all := find("")
+	if len(all) != 2 || all["part_vectors"]["chunk"] != "The nightly backups are kept for a week." || all["part_vectors"]["text"] != nil && all["vectors"]["chunk"] != nil || all["vectors"]["text"] == nil {
+		t.Errorf("the rows are %v", all)
+	}
+	if some := find("row.chunk.contains('week')"); len(some) != 1 || some["part_vectors"] == nil {
+		t.Errorf("with a condition on a column of one of them the rows are %v", some)
+	}
+}
+
 func TestWrongRequestsAreRefusedWithTheirReason(t *testing.T) {
 	r := start(t, api.Options{})
 	large := `{"text": "` + strings.Repeat("x", 2<<20) + `"}`
