@@ -51,7 +51,9 @@ type place struct {
 }
 
 func (p place) String() string {
-	return p.topic + "/" + strconv.Itoa(int(p.partition)) + "/" + strconv.FormatInt(p.offset, 10)
+	b := make([]byte, 0, 64)
+	b = strconv.AppendInt(append(append(b, p.topic...), '/'), int64(p.partition), 10)
+	return string(strconv.AppendInt(append(b, '/'), p.offset, 10))
 }
 
 // errPosition is a position that this package has not written.
@@ -89,19 +91,31 @@ func decodePosition(p cdc.Position) (*cursor, *place, error) {
 	if len(p) < 9 || p[8] > markCursor {
 		return nil, nil, fmt.Errorf("read position %x: %w", string(p), errPosition)
 	}
-	r := reader{b: []byte(p[9:])}
-	number := binary.BigEndian.Uint64([]byte(p[:8]))
-	var c *cursor
-	var at *place
-	if p[8] == markCursor {
-		c = r.cursor(number)
-	} else {
-		at = &place{topic: r.name(), partition: int32(r.uint(1<<31 - 1)), offset: int64(r.uint(1<<63 - 1))}
+	if p[8] == markPlace {
+		at, ok := decodePlace(p)
+		if !ok {
+			return nil, nil, fmt.Errorf("read position %x: %w", string(p), errPosition)
+		}
+		return nil, &at, nil
 	}
+	r := reader{b: []byte(p[9:])}
+	c := r.cursor(binary.BigEndian.Uint64([]byte(p[:8])))
 	if r.bad || len(r.b) > 0 {
 		return nil, nil, fmt.Errorf("read position %x: %w", string(p), errPosition)
 	}
-	return c, at, nil
+	return c, nil, nil
+}
+
+// decodePlace reads the position of one record; ok is false where it is none. It is asked for every row that a sink
+// writes.
+func decodePlace(p cdc.Position) (at place, ok bool) {
+	if len(p) < 9 || p[8] != markPlace {
+		return at, false
+	}
+	var short [64]byte
+	r := reader{b: append(short[:0], p[9:]...)}
+	at = place{topic: r.name(), partition: int32(r.uint(1<<31 - 1)), offset: int64(r.uint(1<<63 - 1))}
+	return at, !r.bad && len(r.b) == 0
 }
 
 // decodeCursor reads the position of a transaction; the empty one is the cursor of nothing.

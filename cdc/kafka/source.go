@@ -73,12 +73,12 @@ func (s *Source) several() bool { return s.o.Topics != "" }
 // Describe implements stream.Describer: `0:120,1:98`, the next offset of each partition, or
 // `orders/0/119`, where one record lies.
 func (s *Source) Describe(p cdc.Position) string {
-	c, at, err := decodePosition(p)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("%x", string(p))
-	case at != nil:
+	if at, ok := decodePlace(p); ok {
 		return at.String()
+	}
+	c, err := decodeCursor(p)
+	if err != nil {
+		return fmt.Sprintf("%x", string(p))
 	}
 	return c.text(s.several())
 }

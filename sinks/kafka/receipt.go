@@ -13,6 +13,9 @@ import (
 
 // receipt is what the brokers have said of the records of a transaction.
 type receipt struct {
+	// word is promise, bound once and not for every record. The goroutine that sends sets it.
+	word func(*kgo.Record, error)
+
 	mu     sync.Mutex
 	open   int           // records that nothing has been said of yet
 	none   chan struct{} // closed when open falls to 0, where somebody waits for that
@@ -23,10 +26,13 @@ type receipt struct {
 
 // send hands a record to a client.
 func (r *receipt) send(ctx context.Context, client *kgo.Client, record *kgo.Record) {
+	if r.word == nil {
+		r.word = r.promise
+	}
 	r.mu.Lock()
 	r.open++
 	r.mu.Unlock()
-	client.Produce(ctx, record, r.promise)
+	client.Produce(ctx, record, r.word)
 }
 
 // flush returns when everything has been said of every record that was sent. Flush of the client alone may
