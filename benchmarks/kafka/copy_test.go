@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -30,8 +31,21 @@ func (w *world) copier(from, to string) *kgo.Client {
 	return c
 }
 
-// copies moves all records from a topic to another in transactions of so many records, as they are.
-func (w *world) copies(c *kgo.Client, size int64) {
+// remade is the value of a record, decoded into a map, with one field more.
+func remade(r *kgo.Record) ([]byte, error) {
+	var row map[string]any
+	if err := json.Unmarshal(r.Value, &row); err != nil {
+		return nil, err
+	}
+	row["_key"] = string(r.Key)
+	return json.Marshal(row)
+}
+
+// asItIs is the value of a record.
+func asItIs(r *kgo.Record) ([]byte, error) { return r.Value, nil }
+
+// copies moves all records from a topic to another in transactions of so many records, with the values that value gives.
+func (w *world) copies(c *kgo.Client, size int64, value func(*kgo.Record) ([]byte, error)) {
 	w.tb.Helper()
 	ctx := w.tb.Context()
 	defer c.Close()
@@ -47,7 +61,11 @@ func (w *world) copies(c *kgo.Client, size int64) {
 			}
 			for records := fetches.RecordIter(); !records.Done(); want, left = want-1, left-1 {
 				r := records.Next()
-				c.Produce(ctx, &kgo.Record{Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp}, sent.Promise())
+				text, err := value(r)
+				if err != nil {
+					w.tb.Fatal(err)
+				}
+				c.Produce(ctx, &kgo.Record{Key: r.Key, Value: text, Headers: r.Headers, Timestamp: r.Timestamp}, sent.Promise())
 			}
 		}
 		if err := c.Flush(ctx); err != nil {
@@ -206,20 +224,23 @@ func (w *world) transactions(topic string) int64 {
 	return max(1, end.Offset/2-1)
 }
 
-// BenchmarkCopy moves records from topic to topic by a loop over the client alone, and by the source and the sink with
-// nothing between them, in transactions of the same size.
+// BenchmarkCopy moves records from topic to topic, in transactions of the same size: by a loop over the client alone that
+// copies bytes, by one that decodes and encodes rows as ours do, and by the source and the sink with nothing between them.
 func BenchmarkCopy(b *testing.B) {
 	for _, size := range []int64{1_000, 10_000, 50_000} {
 		b.Run(fmt.Sprint(size, " a transaction"), func(b *testing.B) {
 			w := newWorld(b, testenv.Kafka(b).Addr())
 			from := w.orders(min(200_000, 50*size))
-			var bare, ours spent
+			var bare, maps, ours spent
 			for b.Loop() {
-				c, to := w.copier(from, w.topic("bare")), w.writer(from, w.topic("ours"))
-				w.round(&bare, func() { w.copies(c, size) })
+				c, m, to := w.copier(from, w.topic("bare")), w.copier(from, w.topic("maps")), w.writer(from, w.topic("ours"))
+				w.round(&bare, func() { w.copies(c, size, asItIs) })
+				w.round(&maps, func() { w.copies(m, size, remade) })
 				w.round(&ours, func() { w.pipes(from, to, size) })
 			}
 			report(b, ours, bare)
+			b.ReportMetric(ours.rate()/maps.rate(), "of-map-wall")
+			b.ReportMetric(ours.each()/maps.each(), "of-map-CPU")
 		})
 	}
 }
@@ -238,7 +259,7 @@ func BenchmarkFlow(b *testing.B) {
 		n := w.transactions(to)
 		transactions += n
 		c := w.copier(from, w.topic("bare"))
-		w.round(&bare, func() { w.copies(c, (w.records+n-1)/n) })
+		w.round(&bare, func() { w.copies(c, (w.records+n-1)/n, asItIs) })
 	}
 	report(b, ours, bare)
 	b.ReportMetric(float64(ours.records)/float64(transactions), "records/txn")
