@@ -103,6 +103,16 @@ func (m *Memo) Has(fp Fingerprint) (bool, error) {
 	return m.store.Has(fp[:])
 }
 
+// Empty reports whether no result is stored.
+func (m *Memo) Empty() (bool, error) {
+	empty := true
+	err := m.store.Scan(nil, nil, func(_, _ []byte) error {
+		empty = false
+		return ErrStop
+	})
+	return empty && err == nil, err
+}
+
 // GetMany reads results whose fingerprints ascend and calls fn for each in order; value is valid
 // during the call. [ErrStop] ends it early.
 func (m *Memo) GetMany(fps []Fingerprint, fn func(i int, value []byte, ok bool) error) error {

@@ -120,7 +120,10 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	e.credits = backpressure.NewPool(backpressure.Amount{Bytes: e.budget.calls})
 	e.sweptAt = time.Now()
 	e.table = newRowTable(e.budget.table)
-	e.memo = newAnswers(db.Memo, e.budget.known)
+	var err error
+	if e.memo, err = newAnswers(db.Memo, e.budget.known); err != nil {
+		return nil, err
+	}
 	if err := e.identify(); err != nil {
 		return nil, err
 	}

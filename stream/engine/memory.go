@@ -89,6 +89,7 @@ type answers struct {
 	mu      sync.Mutex
 	fresh   map[stream.Fingerprint]*freshAnswer      // of this epoch, by inline models
 	known   map[stream.Fingerprint]struct{}          // a bounded part of what the memo holds
+	whole   bool                                     // known is all of it: what is not there need not be looked for
 	storing map[statestore.Fingerprint]chan struct{} // on their way to the disk; closed when they are there
 	limit   int
 }
@@ -101,19 +102,21 @@ type freshAnswer struct {
 
 const knownBytes = 48 // of a map entry, roughly
 
-func newAnswers(memo *statestore.Memo, bytes int64) *answers {
+func newAnswers(memo *statestore.Memo, bytes int64) (*answers, error) {
+	empty, err := memo.Empty()
 	return &answers{memo: memo, fresh: map[stream.Fingerprint]*freshAnswer{}, known: map[stream.Fingerprint]struct{}{},
-		storing: map[statestore.Fingerprint]chan struct{}{},
-		limit:   int(bytes / knownBytes)}
+		storing: map[statestore.Fingerprint]chan struct{}{}, whole: empty,
+		limit: int(bytes / knownBytes)}, err
 }
 
 func (a *answers) has(call stream.Fingerprint) (bool, error) {
 	a.mu.Lock()
 	_, known := a.known[call]
 	storing := a.storing[statestore.Fingerprint(call)]
+	absent := !known && storing == nil && a.whole
 	a.mu.Unlock()
-	if known {
-		return true, nil
+	if known || absent {
+		return known, nil
 	}
 	if storing != nil {
 		<-storing // I2: it can be read before it is synced, and an epoch may not refer to it before
@@ -156,7 +159,7 @@ func (a *answers) inline(n *callNode, call stream.Fingerprint, input []byte) ([]
 }
 
 // put makes results of remote models durable.
-func (a *answers) put(entries []statestore.Entry) error {
+func (a *answers) put(entries []statestore.Entry) (err error) {
 	stored := make(chan struct{})
 	a.mu.Lock()
 	for i := range entries {
@@ -170,6 +173,9 @@ func (a *answers) put(entries []statestore.Entry) error {
 			if a.storing[entries[i].Fingerprint] == stored {
 				delete(a.storing, entries[i].Fingerprint)
 			}
+			if err == nil {
+				a.learnLocked(stream.Fingerprint(entries[i].Fingerprint))
+			}
 		}
 		close(stored)
 	}()
@@ -180,8 +186,13 @@ func (a *answers) put(entries []statestore.Entry) error {
 func (a *answers) learn(call stream.Fingerprint) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.known) >= a.limit {
+	a.learnLocked(call)
+}
+
+func (a *answers) learnLocked(call stream.Fingerprint) {
+	if _, known := a.known[call]; !known && len(a.known) >= a.limit {
 		clear(a.known)
+		a.whole = false
 	}
 	a.known[call] = struct{}{}
 }
@@ -191,6 +202,7 @@ func (a *answers) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.known)
+	a.whole = false
 }
 
 // endEpoch drops the results of the epoch, which are in the memo now.
