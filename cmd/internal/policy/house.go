@@ -22,6 +22,8 @@ const textBytesMax = 4 << 20
 type House struct {
 	// Folders holds every folder below the root, with slashes.
 	Folders []string
+	// Files holds the path of every file, pictures too.
+	Files []string
 	// Texts holds every text file, in order of path.
 	Texts []*Text
 	// Sources holds every Go file outside of testdata, in order of path.
@@ -63,6 +65,7 @@ func ReadHouse(fsys fs.FS) (*House, error) {
 			h.Folders = append(h.Folders, name)
 			return nil
 		case entry.Type().IsRegular() && !leftByBuild(name):
+			h.Files = append(h.Files, name)
 			return h.read(fsys, name)
 		}
 		return nil

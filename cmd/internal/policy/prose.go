@@ -74,8 +74,8 @@ func Links(h *House) []Finding {
 	for _, folder := range h.Folders {
 		known[folder] = true
 	}
-	for _, t := range h.Texts {
-		known[t.Path] = true
+	for _, file := range h.Files {
+		known[file] = true
 	}
 	var findings []Finding
 	for _, t := range h.pages() {
