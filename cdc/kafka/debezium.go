@@ -10,7 +10,8 @@ import (
 )
 
 // debezium is the format of Debezium's envelopes, plain or wrapped with their schema, mixed as they come.
-// Every one of create, update and read puts the row after it, so that a repeated snapshot changes nothing.
+// Every one of create, update and read puts the row after it, so that a repeated snapshot changes nothing. Where the flow says
+// so, messages are rows that have lost their envelope.
 type debezium struct {
 	rows     *rows
 	meanings *meanings
@@ -25,11 +26,13 @@ func newDebezium(f *rows, m *meanings) *debezium {
 // envelope is where the parts of a message stand.
 type envelope struct {
 	op, after, schema, payload token
-	others                     bool // there are members that no wrapping has
+	deleted                    token // of a row that has lost its envelope
+	others                     bool  // there are members that no wrapping has
+	start, end                 int   // where it stands itself
 }
 
 func (f *debezium) find(doc []byte, start, end int) (envelope, error) {
-	var e envelope
+	e := envelope{start: start, end: end}
 	s := scanner{b: doc[:end], at: start}
 	if err := s.enter(); err != nil {
 		return e, err
@@ -51,6 +54,8 @@ func (f *debezium) find(doc []byte, start, end int) (envelope, error) {
 			e.schema = value
 		case "payload":
 			e.payload = value
+		case "__deleted":
+			e.deleted, e.others = value, true
 		default:
 			e.others = true
 		}
@@ -94,6 +99,8 @@ func (f *debezium) decode(ctx context.Context, r *kgo.Record, d *decoded) error 
 		return f.blame(ctx, r, d, undecodable("read value", err))
 	case !present:
 		return f.remove(ctx, r, d)
+	case f.meanings.flat:
+		return f.flat(ctx, r, d, doc, e)
 	}
 	op := ""
 	if e.op.kind == kindText {
@@ -110,7 +117,7 @@ func (f *debezium) decode(ctx context.Context, r *kgo.Record, d *decoded) error 
 		return f.remove(ctx, r, d)
 	case "c", "u", "r":
 	default:
-		return f.blame(ctx, r, d, undecodable("read value", fmt.Errorf("there is no operation %.40q", doc[e.op.start:e.op.end])))
+		return f.blame(ctx, r, d, undecodable("read value", fmt.Errorf("there is no operation %.40q; messages without an envelope are read with unwrapped: true", doc[e.op.start:e.op.end])))
 	}
 	if d.key, err = f.rows.keys.read(ctx, r, d.key[:0]); err != nil {
 		return err
@@ -119,6 +126,18 @@ func (f *debezium) decode(ctx context.Context, r *kgo.Record, d *decoded) error 
 		return undecodable("read value", errNoRow)
 	}
 	return f.rows.upsert(doc, e.after.start, e.after.end, d)
+}
+
+// flat reads a row that has lost its envelope.
+func (f *debezium) flat(ctx context.Context, r *kgo.Record, d *decoded, doc []byte, e envelope) error {
+	if word := doc[e.deleted.start:e.deleted.end]; string(word) == "true" || string(word) == `"true"` {
+		return f.remove(ctx, r, d)
+	}
+	var err error
+	if d.key, err = f.rows.keys.read(ctx, r, d.key[:0]); err != nil {
+		return err
+	}
+	return f.rows.upsert(doc, e.start, e.end, d)
 }
 
 func (f *debezium) remove(ctx context.Context, r *kgo.Record, d *decoded) error {

@@ -213,6 +213,33 @@ func TestDebeziumMessagesSayWhatTheyDo(t *testing.T) {
 	}
 }
 
+func TestDebeziumMessagesMayHaveLostTheirEnvelope(t *testing.T) {
+	r := newReading(t, Options{Format: "debezium", Unwrapped: true, Key: []string{"id"}, Schema: columns(t, "id int; op string?; at timestamp?; d decimal?")})
+	flat := func(payload string) string {
+		return `{"schema":{"type":"struct","fields":[{"field":"at","name":"io.debezium.time.Timestamp"},{"field":"d","name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"2"}}]},"payload":` + payload + `}`
+	}
+	for _, c := range []struct{ name, key, value, want string }{
+		{"a row", `{"id":1}`, `{"id":1,"op":"x","at":1700000000123456,"d":"1.5"}`, `+ 1 id=1 op="x" at="2023-11-14T22:13:20.123456Z" d="1.5"`},
+		{"a row with its schema", `{"schema":{},"payload":{"id":1}}`, flat(`{"id":1,"at":1700000000123,"d":"/tw="}`), `+ 1 id=1 op=null at="2023-11-14T22:13:20.123Z" d="-2.92"`},
+		{"a row that lives", `{"id":1}`, `{"id":1,"__deleted":"false"}`, `+ 1 id=1 op=null at=null d=null`},
+		{"a row that is gone", `{"id":1}`, `{"id":1,"__deleted":"true"}`, "- 1"},
+		{"a row that is gone, with its schema", `{"id":1}`, flat(`{"id":1,"__deleted":true}`), "- 1"},
+		{"a tombstone", `{"id":1}`, "null", "- 1"},
+		{"a wrapped tombstone", `{"id":1}`, `{"schema":null,"payload":null}`, "- 1"},
+		{"a value that was not sent", `{"id":1}`, `{"id":1,"op":"__debezium_unavailable_value"}`, `+ 1 id=1 op=unchanged at=null d=null`},
+		{"an envelope all the same", `{"id":1}`, `{"op":"c","after":{"id":1}}`, "decode_error 1"},
+		{"a row of another key", `{"id":1}`, `{"id":2}`, "decode_error 1"},
+		{"no object", `{"id":1}`, `7`, "decode_error 1"},
+		{"no key", "null", `{"id":1}`, "null_key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := r.read(t, record(c.key, c.value)); got != c.want {
+				t.Errorf("it says\n%s, want\n%s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestDecimalsOfBytesAreWrittenOut(t *testing.T) {
 	for _, c := range []struct {
 		digits []byte

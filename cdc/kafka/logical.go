@@ -27,6 +27,7 @@ const unavailable = "__debezium_unavailable_value"
 type meanings struct {
 	shape *shape
 	unit  time.Duration
+	flat  bool // messages have no envelope: their schema is that of the row
 
 	schema []byte    // the text that known was read from
 	known  []meaning // by column
@@ -43,15 +44,10 @@ func (m *meanings) learn(schema []byte) error {
 		if err := json.Unmarshal(schema, &s); err != nil {
 			return fmt.Errorf("read the schema of a message: %w", err)
 		}
-		for _, f := range s.Fields {
-			if f.Field != "after" {
-				continue
-			}
-			for _, c := range f.Fields {
-				if i, ok := m.shape.index[c.Field]; ok {
-					scale, _ := strconv.Atoi(c.Parameters["scale"]) // absent: 0, as Connect has it
-					known[i] = meaning{name: c.Name, scale: scale}
-				}
+		for _, c := range s.row(m.flat) {
+			if i, ok := m.shape.index[c.Field]; ok {
+				scale, _ := strconv.Atoi(c.Parameters["scale"]) // absent: 0, as Connect has it
+				known[i] = meaning{name: c.Name, scale: scale}
 			}
 		}
 	}
@@ -65,6 +61,19 @@ type connectSchema struct {
 	Name       string            `json:"name"`
 	Parameters map[string]string `json:"parameters"`
 	Fields     []connectSchema   `json:"fields"`
+}
+
+// row gives the fields of the row that a message with this schema brings.
+func (s *connectSchema) row(flat bool) []connectSchema {
+	if flat {
+		return s.Fields
+	}
+	for _, f := range s.Fields {
+		if f.Field == "after" {
+			return f.Fields
+		}
+	}
+	return nil
 }
 
 // addField implements adder.

@@ -35,6 +35,9 @@ type Options struct {
 	// TimeUnit is what numbers count that stand for a timestamp in Debezium messages without a schema;
 	// default 1µs.
 	TimeUnit time.Duration
+	// Unwrapped says that Debezium messages have lost their envelope on the way (ExtractNewRecordState): the value is
+	// the row, and one with a true field __deleted is its end.
+	Unwrapped bool
 	// Group is a consumer group that mirrors how far the state is, for tools that show lag. Nothing is read
 	// from it. Empty: none.
 	Group  string
@@ -124,6 +127,9 @@ func (o *Options) settleSchema() []error {
 	}
 	if o.Format == "debezium" && len(o.Key) == 0 {
 		fault(badOption("key", "name the fields of the key, such as key: [id]", "a debezium source needs a key"))
+	}
+	if o.Unwrapped && o.Format != "debezium" {
+		fault(badOption("unwrapped", "leave it out, or write format: debezium", "only debezium messages have an envelope to lose"))
 	}
 	if o.Format == "cloudevents" && len(o.Key) > 0 {
 		fault(badOption("key", "leave it out: the key is the record's, as a text", "a cloudevents source has no key of fields"))

@@ -149,7 +149,7 @@ func (s *Source) format(schema *cdc.Schema, carried []int) (format, *decoded, er
 	case "cloudevents":
 		return newCloudEvents(schema, doc), d, nil
 	case "debezium":
-		return newDebezium(newRows(schema, doc), &meanings{unit: s.o.TimeUnit}), d, nil
+		return newDebezium(newRows(schema, doc), &meanings{unit: s.o.TimeUnit, flat: s.o.Unwrapped}), d, nil
 	}
 	return newRows(schema, doc), d, nil
 }

@@ -63,6 +63,7 @@ type kafkaConfig struct {
 	Start         string        `yaml:"start" default:"earliest" enum:"earliest,latest" doc:"Where the first run begins; later ones go on from the state."`
 	OnGap         string        `yaml:"on_gap" default:"fail" enum:"fail,reread" doc:"When records were lost or the topic made again: stop, or read it again and remove what is not there."`
 	TimeUnit      time.Duration `yaml:"time_unit" default:"1us" min:"1ns" max:"1ms" doc:"What numbers count that stand for timestamps in Debezium messages without a schema: 1ns, 1us or 1ms."`
+	Unwrapped     bool          `yaml:"unwrapped" doc:"Debezium messages have lost their envelope on the way (ExtractNewRecordState): the value is the row, and one with __deleted is its end."`
 	Group         string        `yaml:"group" doc:"The consumer group that shows how far the flow is; freshet_<flow> where absent. Nothing is read from it."`
 }
 
@@ -94,7 +95,7 @@ func kafkaSource() flowfile.SourceKind {
 			}
 			built++
 			o := kafka.Options{Access: c.access(env), Topic: c.Topic, Topics: c.Topics, Format: c.Format, Key: c.Key,
-				Start: c.Start, OnGap: c.OnGap, TimeUnit: c.TimeUnit, Group: group, Logger: env.Logger}
+				Start: c.Start, OnGap: c.OnGap, TimeUnit: c.TimeUnit, Unwrapped: c.Unwrapped, Group: group, Logger: env.Logger}
 			for _, f := range c.Schema {
 				o.Schema = append(o.Schema, cdc.Column(f))
 			}
