@@ -71,7 +71,7 @@ func (f *frame) all(w *board.Watch, g board.Graph, note string) {
 		letters += s.DLQ
 	}
 	figures := board.FiguresOf(w, letters)
-	f.line(cell{"freshet ", faint, 0}, cell{now.Status.Flow + "  ", strong, 0},
+	f.line(cell{now.Status.Flow + "  ", strong, 0},
 		cell{figures.Text["flow.state"], moods[figures.Mood["flow"]], 0}, cell{"  epoch " + figures.Text["flow.epoch"] + ", " + figures.Text["flow.store"] + " of state, " +
 			now.At.Format("15:04:05"), faint, 0})
 	if note != "" {

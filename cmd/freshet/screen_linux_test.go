@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +82,8 @@ func (x *terminal) resize(t *testing.T, columns, rows uint16) {
 // await waits until what was shown from a place on holds a text, and returns the place behind it.
 func (x *terminal) await(t *testing.T, from int, text string) int {
 	t.Helper()
+	ctx, giveUp := context.WithTimeout(t.Context(), time.Minute)
+	defer giveUp()
 	for {
 		x.mu.Lock()
 		all := x.shown.String()
@@ -89,7 +93,7 @@ func (x *terminal) await(t *testing.T, from int, text string) int {
 		}
 		select {
 		case <-x.more:
-		case <-t.Context().Done():
+		case <-ctx.Done():
 			t.Fatalf("%q does not come; shown was %q", text, all[from:])
 		}
 	}
@@ -126,11 +130,11 @@ func TestTopDrawsOnATerminalUntilQ(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	at := x.await(t, 0, otherPage)
-	at = x.await(t, at, "freshet handbook  stopped")
+	at = x.await(t, at, "handbook  stopped")
 	at = x.await(t, at, "embed builtin")
 	at = x.await(t, at, "q quits")
-	x.resize(t, 30, 8)
-	at = x.await(t, at, "freshet handbook  stopped  epo"+restOfRow) // cut where the terminal ends now
+	x.resize(t, 24, 8)
+	at = x.await(t, at, "handbook  stopped  epoch"+restOfRow) // cut where the terminal ends now
 	if _, err := io.WriteString(x.master, "xq"); err != nil {
 		t.Fatal(err)
 	}
