@@ -25,7 +25,7 @@ func newEngine(t testing.TB, flow string) *engine {
 	t.Helper()
 	dir := t.TempDir()
 	e := &engine{t: t, binary: filepath.Join(dir, "freshet"), flow: filepath.Join(dir, "flow.yaml")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", e.binary, "github.com/freshet/freshet/cmd/freshet")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", e.binary, "github.com/freshet/freshet/cmd/freshet")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
