@@ -24,7 +24,7 @@ func newProgram(t testing.TB, flow string) *program {
 	t.Helper()
 	dir := t.TempDir()
 	p := &program{t: t, binary: filepath.Join(dir, "freshet"), flow: filepath.Join(dir, "flow.yaml")}
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", p.binary, "github.com/freshet/freshet/cmd/freshet")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.binary, "github.com/freshet/freshet/cmd/freshet")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
