@@ -84,17 +84,15 @@ var errNoMark = errors.New("the mark that was written is not there")
 // then on it knows the topic of the mark, which is in every transaction.
 func (w *writer) claim(ctx context.Context) error {
 	for i := range claimTries {
-		if w.client == nil {
-			if err := w.connect(); err != nil {
-				return err
-			}
-			if err := w.own(ctx); err != nil {
-				w.disconnect()
-				return err
-			}
+		if err := w.again(ctx); err != nil {
+			return err
 		}
 		w.mark.Turn++
-		if err := w.transaction(ctx, func() error { return nil }, &w.mark); err != nil {
+		err := w.transaction(ctx, func() error { return nil }, &w.mark)
+		if errors.Is(err, kerr.OutOfOrderSequenceNumber) {
+			continue // the client has lost count of its first records; the next one counts anew
+		}
+		if err != nil {
 			return err
 		}
 		now, _, err := w.readMark(ctx)
@@ -109,6 +107,27 @@ func (w *writer) claim(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("take over %s: %w", w.topics[0], errNoMark)
+}
+
+// again makes a producer where the one before has been thrown away, unless a newer opening has the target by now (I3).
+func (w *writer) again(ctx context.Context) error {
+	if w.client != nil {
+		return nil
+	}
+	if err := w.connect(); err != nil {
+		return err
+	}
+	err := w.own(ctx)
+	if err == nil {
+		var now mark
+		if now, _, err = w.readMark(ctx); err == nil && now.Generation > w.mark.Generation {
+			err = fmt.Errorf("take over %s: generation %d, the topic has %d: %w", w.topics[0], w.mark.Generation, now.Generation, stream.ErrFenced)
+		}
+	}
+	if err != nil {
+		w.disconnect()
+	}
+	return err
 }
 
 // connect opens a client under the target's transactional id. It asks nothing yet.
