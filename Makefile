@@ -14,6 +14,8 @@ FUZZ     ?= .
 RACE     ?= ./accel ./backpressure ./cdc/cdctest ./operators ./sinks/jsonl ./sinks/vector ./stream/api
 # FRESHET_REQUIRE_SERVERS=1 makes a test fail whose server is not installed, 0 skips it.
 export FRESHET_REQUIRE_SERVERS ?= 1
+# PARALLEL is how many packages are tested at once: those with servers of their own wait more than they compute.
+PARALLEL ?= 4
 # FUZZTIME is the time that each fuzz target gets.
 FUZZTIME ?= 60s
 
@@ -38,7 +40,7 @@ servers: ## install the servers that tests run against (FRESHET_REQUIRE_SERVERS=
 .PHONY: test
 test: servers ## download the modules, install what is missing and run every test
 	$(GO) mod download
-	$(GO) test -timeout 10m $(PACKAGES)
+	$(GO) test -p $(PARALLEL) -timeout 10m $(PACKAGES)
 
 .PHONY: check
 check: ## run exactly what continuous integration runs (.ci/run)

@@ -42,7 +42,7 @@ func TestFault_01_RetryAfterOnOneOfMany(t *testing.T) {
 		for len(m.requests()) <= hit {
 			time.Sleep(10 * time.Millisecond)
 		}
-		time.Sleep(m.latency)
+		time.Sleep(m.latency + time.Millisecond) // what is sent in the very moment of the refusal cannot know of it
 		synctest.Wait()
 		closed := time.Now()
 		if some := m.between(closed, closed.Add(29*time.Second)); len(some) > 0 {
