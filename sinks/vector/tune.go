@@ -112,6 +112,6 @@ func (x *Index) tuneKnob(ctx context.Context, v *View, probes []probe, knob *ato
 			tooFew = middle
 		}
 	}
-	knob.Store(int64(min(enough+enough/4, most)))
+	knob.Store(int64(min(enough+enough/2, most)))
 	return nil
 }
