@@ -76,7 +76,7 @@ func (x *Index) retune(ctx context.Context) error {
 }
 
 // tuneKnob doubles a knob from its least value until the sample reaches the target, halves what lies between that
-// and the value before as often as tells an eighth of it, and then adds a quarter, since queries are not the sample.
+// and the value before as often as tells an eighth of it, and then adds a half, since queries are not the sample.
 func (x *Index) tuneKnob(ctx context.Context, v *View, probes []probe, knob *atomic.Int64, least, most int) (err error) {
 	before := knob.Load()
 	defer func() {
