@@ -182,7 +182,7 @@ func TestABankOfRecordsUnderKillsIsCopiedOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it kills the engine and a broker under load for seconds")
 	}
-	movements, kills, breaks := 25_000, 4, 1
+	movements, kills, breaks := 10_000, 2, 1
 	if os.Getenv("FRESHET_SOAK") == "1" {
 		movements, kills, breaks = 500_000, 50, 5
 	}
