@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -18,8 +17,14 @@ const (
 	plainBeat    = 5 * time.Second
 )
 
+// reporting is a flow whose progress is shown.
+type reporting interface {
+	Status() engine.Status
+	Ready() (bool, []engine.Reason)
+}
+
 // progress tells how the flow catches up with its sources, until it has.
-func (c *console) progress(ctx context.Context, flow api.Health) error {
+func (c *console) progress(ctx context.Context, flow reporting) error {
 	beat := plainBeat
 	if c.terminal {
 		beat = terminalBeat

@@ -18,42 +18,18 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-// Health tells how a flow does.
-type Health interface {
-	Status() engine.Status
-	Ready() (bool, []engine.Reason)
-}
-
-// Tracer tells what was made of a row, and what a row was made of.
-type Tracer interface {
-	Lineage(subject string) (*engine.Lineage, error)
-}
-
-// Follower tells of changes until ctx ends; see [engine.Engine.Changes].
-type Follower interface {
-	Changes(ctx context.Context, fn func(change engine.ChangeEvent, lost int) error) error
-}
-
 // Tapper tells of the rows of a source or step until ctx ends; see [engine.Engine.Tap].
 type Tapper interface {
 	Tap(ctx context.Context, step string, fn func(row engine.TapRow, lost int) error) error
 }
 
-// Letters are the rows that cannot be processed. An empty id means all of them.
-type Letters interface {
-	List() ([]engine.DeadLetter, error)
-	Find(id string) (letter engine.DeadLetter, ok bool, err error)
-	Retry(ctx context.Context, id string) ([]engine.DeadLetter, error)
-	Discard(ctx context.Context, id string) ([]engine.DeadLetter, error)
-}
-
 // Flow is what a Server serves. All of it is safe for concurrent use.
 type Flow struct {
-	Health  Health
-	Tracer  Tracer
-	Changes Follower
+	Health  console.Health
+	Tracer  console.Tracer
+	Changes console.Follower
 	Taps    Tapper
-	Letters Letters
+	Letters console.Letters
 	Search  Searcher
 	Waiter  Waiter
 	Models  Resumer

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet/freshet/cdc"
+)
+
+// Reason is why a flow is not ready.
+type Reason struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Ready tells whether the sources as they stood at the start are applied and nothing hinders progress.
+func (e *Engine) Ready() (bool, []Reason) {
+	reasons := []Reason{}
+	add := func(code, format string, args ...any) {
+		reasons = append(reasons, Reason{Code: code, Message: fmt.Sprintf(format, args...)})
+	}
+	if !e.ready.Load() {
+		add("catching_up", "the sources as they stood at the start are not applied yet")
+	}
+	e.mu.RLock()
+	full, free := e.view.diskFull, e.view.diskFree
+	e.mu.RUnlock()
+	if full {
+		add("disk_full", "%d bytes are free, limits.disk_free asks for %d", free, e.plan.Limits.DiskFree)
+	}
+	for _, m := range e.models {
+		if h := m.remote.Queue().Health(); !h.Available && (h.Reason != "retry_after" || time.Until(h.Until) > 5*time.Second) {
+			code, message := hindered(m.name, h)
+			add(code, "%s", message)
+		}
+	}
+	for _, t := range e.graph.targets {
+		if t.gone {
+			continue
+		}
+		if err, _ := t.delivery.hindrance(); err != nil {
+			add("sink_unavailable", "sink %s: %v", t.name, err)
+		}
+	}
+	for i, in := range e.inlets {
+		if err := in.hindrance(); err != nil {
+			code := "source_unavailable"
+			if errors.Is(err, cdc.ErrGap) {
+				code = "data_guard" // a person has to decide (I10)
+			}
+			add(code, "source %s: %v", e.plan.Sources[i].Name, err)
+		}
+	}
+	return len(reasons) == 0, reasons
+}
+
+// Summary is what a run has done.
+type Summary struct {
+	RowsApplied int64 `json:"rows_applied"`
+	Calls       int64 `json:"calls"`
+	DeadLetters int64 `json:"dead_letters"`
+}
+
+// Summary tells what this run has applied, called and left as dead letters.
+func (e *Engine) Summary() Summary {
+	s := Summary{DeadLetters: e.totals.Letters}
+	for name, t := range e.totals.Steps {
+		s.Calls += t.Calls
+		if was := e.began.Steps[name]; was != nil {
+			s.Calls -= was.Calls
+		}
+	}
+	for _, t := range e.graph.targets {
+		if t.delivery != nil {
+			s.RowsApplied += t.delivery.upserts.Load() + t.delivery.deletes.Load()
+		}
+	}
+	return s
+}
