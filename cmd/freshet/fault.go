@@ -45,7 +45,7 @@ func (f *fault) Error() string { return f.Message }
 // those of a bad flow.
 func exitByCode(code string) int {
 	switch code {
-	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "internal":
+	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "not_ready", "internal":
 		return exitRunTime
 	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
 		"flow_not_running", "access_denied":

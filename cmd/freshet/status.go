@@ -25,10 +25,17 @@ func (c *console) statusVerb() *cobra.Command {
 	}
 	wait := cmd.Flags().String("wait", "", "SOURCE=POSITION: return when every sink holds what the source had committed there")
 	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long --wait waits")
+	ready := cmd.Flags().Bool("ready", false, "exit 1 with the reasons of /readyz where the flow is not ready, for probes")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		ask := func() (engine.Status, error) { return c.statusOf(cmd.Context(), args[0]) }
 		if cmd.Flags().Changed("wait") {
 			ask = func() (engine.Status, error) { return c.statusWhen(cmd.Context(), args[0], *wait, *timeout) }
+		}
+		if *ready {
+			if cmd.Flags().Changed("wait") {
+				return result{}, usage("--wait holds for a position of a source, --ready for the flow; give one", "--wait and --ready ask two questions")
+			}
+			ask = func() (engine.Status, error) { return c.statusReady(cmd.Context(), args[0]) }
 		}
 		s, err := ask()
 		if err != nil {

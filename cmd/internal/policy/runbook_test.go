@@ -50,7 +50,7 @@ func metrics(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := regexp.MustCompile(`^"(freshet_[a-z_]+_(total|seconds|bytes|state|letters|pending|credits|ratio)|freshet_credits)"$`)
+	name := regexp.MustCompile(`^"(freshet_[a-z_]+_(total|seconds|bytes|state|letters|pending|credits|ratio|info)|freshet_credits)"$`)
 	var found []string
 	for _, s := range house.Sources {
 		if s.Test {
