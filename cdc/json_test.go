@@ -78,6 +78,45 @@ func TestJSONForm(t *testing.T) {
 	}
 }
 
+func TestPlainJSONEndsBeforeWhatIsEscaped(t *testing.T) {
+	plain := func(s string) int {
+		n := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r >= 0x80 || r == '"' || r == '\\' })
+		if n < 0 {
+			n = len(s)
+		}
+		return n
+	}
+	for c := range 256 { // each byte at each place of a word, and behind it
+		for at := range 20 {
+			s := []byte(strings.Repeat("\x7f ", 12))
+			s[at], s[at+1], s[at+3] = byte(c), 0x20, '"'
+			if got, want := cdc.PlainJSON(string(s)), plain(string(s)); got != want {
+				t.Fatalf("%q is plain up to %d, not %d", s, want, got)
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
+		if got, want := cdc.PlainJSON(s), plain(s); got != want {
+			t.Fatalf("%q is plain up to %d, not %d", s, want, got)
+		}
+	})
+}
+
+func BenchmarkAppendJSONString(b *testing.B) {
+	for name, s := range map[string]string{
+		"short": "Hamburg", "plain": strings.Repeat("a note of some length, with words", 8), "Cyrillic": strings.Repeat("слово за словом ", 8),
+	} {
+		b.Run(name, func(b *testing.B) {
+			var dst []byte
+			b.SetBytes(int64(len(s)))
+			for b.Loop() {
+				dst = cdc.AppendJSONString(dst[:0], s)
+			}
+		})
+	}
+}
+
 func TestRowFromJSONNamesWhatIsWrong(t *testing.T) {
 	elem := cdc.Type{Kind: cdc.Int64}
 	s := &cdc.Schema{Columns: []cdc.Column{

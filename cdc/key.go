@@ -144,6 +144,9 @@ func appendEscaped(dst, b []byte) []byte {
 }
 
 func cutEscaped(b []byte) (value, rest []byte, ok bool) {
+	if i := bytes.IndexByte(b, 0); i >= 0 && i+1 < len(b) && b[i+1] == 1 {
+		return b[:i:i], b[i+2:], true // most have no zero byte
+	}
 	var out []byte
 	start := 0
 	for i := 0; i+1 < len(b); i++ {
@@ -253,6 +256,9 @@ const nullText = "%null"
 // one column is not escaped, and there the text of null is also that of the string "%null".
 // Damaged bytes are shown in hexadecimal, so that a log line never fails.
 func (k Key) Text() string {
+	if text, ok := k.plain(); ok {
+		return string(text)
+	}
 	parts, err := k.Parts()
 	if err != nil {
 		return hex.EncodeToString(k)
@@ -272,6 +278,23 @@ func (k Key) Text() string {
 		escapeInto(&b, p.Text())
 	}
 	return b.String()
+}
+
+// AppendText appends what [Key.Text] says.
+func (k Key) AppendText(dst []byte) []byte {
+	if text, ok := k.plain(); ok {
+		return append(dst, text...)
+	}
+	return append(dst, k.Text()...)
+}
+
+// plain is the text of a key of one string, as most keys are.
+func (k Key) plain() (text []byte, ok bool) {
+	if len(k) == 0 || k[0] != tagString {
+		return nil, false
+	}
+	text, rest, ok := cutEscaped(k[1:])
+	return text, ok && len(rest) == 0
 }
 
 // Text is the text form of one key column.

@@ -137,6 +137,9 @@ func TestKeyTextReadsBack(t *testing.T) {
 			types = append(types, typ)
 		}
 		text := key.Text()
+		if more := key.AppendText([]byte("at ")); string(more) != "at "+text {
+			t.Fatalf("key %x has the text %q, and appended %q", []byte(key), text, more)
+		}
 		back, err := cdc.ParseKeyText(types, text)
 		if err != nil || !bytes.Equal(back, key) {
 			t.Fatalf("key %x has the text %q, which is the key %x: %v", []byte(key), text, []byte(back), err)
@@ -205,7 +208,9 @@ func FuzzKey(f *testing.F) {
 	f.Add([]byte{5, 4, 0x80, 0, 0, 1, 2, 0}, []byte{5, 2, 0x7f})
 	f.Add([]byte{1, 2, 1}, []byte{4, 0xff})
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		_ = cdc.Key(a).Text()
+		if text := cdc.Key(a).Text(); string(cdc.Key(a).AppendText(nil)) != text {
+			t.Errorf("key %x has the text %q, and appended another", a, text)
+		}
 		parts, err := cdc.Key(a).Parts()
 		if err != nil {
 			if !errors.Is(err, cdc.ErrKey) {
