@@ -14,6 +14,8 @@ FUZZ     ?= .
 RACE     ?= ./accel ./backpressure ./cdc/cdctest ./operators ./sinks/jsonl ./sinks/vector ./stream/api
 # FRESHET_REQUIRE_SERVERS=1 makes a test fail whose server is not installed, 0 skips it.
 export FRESHET_REQUIRE_SERVERS ?= 1
+# DIST are arguments of internal/dist, such as -targets=linux/amd64; -help lists them.
+DIST     ?=
 # PARALLEL is how many packages are tested at once: those with servers of their own wait more than they compute.
 PARALLEL ?= 4
 # FUZZTIME is the time that each fuzz target gets.
@@ -28,6 +30,10 @@ build: ## build the static binary bin/freshet
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/freshet ./cmd/freshet
 	@$(GO) version -m bin/freshet | grep -q 'CGO_ENABLED=0'
 	bin/freshet version
+
+.PHONY: dist
+dist: ## make archives, Debian packages, bills of materials and sums of the commit in bin/dist (DIST=arguments)
+	$(GO) run ./internal/dist $(DIST)
 
 .PHONY: demo
 demo: ## run the whole product on a sample corpus, with nothing installed

@@ -280,6 +280,7 @@ func tops() []Room {
 			Path: "internal/broker", Modules: []string{"github.com/twmb/franz-go"},
 			Why: "how a Kafka cluster is reached, for the source and the sink alike",
 		},
+		{Path: "internal/dist", Why: "archives, packages and bills of materials; the standard library only, so that what packs the house drags nothing into it"},
 		{Path: "internal/pgdsn", Modules: []string{"github.com/jackc/pgx/v5"}, Why: "connection strings of PostgreSQL, for the source and the sink alike"},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
