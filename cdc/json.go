@@ -146,27 +146,17 @@ func appendDate(dst []byte, v Value) []byte {
 // AppendJSONString appends a string as JSON, unescaped but for quotes, backslashes and control
 // characters; bytes that are no UTF-8 become U+FFFD.
 func AppendJSONString(dst []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		s = repaired(s)
+	}
 	dst = append(dst, '"')
-	start := 0
-	for i := PlainJSON(s); i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				dst = append(append(dst, s[start:i]...), "\ufffd"...)
-				start = i + 1
-			}
-			i += size
-			continue
+	for {
+		n := PlainJSON(s)
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			return append(dst, '"')
 		}
-		if c >= 0x20 && c != '"' && c != '\\' {
-			if i++; i < len(s) && s[i] < utf8.RuneSelf { // not for a space between words of another script
-				i += PlainJSON(s[i:])
-			}
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
+		switch c := s[n]; c {
 		case '"', '\\':
 			dst = append(dst, '\\', c)
 		case '\n':
@@ -178,14 +168,15 @@ func AppendJSONString(dst []byte, s string) []byte {
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
 		}
-		i++
-		start = i
+		s = s[n+1:]
 	}
-	return append(append(dst, s[start:]...), '"')
 }
 
-// PlainJSON is the length of the beginning of s that a JSON text holds as it is: ASCII without quotes, backslashes and
-// control characters.
+// repaired is a text with U+FFFD for each byte that is no UTF-8.
+func repaired(s string) string { return string([]rune(s)) }
+
+// PlainJSON is the length of the beginning of s that a JSON text holds as it is: up to the first quote, backslash or
+// control character. Whether it is UTF-8 is not looked at.
 func PlainJSON(s string) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
@@ -193,13 +184,14 @@ func PlainJSON(s string) int {
 		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
 			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
 		quote, slash := w^ones*'"', w^ones*'\\'
-		// The lowest bit that is left is that of the first byte which is not plain: a loan is taken from higher bytes alone.
-		if found := (w | (w - ones*0x20) | (quote - ones) | (slash - ones)) & highs; found != 0 {
+		// A subtraction sets the high bit of a byte that it brings below zero, and may then borrow from higher ones: the
+		// lowest bit is that of the first byte which is not plain.
+		if found := ((w - ones*0x20) | (quote - ones) | (slash - ones)) &^ w & highs; found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}
 	for ; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
 			break
 		}
 	}

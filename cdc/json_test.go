@@ -80,7 +80,7 @@ func TestJSONForm(t *testing.T) {
 
 func TestPlainJSONEndsBeforeWhatIsEscaped(t *testing.T) {
 	plain := func(s string) int {
-		n := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r >= 0x80 || r == '"' || r == '\\' })
+		n := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' })
 		if n < 0 {
 			n = len(s)
 		}
