@@ -1,8 +1,9 @@
-// Package testenv starts real servers for tests, and breaks the network between them and the code under test.
+// Package testenv starts real servers for tests and examples, and breaks the network between them and the code under test.
 //
 // [Postgres] gives a [PostgresServer]: one per major version is shared by the tests of a process, each in a
 // [PostgresDatabase] of its own; a test that stops, kills or configures the server asks for one of its own. A
-// [Proxy] stands between a client and a server and cuts, stalls, slows and loses answers on demand.
+// [Proxy] stands between a client and a server and cuts, stalls, slows and loses answers on demand. [RunPostgres] and
+// [RunKafka] are for programs that show something.
 //
 // # Which servers
 //

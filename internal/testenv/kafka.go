@@ -67,12 +67,20 @@ func OwnKafka(t testing.TB) *KafkaServer {
 
 func requireKafka(t testing.TB) {
 	t.Helper()
+	if what := kafkaLacks(); what != "" {
+		missing(t, what)
+	}
+}
+
+// kafkaLacks names what is not installed of what a broker needs; it is empty where all is there.
+func kafkaLacks() string {
 	if _, err := exec.LookPath("java"); err != nil {
-		missing(t, "Java")
+		return "Java"
 	}
 	if _, ok := kafkaLibs(); !ok {
-		missing(t, "Apache Kafka")
+		return "Apache Kafka"
 	}
+	return ""
 }
 
 var sharedKafka = sync.OnceValues(startKafka)

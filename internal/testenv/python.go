@@ -10,9 +10,19 @@ import (
 // fails it where servers are required.
 func Python(t testing.TB) string {
 	t.Helper()
-	python := filepath.Join(Folder(), "python-worker", "bin", "python")
-	if _, err := os.Stat(filepath.Join(Folder(), "python-worker", "complete")); err != nil {
-		missing(t, "Python with pyarrow")
+	python, err := FindPython()
+	if err != nil {
+		missing(t, pythonWorker)
 	}
 	return python
+}
+
+const pythonWorker = "Python with pyarrow"
+
+// FindPython is Python for a program.
+func FindPython() (string, error) {
+	if _, err := os.Stat(filepath.Join(Folder(), "python-worker", "complete")); err != nil {
+		return "", absent(pythonWorker)
+	}
+	return filepath.Join(Folder(), "python-worker", "bin", "python"), nil
 }

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,10 +11,13 @@ import (
 // RequireServers is the environment variable that makes a missing server a failure instead of a skipped test.
 const RequireServers = "FRESHET_REQUIRE_SERVERS"
 
+// foldersVariable is the environment variable that names the folder of the servers.
+const foldersVariable = "FRESHET_SERVERS"
+
 // Folder is where `.ci/servers` installs servers: FRESHET_SERVERS, or else a folder that unprivileged users can read
 // when the tests run as root, or else the user's cache.
 func Folder() string {
-	if dir := os.Getenv("FRESHET_SERVERS"); dir != "" {
+	if dir := os.Getenv(foldersVariable); dir != "" {
 		return dir
 	}
 	if os.Geteuid() == 0 {
@@ -26,10 +30,16 @@ func Folder() string {
 	return filepath.Join(cache, "freshet", "servers")
 }
 
+// ErrMissing is in the error of a program whose server is not installed.
+var ErrMissing = errors.New("run `make servers`, or name the folder that holds it in " + foldersVariable)
+
+// absent is the error of a server that is not installed.
+func absent(what string) error { return fmt.Errorf("%s is not installed: %w", what, ErrMissing) }
+
 // missing skips a test whose server is not installed, or fails it where servers are required.
 func missing(t testing.TB, what string) {
 	t.Helper()
-	word := fmt.Sprintf("%s is not installed: run `make servers`, or name the folder that holds it in FRESHET_SERVERS", what)
+	word := absent(what).Error()
 	if os.Getenv(RequireServers) == "1" {
 		t.Fatalf("%s; %s=1 makes this a failure", word, RequireServers)
 	}

@@ -22,7 +22,7 @@ func NamedProofs(h *House) []Finding {
 		{regexp.MustCompile("`make ([a-z][a-z-]*)[^`]*`"), func(name string) bool { return targets[name] }, "target"},
 		{regexp.MustCompile(`^\s*make ([a-z][a-z-]*)\s*(?:#.*)?$`), func(name string) bool { return targets[name] }, "target"},
 		{regexp.MustCompile("(?:`|^)freshet ([a-z]+)"), func(name string) bool { return verbs[name] }, "verb"},
-		{regexp.MustCompile(`\bgo (?:run|build|install) \./([a-z/]+)`), func(name string) bool { return slices.Contains(h.rooms(), name) }, "command"},
+		{regexp.MustCompile(`\bgo (?:run|build|install) \./([a-z0-9/-]+)`), func(name string) bool { return slices.Contains(h.rooms(), name) }, "command"},
 	}
 	var findings []Finding
 	for _, t := range h.pages() {

@@ -1,0 +1,87 @@
+// Package database gives examples a PostgreSQL server of their own, and prints the SQL that they run there.
+//
+// Errors are kept by the stage. A [Database] belongs to one goroutine.
+package database
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/internal/testenv"
+)
+
+// major is the version whose servers have the extension vector.
+const major = 18
+
+// Database is a database of a server that ends with it.
+type Database struct {
+	stage  *stage.Stage
+	server *testenv.PostgresServer // nil where it could not be started
+	conn   *pgx.Conn               // nil where it could not be opened
+}
+
+// Open starts a server, and runs the SQL of a file of the example there. Flows find the database in PG_URL.
+func Open(ctx context.Context, s *stage.Stage, file string) *Database {
+	d := &Database{stage: s}
+	sql := s.Read(file)
+	var err error
+	if d.server, err = testenv.RunPostgres(major); !s.Check(err) {
+		return d
+	}
+	s.Setenv("PG_URL", d.server.DSN("postgres"))
+	if d.conn, err = pgx.Connect(ctx, d.server.DSN("postgres")); s.Check(err) {
+		_, err = d.conn.Exec(ctx, string(sql))
+		s.Check(err)
+	}
+	return d
+}
+
+// Close ends the session and the server.
+func (d *Database) Close() {
+	if d.conn != nil {
+		d.stage.Check(d.conn.Close(context.Background())) // at once: the server is on this machine
+	}
+	if d.server != nil {
+		d.stage.Check(d.server.Close())
+	}
+}
+
+// Run prints SQL and runs it; several statements are one transaction. It prints the rows of the last one.
+func (d *Database) Run(ctx context.Context, sql string) {
+	d.stage.Say("+ psql -c %q", sql)
+	for _, row := range d.Rows(ctx, sql) {
+		d.stage.Say("%s", strings.Join(row, "|"))
+	}
+}
+
+// Rows runs SQL in silence and gives the rows of its last statement, as texts.
+func (d *Database) Rows(ctx context.Context, sql string) [][]string {
+	if !d.stage.Check(ctx.Err()) {
+		return nil
+	}
+	results, err := d.conn.PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil {
+		d.stage.Check(fmt.Errorf("run SQL: %w", err))
+		return nil
+	}
+	var rows [][]string
+	for _, values := range results[len(results)-1].Rows {
+		row := make([]string, len(values))
+		for i, v := range values {
+			row[i] = string(v)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// Settle returns when the sinks of the running flow hold everything that has been committed so far.
+func (d *Database) Settle(ctx context.Context, source string) {
+	if end := d.Rows(ctx, "SELECT pg_current_wal_insert_lsn()"); len(end) == 1 {
+		d.stage.Wait(ctx, source, end[0][0])
+	}
+}

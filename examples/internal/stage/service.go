@@ -1,0 +1,42 @@
+package stage
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Service runs flow.yaml as a service while acts does its part, and then tells it to stop as a person would.
+func (s *Stage) Service(ctx context.Context, acts func()) {
+	c := s.command(ctx, []string{"run", "flow.yaml", "--addr", "127.0.0.1:0", "--json"})
+	s.show([]string{"run", "flow.yaml", "&"})
+	if s.err != nil {
+		return
+	}
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	var said bytes.Buffer
+	c.Stderr = &said
+	out, err := c.StdoutPipe()
+	if !s.Check(err) || !s.Check(c.Start()) {
+		return
+	}
+	lines := bufio.NewReader(out)
+	// The first line comes once it answers; without one it has ended, and its exit says more.
+	if _, err = lines.ReadString('\n'); err == nil {
+		acts()
+		err = c.Process.Signal(os.Interrupt)
+	}
+	_, _ = io.Copy(io.Discard, lines) // it ends when the service does
+	if err = errors.Join(err, c.Wait()); err != nil {
+		s.Check(fmt.Errorf("run freshet: %w: %s", err, said.String()))
+	}
+}
+
+// Wait returns when every sink of the running flow holds what the source had at the position.
+func (s *Stage) Wait(ctx context.Context, source, position string) {
+	s.Ask(ctx, nil, "status", "flow.yaml", "--wait", source+"="+position)
+}

@@ -1,0 +1,111 @@
+// Package stage is where the examples play: a copy of the example's folder that is gone afterwards, and the binary
+// freshet beside it. What belongs here is what every example needs to be played; what an example shows is its own.
+//
+// # Errors
+//
+// A [Stage] keeps the first error. Nothing is done or printed after it, so that an example reads as a list of what
+// happens, and [Play] prints it in the end.
+//
+// # Concurrency
+//
+// A Stage belongs to one goroutine.
+package stage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// Stage is a copy of an example's folder in which verbs of freshet run.
+type Stage struct {
+	dir    string // the copy
+	root   string // the checkout
+	binary string // empty until it is needed
+	out    io.Writer
+	env    []string
+	err    error // the first
+}
+
+// Play plays the example whose folder below examples/ has this name: it gives acts a copy of the folder, and removes the
+// copy when acts has returned. An error is printed, and ends the process with exit code 1; an interrupt ends ctx.
+func Play(name string, acts func(ctx context.Context, s *Stage)) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	s, err := set(name)
+	if err == nil {
+		acts(ctx, s)
+		err = errors.Join(s.err, os.RemoveAll(s.dir))
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// set lays a copy of the folder out.
+func set(name string) (*Stage, error) {
+	root, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("find the checkout: %w", err)
+	}
+	folder := filepath.Join(root, "examples", name)
+	if _, err := os.Stat(folder); err != nil {
+		return nil, fmt.Errorf("find the example: %w; run it in the root of the checkout", err)
+	}
+	dir, err := os.MkdirTemp("", "freshet-example-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder: %w", err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy the example: %w", err), os.RemoveAll(dir))
+	}
+	return &Stage{dir: dir, root: root, binary: os.Getenv(Binary), out: os.Stdout, env: os.Environ()}, nil
+}
+
+// Check keeps the first error, and reports whether there has been none so far.
+func (s *Stage) Check(err error) bool {
+	if s.err == nil {
+		s.err = err
+	}
+	return s.err == nil
+}
+
+// Act says what happens next.
+func (s *Stage) Act(what string) { s.Say("# %s", what) }
+
+// Say prints a line of what an act comes to.
+func (s *Stage) Say(format string, args ...any) {
+	if s.err == nil {
+		fmt.Fprintf(s.out, format+"\n", args...)
+	}
+}
+
+// Path is that of a file of the copy.
+func (s *Stage) Path(name string) string { return filepath.Join(s.dir, name) }
+
+// Read gives a file of the copy.
+func (s *Stage) Read(name string) []byte {
+	if s.err != nil {
+		return nil
+	}
+	text, err := os.ReadFile(s.Path(name))
+	s.Check(err)
+	return text
+}
+
+// Edit replaces a text in a file of the copy, where it stands first.
+func (s *Stage) Edit(name, before, after string) {
+	text := s.Read(name)
+	if !bytes.Contains(text, []byte(before)) {
+		s.Check(fmt.Errorf("edit %s: it does not say %q", name, before))
+		return
+	}
+	s.Check(os.WriteFile(s.Path(name), bytes.Replace(text, []byte(before), []byte(after), 1), 0o600))
+}
