@@ -114,9 +114,9 @@ func (e *encoder) near(vec []float32, norm2 float32, r *rand.Rand) *query {
 }
 
 func (v *View) findTruth(ctx context.Context, p *probe) error {
-	s := newScan(v.x.enc, v.state, p.near)
+	s := newScan(v.x.enc, v.state, p.near, 1)
 	t := newTop(auditK + margin(auditK))
-	if err := s.exact(ctx, t); err != nil {
+	if err := s.rank(ctx, s.all(), t); err != nil {
 		return err
 	}
 	s.refine(t.heap)
@@ -151,7 +151,7 @@ func (v *View) recall(ctx context.Context, probes []probe) (recall float64, unre
 		if list, err = v.approximate(ctx, p.own); err != nil {
 			return 0, 0, err
 		}
-		if !holds(list, p, newScan(v.x.enc, v.state, p.own)) {
+		if !holds(list, p, newScan(v.x.enc, v.state, p.own, 1)) {
 			unreachable++
 		}
 	}
@@ -180,7 +180,7 @@ func holds(list []candidate, p *probe, s *scan) bool {
 
 // approximate is what Search does for K = auditK without a filter.
 func (v *View) approximate(ctx context.Context, q *query) ([]candidate, error) {
-	s := newScan(v.x.enc, v.state, q)
+	s := newScan(v.x.enc, v.state, q, 1)
 	t := newTop(auditK + margin(auditK))
 	if err := v.collect(ctx, s, t, v.state.rows, false); err != nil {
 		return nil, err

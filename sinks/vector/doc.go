@@ -28,8 +28,8 @@
 // # Concurrency
 //
 // Searches do not wait for writes and writes do not wait for searches; writes take turns. Nothing runs by itself:
-// the owner calls [Index.Run], which ends with its context. Apply and maintenance use several cores and wait for
-// them before they return.
+// the owner calls [Index.Run], which ends with its context. Apply, maintenance and a search
+// that is alone use several cores and wait for them before they return.
 //
 // # Errors
 //

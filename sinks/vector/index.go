@@ -44,8 +44,9 @@ type Index struct {
 	shelf      shelf
 	closed     bool
 
-	searches atomic.Uint64
-	audited  atomic.Pointer[Report]
+	searches  atomic.Uint64
+	searching atomic.Int64 // searches under way
+	audited   atomic.Pointer[Report]
 }
 
 // state is what readers see: a fixed set of rows. It is immutable.

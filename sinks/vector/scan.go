@@ -17,10 +17,11 @@ type scan struct {
 	alpha    float32 // rank = alpha·factor·product − beta·norm2
 	beta     float32
 	out      [blockRows]int32
+	cores    int // how many goroutines may share the work
 }
 
-func newScan(e *encoder, st *state, q *query) *scan {
-	s := &scan{enc: e, state: st, q: q, alpha: q.scale * 128}
+func newScan(e *encoder, st *state, q *query, cores int) *scan {
+	s := &scan{enc: e, state: st, q: q, alpha: q.scale * 128, cores: cores}
 	if e.metric == L2 {
 		s.alpha, s.beta = 2*s.alpha, 1
 	}
@@ -42,66 +43,52 @@ func (s *scan) mask(b *block) uint64 {
 	return mask
 }
 
-// cancelled is how many blocks are scanned between two looks at the context.
-const cancelled = 1024
-
-// exact ranks every row that counts.
-func (s *scan) exact(ctx context.Context, t *top) error {
+// all returns every block that may hold a row that counts: those that the filter names, if there is one.
+func (s *scan) all() []*block {
+	var out []*block
 	if s.filtered {
-		return s.selected(ctx, t)
+		for id, word := range s.filter[:min(len(s.filter), len(s.state.blocks))] {
+			if word != 0 {
+				out = append(out, s.state.blocks[id])
+			}
+		}
+		return out
 	}
-	n := 0
 	for _, p := range s.state.layout.parts {
 		for _, l := range p.lists {
-			for _, b := range l.all() {
-				if n++; n%cancelled == 0 && ctx.Err() != nil {
-					return ctx.Err()
-				}
-				s.block(b, s.mask(b), t)
-			}
+			out = append(out, l.all()...)
 		}
 	}
-	return nil
+	return out
 }
 
-// selected ranks the rows that the filter names, whatever list they are in: few of all blocks are touched.
-func (s *scan) selected(ctx context.Context, t *top) error {
-	n := 0
-	for id, word := range s.filter[:min(len(s.filter), len(s.state.blocks))] {
-		if word == 0 {
-			continue
-		}
-		if n++; n%cancelled == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		b := s.state.blocks[id]
-		s.block(b, word&b.visible(s.state.epoch), t)
-	}
-	return nil
-}
-
-// probed ranks the rows of the nearest lists of each partition, all rows of flat ones.
-func (s *scan) probed(ctx context.Context, t *top, probes int) error {
+// near returns the blocks of the nearest lists of each partition, all blocks of flat ones.
+func (s *scan) near(probes int) []*block {
+	var out []*block
 	for _, p := range s.state.layout.parts {
 		if p.flat() {
-			for i, b := range p.lists[0].all() {
-				if i%cancelled == 0 && ctx.Err() != nil {
-					return ctx.Err()
-				}
-				s.block(b, s.mask(b), t)
-			}
+			out = append(out, p.lists[0].all()...)
 			continue
 		}
 		for _, l := range s.nearest(p, probes) {
-			for _, b := range p.lists[l].all() {
-				s.block(b, s.mask(b), t)
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return err
+			out = append(out, p.lists[l].all()...)
 		}
 	}
-	return nil
+	return out
+}
+
+// rank puts the best rows of the blocks into t. Parts are merged in the order of the blocks, so that of equal rows the
+// same are kept however many cores have searched.
+func (s *scan) rank(ctx context.Context, blocks []*block, t *top) error {
+	parts := make([]*top, s.parts(len(blocks)))
+	err := s.spread(ctx, len(blocks), func(own *scan, part, i int) {
+		if parts[part] == nil {
+			parts[part] = newTop(t.most)
+		}
+		own.block(blocks[i], own.mask(blocks[i]), parts[part])
+	})
+	t.merge(parts)
+	return err
 }
 
 // nearest returns the numbers of the n lists whose centroids rank best, in no order.

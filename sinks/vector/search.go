@@ -81,7 +81,8 @@ func (v *View) Search(ctx context.Context, q Query) ([]Hit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("search vector index: %w", err)
 	}
-	s := newScan(v.x.enc, v.state, vec)
+	defer v.x.searching.Add(-1)
+	s := newScan(v.x.enc, v.state, vec, cores(v.x.searching.Add(1)))
 	matching := v.state.rows
 	if len(q.Terms) > 0 {
 		var n int
@@ -136,23 +137,14 @@ func (v *View) collect(ctx context.Context, s *scan, t *top, matching int, exact
 	tune, st := &v.x.tune, v.state
 	newest := st.layout.newest()
 	if exact || s.filtered && matching <= directRows || t.most > st.rows/20 || v.x.opts.TargetRecall == 1 {
-		return s.exact(ctx, t)
+		return s.rank(ctx, s.all(), t)
 	}
 	probes := widened(tune.probes(st.layout), st.rows, matching)
+	blocks := s.near(probes)
 	if st.rows < sketchFrom(s.enc.set) || !newest.flat() && s.enc.set != kernel.Portable {
-		return s.probed(ctx, t, probes)
+		return s.rank(ctx, blocks, t)
 	}
-	var lists []*list
-	for _, p := range st.layout.parts {
-		if p.flat() {
-			lists = append(lists, p.lists...)
-			continue
-		}
-		for _, l := range s.nearest(p, probes) {
-			lists = append(lists, p.lists[l])
-		}
-	}
-	return s.sketched(ctx, t, lists, max(t.most, tune.sketched(st.rows)))
+	return s.sketched(ctx, t, blocks, max(t.most, tune.sketched(st.rows)))
 }
 
 // widened returns how many lists to read so that as many rows count as without a filter.

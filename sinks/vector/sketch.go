@@ -36,41 +36,55 @@ type sketchedBlock struct {
 }
 
 // sketched ranks the rows whose signs differ least from the query's, at least most of them if there are as many.
-func (s *scan) sketched(ctx context.Context, t *top, lists []*list, most int) error {
+func (s *scan) sketched(ctx context.Context, t *top, blocks []*block, most int) error {
 	words := kernel.Words(s.enc.dims)
-	n := 0
-	for _, l := range lists {
-		n += len(l.all())
-	}
-	all := make([]sketchedBlock, 0, n)
-	counts := make([]int32, words*64+1)
-	for _, l := range lists {
-		for i, b := range l.all() {
-			if i%cancelled == 0 && ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if mask := s.mask(b); mask != 0 {
-				all = append(all, sketchedBlock{block: b, mask: mask})
-				s.compare(&all[len(all)-1], words, counts)
-			}
+	all := make([]sketchedBlock, len(blocks))
+	counts := make([][]int32, s.parts(len(blocks)))
+	err := s.spread(ctx, len(blocks), func(own *scan, part, i int) {
+		if counts[part] == nil {
+			counts[part] = make([]int32, words*64+1)
 		}
+		c := &all[i]
+		c.block, c.mask = blocks[i], own.mask(blocks[i])
+		own.compare(c, words, counts[part])
+	})
+	if err != nil {
+		return err
 	}
-	limit, kept := 0, int(counts[0])
-	for kept < most && limit < len(counts)-1 {
+	limit := differing(counts, most)
+	parts := make([]*top, len(counts))
+	err = s.spread(ctx, len(all), func(own *scan, part, i int) {
+		if parts[part] == nil {
+			parts[part] = newTop(t.most)
+		}
+		c := &all[i]
+		own.block(c.block, c.near(limit)&c.mask, parts[part])
+	})
+	t.merge(parts)
+	return err
+}
+
+// differing returns in how many signs rows may differ so that at least most of them are left, or all.
+func differing(counts [][]int32, most int) int {
+	limit, kept := -1, 0
+	for limit < 0 || kept < most && limit < len(counts[0])-1 {
 		limit++
-		kept += int(counts[limit])
-	}
-	for k := range all {
-		c := &all[k]
-		var near uint64
-		for i, d := range &c.out {
-			if int(d) <= limit {
-				near |= 1 << i
-			}
+		for _, part := range counts {
+			kept += int(part[limit])
 		}
-		s.block(c.block, near&c.mask, t)
 	}
-	return nil
+	return limit
+}
+
+// near returns the rows that differ in no more than limit signs.
+func (c *sketchedBlock) near(limit int) uint64 {
+	var near uint64
+	for i, d := range &c.out {
+		if int(d) <= limit {
+			near |= 1 << i
+		}
+	}
+	return near
 }
 
 // compare finds in how many signs each row of a block differs from the query, and counts the rows by that.

@@ -64,6 +64,20 @@ func (t *top) push(c candidate) {
 	t.least = h[0].rank
 }
 
+// merge takes over what the parts of a scan have found, in their order. A part may be nil.
+func (t *top) merge(parts []*top) {
+	for _, p := range parts {
+		if p == nil {
+			continue
+		}
+		for _, c := range p.heap {
+			if c.rank > t.least {
+				t.push(c)
+			}
+		}
+	}
+}
+
 // ranked returns the candidates, best first; equal ranks are in order of keys, so that results are repeatable.
 func ranked(list []candidate) []candidate {
 	slices.SortFunc(list, func(a, b candidate) int {
