@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,7 +126,7 @@ func (o *Options) refused(err error) error {
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok && e.Unwrap() != nil {
 		err = e.Unwrap()
 	}
-	told := fmt.Errorf("connect to %s: %w", where, err)
+	told := fmt.Errorf("connect to %s: %w", where, once(err))
 	switch sqlState(err) {
 	case stateBadPassword, stateBadAuth:
 		if strings.Contains(err.Error(), "replication") || strings.Contains(err.Error(), "walsender") {
@@ -139,6 +140,23 @@ func (o *Options) refused(err error) error {
 	}
 	return told
 }
+
+// once says a thing once where several attempts to connect, with TLS and without, end in the same words.
+func once(err error) error {
+	said := strings.Split(err.Error(), "\n")
+	slices.Sort(said)
+	return &reason{strings.Join(slices.Compact(said), "; "), err}
+}
+
+// reason is an error in other words.
+type reason struct {
+	said string
+	err  error
+}
+
+func (r *reason) Error() string { return r.said }
+
+func (r *reason) Unwrap() error { return r.err }
 
 // grantReplication is the SQL that lets the role of the connection string replicate.
 func (o *Options) grantReplication() string {

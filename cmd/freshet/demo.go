@@ -86,7 +86,7 @@ type demoReady struct {
 	Query string `json:"query"`
 }
 
-// readyBeat is how often the demo looks whether the first load is done.
+// readyBeat is how often it is looked whether the first load is done.
 const readyBeat = 10 * time.Millisecond
 
 // tell greets once the first load is done, and tells of every change after it. It follows the changes from

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -21,7 +25,7 @@ type checkup struct {
 
 // check is one part of a flow that was found good.
 type check struct {
-	Part   string `json:"part"` // source, model, sink or state
+	Part   string `json:"part"` // source, model, sink, disk or state
 	Name   string `json:"name,omitempty"`
 	Result string `json:"result"`
 }
@@ -31,8 +35,9 @@ func (c *console) doctorVerb() *cobra.Command {
 		Use:   "doctor FLOW",
 		Short: "Reach every server of a flow and check what it needs there, and change nothing",
 		Long: `Doctor checks what a run checks before it begins: it reaches every source, model and
-sink, and looks at rights, settings, tables and dimensions. The first thing that is
-amiss ends it with exit code 3 and the command or the setting that mends it.`,
+sink, and looks at rights, settings, tables, dimensions and the space on the disk. A
+model of vectors is asked for one. The first thing that is amiss ends it with the
+command or the setting that mends it, and exit code 3, or 20 for the disk.`,
 		Args: takes("flow file"),
 	}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
@@ -74,7 +79,11 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 		found.add("source", n.Name, "reached; collections: %d", collections)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.file.Models)) {
-		found.add("model", name, "known")
+		said, err := f.reach(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		found.add("model", name, "%s", said)
 	}
 	for _, n := range f.plan.Sinks {
 		if err := checkSink(ctx, f, n); err != nil {
@@ -98,14 +107,33 @@ func checkSink(ctx context.Context, f *flow, n *stream.SinkNode) error {
 	return err
 }
 
-// checkState opens the state of a flow that is not running.
+// reach asks a model of vectors for one. What another model answers is paid for by its length, so that it is not asked.
+func (f *flow) reach(ctx context.Context, name string) (said string, err error) {
+	m, ok := f.file.Models[name].(interface {
+		answers(context.Context) (string, error)
+	})
+	if !ok {
+		return "known", nil
+	}
+	if said, err = m.answers(ctx); err != nil {
+		return "", modelFault(f.file, name, err, "check that the server of model %s runs, its address and its key", "%s: ask model %s for a vector: %s")
+	}
+	return said, nil
+}
+
+// checkState opens the state of a flow that is not running, and looks at the disk that it lies on.
 func (f *flow) checkState(ctx context.Context, found *checkup) error {
+	if f.exists() {
+		if _, ok := findPeer(ctx, f.state); ok {
+			found.add("state", "", "in use by the running flow")
+			return nil
+		}
+	}
+	if err := f.checkDisk(found); err != nil {
+		return err
+	}
 	if !f.exists() {
 		found.add("state", "", "none yet: %s", f.state)
-		return nil
-	}
-	if _, ok := findPeer(ctx, f.state); ok {
-		found.add("state", "", "in use by the running flow")
 		return nil
 	}
 	status, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
@@ -113,5 +141,26 @@ func (f *flow) checkState(ctx context.Context, found *checkup) error {
 		return f.safe(err)
 	}
 	found.add("state", "", "good, at epoch %d", status.Epoch)
+	return nil
+}
+
+// checkDisk holds the free space where the state lies, or is going to lie, against what has to stay free.
+func (f *flow) checkDisk(found *checkup) error {
+	folder, err := filepath.Abs(f.state)
+	if err != nil {
+		return fmt.Errorf("look at the disk: %w", err)
+	}
+	var disk unix.Statfs_t
+	for err = unix.Statfs(folder, &disk); errors.Is(err, fs.ErrNotExist) && folder != filepath.Dir(folder); err = unix.Statfs(folder, &disk) {
+		folder = filepath.Dir(folder)
+	}
+	if err != nil {
+		return fmt.Errorf("look at the disk of %s: %w", folder, err)
+	}
+	free, floor := int64(disk.Bavail)*int64(disk.Bsize), f.plan.Limits.DiskFree
+	if free < floor {
+		return newFault("disk_full", "free some space, or lower limits.disk_free", "%s are free for the state, and limits.disk_free asks for %s", sized(free), sized(floor))
+	}
+	found.add("disk", "", "%s are free; %s of them stay so", sized(free), sized(floor))
 	return nil
 }

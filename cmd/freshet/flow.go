@@ -102,16 +102,22 @@ func measureModels(ctx context.Context, file *flowfile.File) error {
 			continue
 		}
 		if err := measured.measure(ctx); err != nil {
-			f := newFault("server_unreachable", fmt.Sprintf("check that the server of model %s runs and its key; or write `dims:` beside its kind, so that it is not asked", name),
-				"%s: ask model %s for the length of its vectors: %s", file.Path, name, file.Redact(err.Error()))
-			var refused *accel.Error
-			if errors.As(err, &refused) && refused.Kind != accel.Unavailable {
-				f.Code, f.Exit = "model_error", exitRunTime
-			}
-			return f
+			return modelFault(file, name, err, "check that the server of model %s runs and its key; or write `dims:` beside its kind, so that it is not asked",
+				"%s: ask model %s for the length of its vectors: %s")
 		}
 	}
 	return nil
+}
+
+// modelFault is what a person is told of a model that gives no answer. The hint is given its name, the message the file, its
+// name and what it said.
+func modelFault(file *flowfile.File, name string, err error, hint, message string) *fault {
+	f := newFault("server_unreachable", fmt.Sprintf(hint, name), message, file.Path, name, file.Redact(err.Error()))
+	var refused *accel.Error
+	if errors.As(err, &refused) && refused.Kind != accel.Unavailable {
+		f.Code, f.Exit = "model_error", exitRunTime
+	}
+	return f
 }
 
 // restore makes a plan of the text of an earlier flow file, for an index that serves until its successor

@@ -41,7 +41,7 @@ type proposedRows struct {
 }
 
 // fromDatabase proposes a flow over the tables of a database and writes it to a file that is not there yet.
-func (c *console) fromDatabase(ctx context.Context, path, url string) (*proposed, error) {
+func (c *console) fromDatabase(ctx context.Context, path, url, sink string) (*proposed, error) {
 	// Before the server is asked: the file is most often why nothing is to be done.
 	if _, err := os.Lstat(path); err == nil {
 		return nil, usage(anotherFile, "%s is there already", path)
@@ -59,6 +59,7 @@ func (c *console) fromDatabase(ctx context.Context, path, url string) (*proposed
 		return nil, err
 	}
 	p := propose(flowName(path), variable, found)
+	p.sink = sink
 	if err := p.empty(); err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ type written struct {
 }
 
 func (c *console) initVerb() *cobra.Command {
-	var template, source, url string
+	var template, source, url, sink string
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
@@ -48,13 +48,15 @@ With --from-db it reads the catalog of a PostgreSQL database and proposes a flow
 the tables of schema public that have a key: long texts are cut into chunks, embedded
 with the built-in model and searched, tables without prose become a log of changes.
 It makes nothing on the server and fetches no row. The URL does not get into the file:
-the file names a variable of the environment that holds it.
+the file names a variable of the environment that holds it. What is searched lies in
+the flow's own index or, with --sink pgvector, in tables of the same database.
 
 Templates:
   folder   ` + templates()["folder"] + `
   openai   ` + templates()["openai"],
 		Example: `  freshet init --template openai
   freshet init --from-db '${PG_URL}'     # so the password stays out of the history of the shell
+  freshet init --from-db '${PG_URL}' --sink pgvector
   freshet init shop.yaml --from-db postgres://freshet_reader@127.0.0.1:5432/shop`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -66,6 +68,7 @@ Templates:
 	cmd.Flags().StringVar(&template, "template", "folder", "which template: folder or openai")
 	cmd.Flags().StringVar(&source, "source", "./docs", "the folder to read, relative to the flow file")
 	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
+	cmd.Flags().StringVar(&sink, "sink", sinkEmbedded, "with --from-db, where that is kept which is searched: vector or pgvector")
 	cmd.Flags().StringVar(&url, "from-db", "", "propose a flow over the tables of this database: a URL, or ${NAME} in single quotes")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		path := "flow.yaml"
@@ -78,11 +81,17 @@ Templates:
 					return result{}, usage("leave --"+other+" out", "--from-db and --%s do not go together", other)
 				}
 			}
-			done, err := c.fromDatabase(cmd.Context(), path, url)
+			if sink != sinkEmbedded && sink != sinkTables {
+				return result{}, usage(stream.DidYouMean("sinks", sink, []string{sinkTables, sinkEmbedded}), "--sink is %q", sink)
+			}
+			done, err := c.fromDatabase(cmd.Context(), path, url, sink)
 			if err != nil {
 				return result{}, err
 			}
 			return result{data: done, text: done.show}, nil
+		}
+		if cmd.Flags().Changed("sink") {
+			return result{}, usage("name the database with --from-db, or leave --sink out", "--sink goes with --from-db alone")
 		}
 		if err := writeTemplate(path, template, source, force); err != nil {
 			return result{}, err

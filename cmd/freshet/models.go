@@ -65,6 +65,15 @@ func (m vectorModel) measure(ctx context.Context) error {
 	return nil
 }
 
+// answers asks the server for one vector.
+func (m vectorModel) answers(ctx context.Context) (said string, err error) {
+	vector, err := m.Ask(ctx, []byte(probeText))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("answers with vectors of %d numbers", len(vector)/4), nil
+}
+
 // measured is an embedder whose vectors' length is learnt after it was made, before anything is planned.
 type measured struct {
 	accel.Embedder

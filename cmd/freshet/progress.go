@@ -11,7 +11,7 @@ import (
 )
 
 // How often the first load tells how far it is: a line that is written over on a terminal, a line of its
-// own elsewhere.
+// own elsewhere. Its end is looked for every readyBeat, so that the time that is told is the one that it took.
 const (
 	terminalBeat = 500 * time.Millisecond
 	plainBeat    = 5 * time.Second
@@ -29,25 +29,29 @@ func (c *console) progress(ctx context.Context, flow reporting) error {
 	if c.terminal {
 		beat = terminalBeat
 	}
-	timer := time.NewTicker(beat)
+	timer := time.NewTicker(readyBeat)
 	defer timer.Stop()
 	var p pace
 	began := time.Now()
 	p.see(began, flow.Status())
+	told := began
 	for {
 		select {
 		case <-ctx.Done():
 			c.overwrite("")
 			return nil
 		case now := <-timer.C:
-			status := flow.Status()
-			p.see(now, status)
 			if ready, _ := flow.Ready(); ready {
+				p.see(now, flow.Status())
 				c.overwrite("")
 				c.note("caught up after %s: %s", now.Sub(began).Round(100*time.Millisecond), p.done())
 				return nil
 			}
-			c.overwrite(p.line())
+			if now.Sub(told) >= beat {
+				told = now
+				p.see(now, flow.Status())
+				c.overwrite(p.line())
+			}
 		}
 	}
 }

@@ -21,7 +21,14 @@ type proposal struct {
 	found    *postgres.Inventory
 	tables   []proposedTable
 	leftOut  []leftOut
+	sink     string // of what is searched: sinkEmbedded, sinkTables
 }
+
+// Sinks of what is searched.
+const (
+	sinkEmbedded = "vector"
+	sinkTables   = "pgvector"
+)
 
 // proposedTable is a table that the flow reads.
 type proposedTable struct {
@@ -263,7 +270,11 @@ func (p *proposal) yaml() string {
 	}
 	line("\nsinks:")
 	for _, t := range p.embedded() {
-		line("  %s: {from: %s_vectors, vector: {metric: cosine}, columns: [%s]}", p.index(t), t.name, strings.Join(t.shown(), ", "))
+		target := "vector: {metric: cosine}"
+		if p.sink == sinkTables {
+			target = fmt.Sprintf(`pgvector: {dsn: "${%s}", table: %s_chunks}`, p.variable, t.name)
+		}
+		line("  %s: {from: %s_vectors, %s, columns: [%s]}", p.index(t), t.name, target, strings.Join(t.shown(), ", "))
 	}
 	if plain := p.mirrored(); len(plain) > 0 {
 		names := make([]string, len(plain))

@@ -10,41 +10,52 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
+// standing is how a flow does, and what hinders it; nothing hinders one that is stopped.
+type standing struct {
+	engine.Status
+	Reasons []engine.Reason `json:"reasons"`
+}
+
+// standing asks path for the status of the running flow, and then what hinders it.
+func (p *peer) standing(ctx context.Context, path string) (standing, error) {
+	s := standing{Reasons: []engine.Reason{}}
+	if err := p.ask(ctx, http.MethodGet, path, nil, &s.Status); err != nil {
+		return s, err
+	}
+	reply, err := p.send(ctx, http.MethodGet, "/readyz", nil)
+	if err != nil {
+		return s, err
+	}
+	defer reply.Body.Close()
+	if err := json.NewDecoder(reply.Body).Decode(&s); err != nil {
+		return s, fmt.Errorf("read the answer of the running flow: %w", err)
+	}
+	return s, nil
+}
+
 // statusReady is the status of a flow that runs and is ready; any other is a fault. Probes that can run a program and
 // carry no token (of containers, of pods) ask this way.
-func (c *console) statusReady(ctx context.Context, path string) (engine.Status, error) {
-	return either(ctx, c, path, func(p *peer) (engine.Status, error) {
-		var s engine.Status
-		if err := p.ready(ctx); err != nil {
+func (c *console) statusReady(ctx context.Context, path string) (standing, error) {
+	return either(ctx, c, path, func(p *peer) (standing, error) {
+		s, err := p.standing(ctx, "/api/v1/status")
+		if err != nil {
 			return s, err
 		}
-		return s, p.ask(ctx, http.MethodGet, "/api/v1/status", nil, &s)
-	}, func(f *flow) (engine.Status, error) {
-		return engine.Status{}, newFault("flow_not_running", "start it with `freshet run "+quoted(path)+"`", "nobody runs the flow %s", f.plan.Flow)
+		return s, s.fault()
+	}, func(f *flow) (standing, error) {
+		return standing{}, newFault("flow_not_running", "start it with `freshet run "+quoted(path)+"`", "nobody runs the flow %s", f.plan.Flow)
 	})
 }
 
-// ready is nil where /readyz says so, and otherwise a fault with the reasons.
-func (p *peer) ready(ctx context.Context) error {
-	reply, err := p.send(ctx, http.MethodGet, "/readyz", nil)
-	if err != nil {
-		return err
-	}
-	defer reply.Body.Close()
-	var said struct {
-		Ready   bool            `json:"ready"`
-		Reasons []engine.Reason `json:"reasons"`
-	}
-	if err := json.NewDecoder(reply.Body).Decode(&said); err != nil {
-		return fmt.Errorf("read the answer of the running flow: %w", err)
-	}
-	if said.Ready {
+// fault is nil where the flow is ready, and otherwise tells the reasons.
+func (s *standing) fault() error {
+	if len(s.Reasons) == 0 {
 		return nil
 	}
 	var reasons []string
-	for _, r := range said.Reasons {
+	for _, r := range s.Reasons {
 		reasons = append(reasons, r.Code+": "+r.Message)
 	}
 	return newFault("not_ready", "it goes on by itself when this is over; docs/operations.md says what each reason means",
-		"the flow %s is not ready: %s", p.Flow, strings.Join(reasons, "; "))
+		"the flow %s is not ready: %s", s.Flow, strings.Join(reasons, "; "))
 }

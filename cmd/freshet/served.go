@@ -88,3 +88,11 @@ func (m *served) measure(ctx context.Context) error {
 	}
 	return m.vectorModel.measure(ctx)
 }
+
+// answers asks a model of vectors alone: what another one answers costs more than it tells.
+func (m *served) answers(ctx context.Context) (said string, err error) {
+	if m.role != "" && m.role != "embed" {
+		return "known, and not asked", nil
+	}
+	return m.vectorModel.answers(ctx)
+}

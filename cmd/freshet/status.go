@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -27,15 +26,15 @@ func (c *console) statusVerb() *cobra.Command {
 	timeout := cmd.Flags().Duration("timeout", 30*time.Second, "how long --wait waits")
 	ready := cmd.Flags().Bool("ready", false, "exit 1 with the reasons of /readyz where the flow is not ready, for probes")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		ask := func() (engine.Status, error) { return c.statusOf(cmd.Context(), args[0]) }
+		ask := func() (standing, error) { return c.statusOf(cmd.Context(), args[0]) }
 		if cmd.Flags().Changed("wait") {
-			ask = func() (engine.Status, error) { return c.statusWhen(cmd.Context(), args[0], *wait, *timeout) }
+			ask = func() (standing, error) { return c.statusWhen(cmd.Context(), args[0], *wait, *timeout) }
 		}
 		if *ready {
 			if cmd.Flags().Changed("wait") {
 				return result{}, usage("--wait holds for a position of a source, --ready for the flow; give one", "--wait and --ready ask two questions")
 			}
-			ask = func() (engine.Status, error) { return c.statusReady(cmd.Context(), args[0]) }
+			ask = func() (standing, error) { return c.statusReady(cmd.Context(), args[0]) }
 		}
 		s, err := ask()
 		if err != nil {
@@ -46,29 +45,29 @@ func (c *console) statusVerb() *cobra.Command {
 	return cmd
 }
 
-func (c *console) statusOf(ctx context.Context, path string) (engine.Status, error) {
-	return either(ctx, c, path, func(p *peer) (engine.Status, error) {
-		var s engine.Status
-		return s, p.ask(ctx, http.MethodGet, "/api/v1/status", nil, &s)
-	}, func(f *flow) (engine.Status, error) {
+func (c *console) statusOf(ctx context.Context, path string) (standing, error) {
+	return either(ctx, c, path, func(p *peer) (standing, error) {
+		return p.standing(ctx, "/api/v1/status")
+	}, func(f *flow) (standing, error) {
 		if !f.exists() {
-			return neverRun(f), nil
+			return standing{neverRun(f), []engine.Reason{}}, nil
 		}
-		return reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+		s, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+		return standing{s, []engine.Reason{}}, err
 	})
 }
 
 // statusWhen waits for a position, written as SOURCE=POSITION, before it asks.
-func (c *console) statusWhen(ctx context.Context, path, what string, timeout time.Duration) (engine.Status, error) {
-	var s engine.Status
+func (c *console) statusWhen(ctx context.Context, path, what string, timeout time.Duration) (standing, error) {
+	var s standing
 	source, position, ok := strings.Cut(what, "=")
 	if !ok || source == "" || position == "" {
 		return s, usage("write it as --wait docs=12", "--wait is %q, not SOURCE=POSITION", what)
 	}
-	return either(ctx, c, path, func(p *peer) (engine.Status, error) {
+	return either(ctx, c, path, func(p *peer) (standing, error) {
 		ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
-		return s, p.ask(ctx, http.MethodGet, "/api/v1/wait?"+ask.Encode(), nil, &s)
-	}, func(f *flow) (engine.Status, error) {
+		return p.standing(ctx, "/api/v1/wait?"+ask.Encode())
+	}, func(f *flow) (standing, error) {
 		return s, newFault("flow_not_running", "start it with `freshet run "+quoted(path)+"`", "nobody runs the flow %s, so nothing moves its sinks on", f.plan.Flow)
 	})
 }
@@ -94,12 +93,15 @@ func neverRun(f *flow) engine.Status {
 	return s
 }
 
-func showStatus(w io.Writer, s engine.Status) {
+func showStatus(w io.Writer, s standing) {
 	fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), sized(s.Store.Bytes))
+	for _, r := range s.Reasons {
+		fmt.Fprintf(w, "%s: %s\n", r.Code, oneLine(r.Message))
+	}
 	rows := [][]string{{"source", "state", "changes", "position", "lag"}}
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
 		x := s.Sources[name]
-		rows = append(rows, []string{name, x.State, grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), x.Problem + told(&x)})
+		rows = append(rows, []string{name, x.State, grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), told(&x)})
 	}
 	section(w, rows)
 	rows = [][]string{{"step", "rows in", "calls", "saved", "waiting", "dead letters"}}
@@ -115,7 +117,7 @@ func showStatus(w io.Writer, s engine.Status) {
 		x := s.Models[name]
 		answers := "yes"
 		if x.Reason != nil {
-			answers = "no (" + *x.Reason + "): " + x.Message
+			answers = "no (" + *x.Reason + ")"
 		}
 		rows = append(rows, []string{name, answers, grouped(int64(x.InFlight)), grouped(int64(x.Queued)), grouped(x.TokensTotal)})
 	}
@@ -129,7 +131,7 @@ func showStatus(w io.Writer, s engine.Status) {
 		if x.FreshnessMS.P99 > 0 {
 			fresh = fmt.Sprintf("%.0f ms, %.0f ms", x.FreshnessMS.P50, x.FreshnessMS.P99)
 		}
-		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh, x.Problem})
+		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh})
 	}
 	section(w, rows)
 }
@@ -152,6 +154,9 @@ func told(s *engine.SourceStatus) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// oneLine puts the lines of a text beside each other.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
 // sized writes a number of bytes for people.
 func sized(bytes int64) string {

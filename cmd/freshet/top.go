@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,30 +89,17 @@ func (t *top) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.watch.See(board.Sample{At: time.Now(), Status: s, Reasons: []engine.Reason{}})
+	t.watch.See(board.Sample{At: time.Now(), Status: s.Status, Reasons: s.Reasons})
 	return nil
 }
 
 // sample asks a running flow how it does.
 func (t *top) sample(ctx context.Context, p *peer) error {
-	s := board.Sample{}
-	if err := p.ask(ctx, http.MethodGet, "/api/v1/status", nil, &s.Status); err != nil {
-		return err
-	}
-	reply, err := p.send(ctx, http.MethodGet, "/readyz", nil)
+	s, err := p.standing(ctx, "/api/v1/status")
 	if err != nil {
 		return err
 	}
-	defer reply.Body.Close()
-	var ready struct {
-		Ready   bool            `json:"ready"`
-		Reasons []engine.Reason `json:"reasons"`
-	}
-	if err := json.NewDecoder(reply.Body).Decode(&ready); err != nil {
-		return fmt.Errorf("read the answer of the running flow: %w", err)
-	}
-	s.At, s.Ready, s.Reasons = time.Now(), ready.Ready, ready.Reasons
-	t.watch.See(s)
+	t.watch.See(board.Sample{At: time.Now(), Status: s.Status, Ready: len(s.Reasons) == 0, Reasons: s.Reasons})
 	return nil
 }
 

@@ -119,6 +119,24 @@ func (r *redactor) fragment(text string) (length int, shown string) {
 	return length, shown
 }
 
+// hosts are the addresses in connection strings: whoever has to mend one has to see where it leads.
+func (r *redactor) hosts() string {
+	var b strings.Builder
+	for _, s := range r.secrets {
+		b.WriteString(hostOf(s.value) + "\n")
+	}
+	return b.String()
+}
+
+// hostOf is the host and port of a URL; empty where what looks like them may be a part of a password that was not escaped.
+func hostOf(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || strings.Count(value, "@") > 1 || u.User == nil && strings.Contains(value, "@") {
+		return ""
+	}
+	return u.Host
+}
+
 // isPublic reports whether each word of a piece stands in the public text.
 func isPublic(piece, public string) bool {
 	words := strings.FieldsFunc(piece, func(r rune) bool { return !inWord(r) })

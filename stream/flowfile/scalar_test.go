@@ -88,6 +88,22 @@ func TestRedactorReplacesPieces(t *testing.T) {
 	}
 }
 
+func TestHostsOfConnectionStringsAreShown(t *testing.T) {
+	for value, want := range map[string]string{
+		"postgres://app:s3cret@db.example:5432/docs":  "db.example:5432",
+		"postgres://db.example/docs?password=s3cret":  "db.example",
+		"postgres://app:1/s3cret@db.example:5432/db":  "",
+		"postgres://app:s3c@ret@db.example:5432/docs": "",
+		"postgres://app:s3cret/x@db.example/docs":     "",
+		"sk-s3cret":               "",
+		"host=db password=s3cret": "",
+	} {
+		if got := hostOf(value); got != want {
+			t.Errorf("hostOf(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
 func TestSnippetMarksTheRightCells(t *testing.T) {
 	for _, c := range []struct {
 		what, line string
