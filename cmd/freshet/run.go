@@ -129,7 +129,7 @@ func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summa
 	if err != nil {
 		return engine.Summary{}, stopped(ctx, err)
 	}
-	for _, more := range []prometheus.Collector{s.engine.Collector(), thisBuild().metric(s.plan.Flow), collectors.NewGoCollector(),
+	for _, more := range []prometheus.Collector{s.engine.Collector(), thisBuild().metric(s.plan.Flow), readiness{s.plan.Flow, s.engine.Ready}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := registry.Register(more); err != nil {
 			return engine.Summary{}, errors.Join(err, s.end())

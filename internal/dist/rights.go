@@ -107,16 +107,16 @@ func noticeOf(m debug.Module, folder string) (notice, error) {
 	return n, nil
 }
 
-// marks are words that stand in a licence and in no other, by its name in SPDX.
-func marks() map[string]*regexp.Regexp {
-	return map[string]*regexp.Regexp{
-		"Apache-2.0":   regexp.MustCompile(`apache license,? version 2\.0, january 2004|licensed under the apache license, version 2\.0`),
-		"BSD-3-Clause": regexp.MustCompile(`redistribution and use in source and binary forms.{1,2000}?neither the names? `),
-		"CC0-1.0":      regexp.MustCompile(`cc0 1\.0 universal`),
-		"ISC":          regexp.MustCompile(`permission to use, copy, modify,? and(/or)? distribute this software`),
-		"MIT":          regexp.MustCompile(`permission is hereby granted, free of charge, to any person obtaining`),
-		"MPL-2.0":      regexp.MustCompile(`mozilla public license,? version 2\.0`),
-		"Unlicense":    regexp.MustCompile(`free and unencumbered software released into the public domain`),
+// marks are words that stand in a licence and in no other, by its name in SPDX; one of them is enough. The two licences of
+// BSD are told apart by what only the longer one says.
+func marks() map[string][]string {
+	return map[string][]string{
+		"Apache-2.0": {"apache license version 2.0, january 2004", "licensed under the apache license, version 2.0"},
+		"CC0-1.0":    {"cc0 1.0 universal"},
+		"ISC":        {"permission to use, copy, modify, and distribute this software", "permission to use, copy, modify, and/or distribute this software"},
+		"MIT":        {"permission is hereby granted, free of charge, to any person obtaining"},
+		"MPL-2.0":    {"mozilla public license version 2.0", "mozilla public license, version 2.0"},
+		"Unlicense":  {"free and unencumbered software released into the public domain"},
 	}
 }
 
@@ -124,14 +124,17 @@ func marks() map[string]*regexp.Regexp {
 func licencesIn(text string) []string {
 	plain := strings.ToLower(strings.Join(strings.Fields(text), " "))
 	var found []string
-	for name, mark := range marks() {
-		if mark.MatchString(plain) {
+	for name, words := range marks() {
+		if slices.ContainsFunc(words, func(mark string) bool { return strings.Contains(plain, mark) }) {
 			found = append(found, name)
 		}
 	}
-	// Two clauses of three: what names nobody as an endorser.
-	if strings.Contains(plain, "redistribution and use in source and binary forms") && !slices.Contains(found, "BSD-3-Clause") {
-		found = append(found, "BSD-2-Clause")
+	if strings.Contains(plain, "redistribution and use in source and binary forms") {
+		if strings.Contains(plain, "neither the name") {
+			found = append(found, "BSD-3-Clause")
+		} else {
+			found = append(found, "BSD-2-Clause")
+		}
 	}
 	slices.Sort(found)
 	return found
