@@ -13,9 +13,6 @@ import (
 // for whether anybody answers.
 const lookEvery = 3 * time.Second
 
-// pollRecords bounds the records of one poll.
-const pollRecords = 10_000
-
 // follow polls until a fault, or until everything is read that stood there at the start of a run with Once.
 // While Put waits nothing is polled, and the client fetches no more than it may hold: that is how
 // backpressure reaches the brokers. There is no group whose members would have to show that they live.
@@ -46,10 +43,10 @@ func (r *run) follow(ctx context.Context) error {
 	}
 }
 
-// poll takes what has been fetched.
+// poll takes all that has been fetched, so that the client fetches more meanwhile.
 func (r *run) poll(ctx context.Context) error {
 	waiting, stop := context.WithDeadline(ctx, r.lookAt)
-	fetches := r.client.PollRecords(waiting, pollRecords)
+	fetches := r.client.PollFetches(waiting)
 	stop()
 	if err := ctx.Err(); err != nil {
 		return err

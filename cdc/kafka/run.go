@@ -175,9 +175,9 @@ func rest(ctx context.Context, d time.Duration) error {
 }
 
 // What a client may hold of records that were fetched and not polled (I9): one answer of each broker, as it
-// comes over the wire.
+// comes over the wire. As much may have been polled and is being taken.
 const (
-	fetchBytes          = 4 << 20
+	fetchBytes          = 2 << 20
 	fetchPartitionBytes = 1 << 20
 )
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // scanner reads JSON in place: it tells where values stand and that they are well formed, and builds
@@ -238,23 +240,22 @@ func (s *scanner) element(first bool, depth int) (value token, more bool, err er
 // text passes over a text.
 func (s *scanner) text() (escaped bool, err error) {
 	s.at++
-	for s.at < len(s.b) {
-		switch c := s.b[s.at]; {
-		case c == '"':
+	for {
+		s.at += cdc.PlainJSON(view(s.b[s.at:]))
+		switch {
+		case s.at >= len(s.b):
+			return escaped, s.fault("the end of a text")
+		case s.b[s.at] == '"':
 			s.at++
 			return escaped, nil
-		case c == '\\':
-			escaped = true
-			if err := s.escape(); err != nil {
-				return true, err
-			}
-		case c < 0x20:
+		case s.b[s.at] != '\\':
 			return escaped, s.fault("text")
-		default:
-			s.at++
+		}
+		escaped = true
+		if err := s.escape(); err != nil {
+			return true, err
 		}
 	}
-	return escaped, s.fault("the end of a text")
 }
 
 func (s *scanner) escape() error {

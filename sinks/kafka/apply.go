@@ -120,7 +120,8 @@ func (w *writer) judge(ctx context.Context, txn *stream.Txn, sent *receipt, err 
 
 // send produces the records of a range. A record's fault is kept in sent; it shows at the end.
 func (w *writer) send(ctx context.Context, txn *stream.Txn, sent *receipt) error {
-	p := press{sink: w.sink, target: &w.target, topics: w.topics, flow: []byte(w.target.Flow)}
+	p := press{sink: w.sink, target: &w.target, topics: w.topics, names: w.names, flow: []byte(w.target.Flow), sheets: &w.sheets, sent: sent}
+	defer p.end()
 	for e, err := range txn.Effects {
 		if err != nil {
 			return err
@@ -128,10 +129,11 @@ func (w *writer) send(ctx context.Context, txn *stream.Txn, sent *receipt) error
 		if txn.Last > 0 && e.Version&epochMask <= w.mark.Epoch {
 			continue // I3: the topic has it, and records behind it may be newer
 		}
-		sent.send(ctx, w.client, p.record(&e))
+		p.send(ctx, w.client, &e)
 		if err := sent.err(); err != nil {
 			return fmt.Errorf("send record: %w", err)
 		}
 	}
+	p.end()
 	return sent.flush(ctx, w.client)
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -10,49 +11,72 @@ import (
 	"github.com/freshet/freshet/stream"
 )
 
-// press makes the records of a transaction. They are cut from common pieces of memory, which live until the last record
-// of a piece has been answered: a record of its own takes seven allocations.
+// press makes the records of a transaction and sends them. A record of its own would take seven allocations; these are
+// written on sheets, which are used again.
 type press struct {
 	sink   *Sink
 	target *stream.Target
 	topics []string
+	names  [][][]byte // of each collection the names of its columns, as they stand within an object
 	flow   []byte
+	sheets *sheets
+	sent   *receipt
 
-	bytes   []byte // the rest of a piece
-	records []kgo.Record
-	headers []kgo.RecordHeader
-
+	sheet   *sheet // that is being written on
 	version uint64 // of the record before
 	digits  []byte // its text
 }
 
-// The sizes of pieces, and how many headers a record has.
-const (
-	pressBytes   = 64 << 10
-	pressRecords = 128
-	pressHeaders = 3
-)
-
-// record makes the record of an effect.
-func (p *press) record(e *stream.Effect) *kgo.Record {
-	if len(p.records) == 0 {
-		p.records, p.headers = make([]kgo.Record, pressRecords), make([]kgo.RecordHeader, pressRecords*pressHeaders)
+// columnNames writes the names of columns once for all records: `,"name":`.
+func columnNames(collections []stream.SinkCollection) [][][]byte {
+	names := make([][][]byte, len(collections))
+	for i := range collections {
+		columns := collections[i].Schema.Columns
+		for _, c := range columns[:len(columns)-collections[i].Hidden] {
+			names[i] = append(names[i], append(cdc.AppendJSONString([]byte{','}, c.Name), ':'))
+		}
 	}
-	r, headers := &p.records[0], p.headers[:pressHeaders:pressHeaders]
-	p.records, p.headers = p.records[1:], p.headers[pressHeaders:]
+	return names
+}
+
+// send sends the record of an effect.
+func (p *press) send(ctx context.Context, client *kgo.Client, e *stream.Effect) {
+	n := 2*len(e.Key) + 2*len(e.Source) + 2*len(e.Row) + 128 // what is longer moves to memory of its own
+	if p.sheet != nil && !p.sheet.takes(n) {
+		p.sheet.done()
+		p.sheet = nil
+	}
+	if p.sheet == nil {
+		p.sheet = p.sheets.take(n, p.sent)
+	}
+	r := p.record(e)
+	p.sheet.open.Add(1)
+	client.Produce(ctx, r, p.sheet.word)
+}
+
+// end tells that nothing more is sent.
+func (p *press) end() {
+	if p.sheet != nil {
+		p.sheet.done()
+		p.sheet = nil
+	}
+}
+
+// record writes the record of an effect on the sheet.
+func (p *press) record(e *stream.Effect) *kgo.Record {
+	s := p.sheet
+	r, headers := s.next()
 	if e.Version != p.version || p.digits == nil {
 		p.version, p.digits = e.Version, strconv.AppendUint(nil, e.Version, 10)
 	}
-	key := e.Key.Text()
-	p.room(2*len(key) + 2*len(e.Source) + 2*len(e.Row) + 128) // more makes a piece of its own
-	start := len(p.bytes)
-	p.bytes = append(p.bytes, key...)
-	r.Topic, r.Key = p.topics[e.Collection], p.cut(start)
-	start = len(p.bytes)
-	p.bytes = append(p.bytes, e.Source...)
+	start := len(s.bytes)
+	s.bytes = e.Key.AppendText(s.bytes)
+	r.Topic, r.Key = p.topics[e.Collection], s.cut(start)
+	start = len(s.bytes)
+	s.bytes = append(s.bytes, e.Source...)
 	headers[0] = kgo.RecordHeader{Key: "freshet.flow", Value: p.flow}
 	headers[1] = kgo.RecordHeader{Key: "freshet.version", Value: p.digits}
-	headers[2] = kgo.RecordHeader{Key: "freshet.source", Value: p.cut(start)}
+	headers[2] = kgo.RecordHeader{Key: "freshet.source", Value: s.cut(start)}
 	r.Headers = headers
 	if e.Time > 0 {
 		r.Timestamp = time.UnixMicro(e.Time)
@@ -60,21 +84,11 @@ func (p *press) record(e *stream.Effect) *kgo.Record {
 	if e.Delete && !p.sink.o.Envelopes {
 		return r
 	}
-	start = len(p.bytes)
-	p.bytes = p.appendValue(p.bytes, e, key)
-	r.Value = p.cut(start)
+	start = len(s.bytes)
+	s.bytes = p.appendValue(s.bytes, e, string(r.Key))
+	r.Value = s.cut(start)
 	return r
 }
-
-// room makes sure that so many bytes fit into the piece.
-func (p *press) room(n int) {
-	if cap(p.bytes)-len(p.bytes) < n {
-		p.bytes = make([]byte, 0, max(pressBytes, n))
-	}
-}
-
-// cut gives what has been written since start; nothing is written behind it into the same memory.
-func (p *press) cut(start int) []byte { return p.bytes[start:len(p.bytes):len(p.bytes)] }
 
 // appendValue writes a row, or with envelopes also its end, as an object.
 func (p *press) appendValue(b []byte, e *stream.Effect, key string) []byte {
@@ -87,10 +101,9 @@ func (p *press) appendValue(b []byte, e *stream.Effect, key string) []byte {
 	}
 	b = cdc.AppendJSONString(append(b, `"_key":`...), key)
 	if !e.Delete {
-		c := &p.target.Collections[e.Collection]
-		if columns := c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden]; len(columns) > 0 {
-			b = append(b, ',')
-			b = cdc.AppendFieldsJSON(b, columns, e.Row)
+		columns := p.target.Collections[e.Collection].Schema.Columns
+		for i, name := range p.names[e.Collection] {
+			b = cdc.AppendJSON(append(b, name...), columns[i].Type, e.Row.At(i))
 		}
 	}
 	b = strconv.AppendUint(append(b, `,"_version":`...), e.Version, 10)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,26 +14,40 @@ import (
 
 // receipt is what the brokers have said of the records of a transaction.
 type receipt struct {
-	// word is promise, bound once and not for every record. The goroutine that sends sets it.
-	word func(*kgo.Record, error)
+	failed atomic.Bool // first is set
 
 	mu     sync.Mutex
-	open   int           // records that nothing has been said of yet
+	open   int           // sheets and single records of which not everything has been said yet
 	none   chan struct{} // closed when open falls to 0, where somebody waits for that
 	record *kgo.Record   // the first that was refused
 	first  error         // why
 	ends   map[string]map[int32]int64
 }
 
-// send hands a record to a client.
+// send hands a single record to a client.
 func (r *receipt) send(ctx context.Context, client *kgo.Client, record *kgo.Record) {
-	if r.word == nil {
-		r.word = r.promise
-	}
+	r.begin()
+	client.Produce(ctx, record, func(record *kgo.Record, err error) {
+		r.note(record, err)
+		r.close()
+	})
+}
+
+// begin opens the account of a sheet.
+func (r *receipt) begin() {
 	r.mu.Lock()
 	r.open++
 	r.mu.Unlock()
-	client.Produce(ctx, record, r.word)
+}
+
+// close ends the account of a sheet.
+func (r *receipt) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open--; r.open == 0 && r.none != nil {
+		close(r.none)
+		r.none = nil
+	}
 }
 
 // flush returns when everything has been said of every record that was sent. Flush of the client alone may
@@ -61,31 +76,32 @@ func (r *receipt) flush(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// promise takes the word on one record; a client calls it.
-func (r *receipt) promise(record *kgo.Record, err error) {
+// note takes the word on one record.
+func (r *receipt) note(record *kgo.Record, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.open--; r.open == 0 && r.none != nil {
-		close(r.none)
-		r.none = nil
+	if err != nil {
+		if r.first == nil {
+			r.record, r.first = record, err
+			r.failed.Store(true)
+		}
+		return
 	}
-	switch {
-	case err != nil && r.first == nil:
-		r.record, r.first = record, err
-	case err == nil:
+	of := r.ends[record.Topic]
+	if of == nil {
 		if r.ends == nil {
 			r.ends = map[string]map[int32]int64{}
 		}
-		of := r.ends[record.Topic]
-		if of == nil {
-			of = map[int32]int64{}
-			r.ends[record.Topic] = of
-		}
-		of[record.Partition] = max(of[record.Partition], record.Offset+1)
+		of = map[int32]int64{}
+		r.ends[record.Topic] = of
 	}
+	of[record.Partition] = max(of[record.Partition], record.Offset+1)
 }
 
 func (r *receipt) err() error {
+	if !r.failed.Load() {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.first

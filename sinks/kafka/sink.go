@@ -112,7 +112,7 @@ func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{sink: s, target: t, topics: topics, progressTopic: topics[0] + progressSuffix}
+	w := &writer{sink: s, target: t, topics: topics, progressTopic: topics[0] + progressSuffix, names: columnNames(t.Collections)}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := w.open(ctx); err != nil {

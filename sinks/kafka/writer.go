@@ -20,6 +20,8 @@ type writer struct {
 	target        stream.Target
 	topics        []string
 	progressTopic string
+	names         [][][]byte // of columns, as records have them
+	sheets        sheets
 
 	limits   map[string]int32 // the largest batch of a topic, in bytes
 	forgets  map[string]bool  // topics that forget records by age or size
