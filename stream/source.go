@@ -82,8 +82,8 @@ type Parser interface {
 	ParsePosition(text string) (cdc.Position, error)
 }
 
-// Partitioned is a Parser whose log has several orders side by side, such as the partitions of a topic, so
-// that the bytes of two positions do not tell whether one lies behind the other.
+// Partitioned is a Parser whose log has several orders side by side, such as the partitions of a topic or the tables
+// whose first rows are read beside a log, so that the bytes of two positions do not tell whether one lies behind the other.
 type Partitioned interface {
 	// Reached reports whether whoever stands at a position has taken everything up to want.
 	Reached(at, want cdc.Position) bool

@@ -43,6 +43,39 @@ func TestPlacesReadAsTheyAreWrittenAndOrder(t *testing.T) {
 	})
 }
 
+// Whoever waits for what they wrote waits for the first rows as well: they may hold it.
+func TestAPlaceIsReachedOnceTheFirstRowsAreHeld(t *testing.T) {
+	s := &Source{tables: []*table{{oid: 1}, {oid: 2}}}
+	at := func(lsn LSN, step uint16, tables ...heldTable) cdc.Position {
+		p := place{lsn: lsn, step: step, tables: tables}
+		return p.encode()
+	}
+	one, two, part := heldTable{oid: 1}, heldTable{oid: 2}, heldTable{oid: 2, part: true}
+	for _, c := range []struct {
+		name            string
+		at              cdc.Position
+		reached, covers bool // of the log's place 10
+	}{
+		{"a change before it, and the tables held", at(9, 0, one, two), false, true},
+		{"a change behind it, and the tables held", at(11, 0, one, two), true, false},
+		{"before the first table is read", at(11, 0), false, true},
+		{"a table is read", at(11, 1, one), false, true},
+		{"a part of the other one", at(11, 2, one, part), false, true},
+		{"the last rows of the last table", at(11, 3, one, two), true, true},
+		{"the stream goes on while a table is read", at(12, 0, one, part), false, true},
+	} {
+		if got := s.Reached(c.at, bare(10)); got != c.reached {
+			t.Errorf("%s: reached is %v", c.name, got)
+		}
+		if got := s.Covers(bare(10), c.at); got != c.covers {
+			t.Errorf("%s: covered is %v", c.name, got)
+		}
+		if !s.Reached(c.at, c.at) || !s.Covers(c.at, c.at) || !s.Reached(c.at, "") {
+			t.Errorf("%s: it does not reach itself", c.name)
+		}
+	}
+}
+
 func TestDatesCountAsTheCalendarDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		day := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, rapid.IntRange(-2_000_000, 3_000_000).Draw(t, "days"))

@@ -201,6 +201,14 @@ func whereSum(condition string) uint16 {
 	return max(uint16(sum>>16)^uint16(sum), 1)
 }
 
+// bareSize is the length of a position that is an LSN alone.
+const bareSize = 8
+
+// stepped reports whether tables have become complete at the LSN of a position, or parts of them.
+func stepped(p cdc.Position) bool {
+	return len(p) >= placeHead && (p[bareSize] != 0 || p[bareSize+1] != 0)
+}
+
 // bare is the position that orders before every place at an LSN.
 func bare(lsn LSN) cdc.Position {
 	return cdc.Position(binary.BigEndian.AppendUint64(nil, uint64(lsn)))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/freshet/freshet/cdc"
@@ -134,6 +135,32 @@ func (s *Source) ParsePosition(text string) (cdc.Position, error) {
 		return "", err
 	}
 	return bare(lsn), nil
+}
+
+// Reached implements stream.Partitioned. A place in the log, as ParsePosition gives it, is reached when the first rows of
+// all tables are held too: what committed before it may be among those that are still to be read.
+func (s *Source) Reached(at, want cdc.Position) bool {
+	return at >= want && (len(want) != bareSize || s.whole(at))
+}
+
+// Covers implements stream.Partitioned. A row that was read in a table may stem from a change before want wherever it was
+// read.
+func (s *Source) Covers(want, origin cdc.Position) bool {
+	return origin <= want || len(want) == bareSize && (stepped(origin) || !s.whole(origin))
+}
+
+// whole reports whether the first rows of all tables are held at a position.
+func (s *Source) whole(at cdc.Position) bool {
+	p, err := readPlace(at)
+	if err != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.tables, func(t *table) bool {
+		h, ok := p.held(t.oid)
+		return !ok || h.part
+	})
 }
 
 // Rescans reports that the tables can be read again at any time.
