@@ -40,7 +40,21 @@ func Open(ctx context.Context, s *stage.Stage, file string) *Database {
 	return d
 }
 
-// Close ends the session and the server.
+// Beside makes another database on the server. Flows find it in the variable.
+func (d *Database) Beside(ctx context.Context, name, variable string) *Database {
+	b := &Database{stage: d.stage}
+	d.Rows(ctx, "CREATE DATABASE "+name)
+	if d.stage.Err() == nil {
+		url := d.server.DSN(name)
+		var err error
+		b.conn, err = pgx.Connect(ctx, url)
+		d.stage.Check(err)
+		d.stage.Setenv(variable, url)
+	}
+	return b
+}
+
+// Close ends the session, and the server where Open has started it.
 func (d *Database) Close() {
 	if d.conn != nil {
 		d.stage.Check(d.conn.Close(context.Background())) // at once: the server is on this machine

@@ -77,6 +77,9 @@ func (s *Stage) Check(err error) bool {
 	return s.err == nil
 }
 
+// Err is the first error so far.
+func (s *Stage) Err() error { return s.err }
+
 // Act says what happens next.
 func (s *Stage) Act(what string) { s.Say("# %s", what) }
 
