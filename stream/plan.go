@@ -48,6 +48,14 @@ type StepNode struct {
 	Logic   Fingerprint // of the operator alone
 }
 
+// Bound returns the operator, whichever of the two it is.
+func (s *StepNode) Bound() Bound {
+	if s.Caller != nil {
+		return s.Caller
+	}
+	return s.Mapper
+}
+
 // SinkNode is a sink with what it receives.
 type SinkNode struct {
 	Name    string

@@ -18,7 +18,7 @@ func (c *console) lineageVerb() *cobra.Command {
 		Use:   "lineage FLOW SUBJECT",
 		Short: "Show what was made of a source row, or what a sink's row was made of",
 		Long: `Lineage answers for <source>/<key> and for <sink>/<_key>: the whole way in both
-directions, with when each row was computed and by which logic.`,
+directions, with when each row was computed, by which logic, and why.`,
 		Example: "  freshet lineage flow.yaml docs/guide/billing.md",
 		Args:    takes("flow file", "source or sink key"),
 	}
@@ -57,7 +57,7 @@ func showLineage(w io.Writer, l *engine.Lineage) {
 			if len(logic) > 12 {
 				logic = logic[:12]
 			}
-			rows = append(rows, []string{"  " + n.Kind, n.Name, n.Key, n.At, logic})
+			rows = append(rows, []string{"  " + n.Kind, n.Name, n.Key, n.At, logic, n.Why})
 		}
 		table(w, rows)
 	}

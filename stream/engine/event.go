@@ -11,6 +11,7 @@ type ChangeEvent struct {
 	Event   string `json:"event"` // change
 	Source  string `json:"source"`
 	Key     string `json:"key"`
+	Why     string `json:"why,omitempty"` // in words
 	Calls   int    `json:"calls"`
 	Upserts int    `json:"upserts"`
 	Deletes int    `json:"deletes"`

@@ -195,11 +195,7 @@ func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
 		}
 		for _, i := range c.Steps {
 			step := plan.Steps[i]
-			var bound stream.Bound = step.Mapper
-			if step.Caller != nil {
-				bound = step.Caller
-			}
-			for _, name := range bound.Reads() {
+			for _, name := range step.Bound().Reads() {
 				if added[name] {
 					return true
 				}

@@ -23,8 +23,9 @@ type LineageNode struct {
 	Name  string `json:"name"`
 	Key   string `json:"key"`
 	Epoch uint64 `json:"epoch"`
-	At    string `json:"at"`    // RFC 3339
-	Logic string `json:"logic"` // fingerprint of what made it; empty for a source
+	At    string `json:"at"`            // RFC 3339
+	Logic string `json:"logic"`         // fingerprint of what made it; empty for a source
+	Why   string `json:"why,omitempty"` // it was computed at that time, in words; not known of all rows
 }
 
 // NotFoundError says that nothing is known under a key.
@@ -190,7 +191,7 @@ func (l *lineage) sinkNode(t *target, e *sinkEntry) LineageNode {
 	if t.shared {
 		key = cdc.Key(e.to).Text()
 	}
-	return LineageNode{Kind: "sink", Name: t.name, Key: key, Epoch: e.epoch, At: timeText(e.at * 1e6), Logic: t.sink.Logic.String()}
+	return LineageNode{Kind: "sink", Name: t.name, Key: key, Epoch: e.epoch, At: timeText(e.at * 1e6), Logic: t.sink.Logic.String(), Why: l.g.why(l.rec, e.epoch)}
 }
 
 // behind lists what was made of the owner: the rows of cheap steps as far as
@@ -222,7 +223,8 @@ func (l *lineage) stepNodes(s int) []LineageNode {
 	logic := l.g.plan.Collections[step.Out].Logic.String()
 	var nodes []LineageNode
 	for _, c := range l.children(step.Out) {
-		nodes = append(nodes, LineageNode{Kind: "step", Name: step.Name, Key: l.keyText(c.child), Epoch: c.epoch, At: timeText(c.at * 1e6), Logic: logic})
+		nodes = append(nodes, LineageNode{Kind: "step", Name: step.Name, Key: l.keyText(c.child), Epoch: c.epoch, At: timeText(c.at * 1e6), Logic: logic,
+			Why: l.g.why(l.rec, c.epoch)})
 	}
 	return nodes
 }

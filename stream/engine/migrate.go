@@ -14,7 +14,7 @@ import (
 func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan, changed bool) {
 	n := &storedPlan{Number: old.Number, Flow: plan.Flow, Text: text, Next: old.Next, Layouts: maps.Clone(old.Layouts),
 		Roots: map[string]storedRoot{}, Steps: map[string]storedStep{}, Sinks: map[string]storedSink{},
-		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped), Former: maps.Clone(old.Former)}
+		Retiring: maps.Clone(old.Retiring), Dropped: slices.Clone(old.Dropped), Former: maps.Clone(old.Former), Changes: maps.Clone(old.Changes)}
 	if n.Vanished = maps.Clone(old.Vanished); n.Vanished == nil {
 		n.Vanished = map[string]storedRoot{}
 	}
@@ -33,8 +33,51 @@ func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan,
 	n.migrateRoots(old, plan, dirty)
 	if changed = len(dirty) > 0 || old.Number == 0; changed {
 		n.Number++
+		n.tellChanges(old, plan)
 	}
 	return n, changed
+}
+
+// changesKept is of how many changes of logic it is remembered where they began.
+const changesKept = 16
+
+// tellChanges notes the steps and sinks that differ themselves, not only in what they are given.
+func (n *storedPlan) tellChanges(old *storedPlan, plan *stream.Plan) {
+	if old.Number == 0 {
+		return
+	}
+	own := map[uint32]string{}
+	for _, s := range old.Steps {
+		own[s.Instance] = s.Own
+	}
+	differs := map[int]bool{} // collections
+	var names []string
+	for i, c := range plan.Collections {
+		if c.Step < 0 {
+			continue
+		}
+		s := plan.Steps[c.Step]
+		if s.Hidden { // it is a part of its sink
+			differs[i] = differs[s.From]
+			continue
+		}
+		now := n.Steps[s.Name]
+		changed := own[now.Instance] != now.Own
+		if differs[i] = changed || differs[s.From]; changed {
+			names = append(names, s.Name)
+		}
+	}
+	for _, s := range plan.Sinks {
+		before := slices.ContainsFunc(s.From, func(from int) bool { return differs[from] })
+		if old.Sinks[s.Name].Logic != n.Sinks[s.Name].Logic && !before {
+			names = append(names, s.Name)
+		}
+	}
+	if n.Changes == nil {
+		n.Changes = map[uint64][]string{}
+	}
+	n.Changes[n.Number] = names
+	maps.DeleteFunc(n.Changes, func(number uint64, _ []string) bool { return number+changesKept <= n.Number })
 }
 
 func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
@@ -54,13 +97,18 @@ func (n *storedPlan) migrateSteps(old *storedPlan, plan *stream.Plan, dirty map[
 			dirty[plan.Collections[s.Out].Root] = true
 		}
 		kept[was.Instance] = true
-		n.Steps[s.Name] = storedStep{Instance: was.Instance, Logic: logic, Model: modelOf(s)}
+		n.Steps[s.Name] = storedStep{Instance: was.Instance, Logic: logic, Own: ownLogic(s), Model: modelOf(s)}
 	}
 	for _, s := range old.Steps {
 		if !kept[s.Instance] {
 			n.Dropped = append(n.Dropped, storedDrop{Instance: s.Instance})
 		}
 	}
+}
+
+// ownLogic identifies what a step does, whatever columns pass through it.
+func ownLogic(s *stream.StepNode) string {
+	return stream.FingerprintOf(s.Bound().Logic()).String()
 }
 
 // modelOf names who answers the calls of a step; empty where it makes none.

@@ -27,6 +27,7 @@ type storedPlan struct {
 	Vanished map[string]storedRoot `json:"vanished,omitempty"` // sources that have left the flow and whose rows are still held
 	Dropped  []storedDrop          `json:"dropped,omitempty"`  // instances whose leftovers are still to be removed
 	Former   map[string]keyShapes  `json:"former,omitempty"`   // of sinks that have left the flow: what their rows' keys look like
+	Changes  map[uint64][]string   `json:"changes,omitempty"`  // by number: the steps and sinks that the change of logic began at
 }
 
 type storedRoot struct {
@@ -46,6 +47,7 @@ type storedDrop struct {
 type storedStep struct {
 	Instance uint32 `json:"instance"`
 	Logic    string `json:"logic"`           // of the step and everything before it
+	Own      string `json:"own"`             // of the step alone
 	Model    string `json:"model,omitempty"` // who answers its calls, without what else they depend on
 }
 

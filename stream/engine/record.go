@@ -26,6 +26,7 @@ type record struct {
 	calls   []callSection
 	sinks   []sinkSection
 	rejects []reject
+	causes  []cause // newest first
 }
 
 // rowHash identifies a row's bytes.
@@ -81,7 +82,7 @@ const (
 	rejectStale               // keep_stale: what stood before stays
 )
 
-const recordVersion = 1
+const recordVersion = 2
 
 const (
 	flagExists = 1 << iota
@@ -90,7 +91,7 @@ const (
 )
 
 func (r *record) reset() {
-	*r = record{calls: r.calls[:0], sinks: r.sinks[:0], rejects: r.rejects[:0]}
+	*r = record{calls: r.calls[:0], sinks: r.sinks[:0], rejects: r.rejects[:0], causes: r.causes[:0]}
 }
 
 func (r *record) empty() bool {
@@ -168,6 +169,10 @@ func (r *record) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, j.flags)
 		b = append(b, j.what[:]...)
 		b = appendBytes(b, j.child)
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.causes)))
+	for i := range r.causes {
+		b = r.causes[i].append(b)
 	}
 	return b
 }
@@ -253,6 +258,9 @@ func (r *record) decode(b []byte) error {
 		copy(j.what[:], d.take(len(j.what)))
 		j.child = d.bytes()
 		r.rejects = append(r.rejects, j)
+	}
+	for range d.count() {
+		r.causes = append(r.causes, d.cause())
 	}
 	if d.err != nil {
 		return fmt.Errorf("read owner record: %w", d.err)

@@ -159,6 +159,7 @@ func (w *worker) settleUnseen() error {
 	n.exists, n.hasRow, n.plan, n.layout, n.origin, n.time = o.exists, o.hasRow, o.plan, o.layout, o.origin, o.time
 	n.hash, n.row, n.note, n.noted = o.hash, o.row, o.note, o.noted
 	n.calls = append(n.calls, o.calls...)
+	n.causes = append(n.causes, o.causes...)
 	w.clear()
 	for i := range o.rejects {
 		w.oldReject[i] = true

@@ -100,9 +100,9 @@ func (w *worker) touch() {
 	if !w.t.changed || n.noted == o.noted && bytes.Equal(n.note, o.note) {
 		return
 	}
-	n.plan, n.calls, n.sinks, n.rejects = o.plan, o.calls, o.sinks, o.rejects
+	n.plan, n.calls, n.sinks, n.rejects, n.causes = o.plan, o.calls, o.sinks, o.rejects, o.causes
 	w.write()
-	n.calls, n.sinks, n.rejects = nil, nil, nil
+	n.calls, n.sinks, n.rejects, n.causes = nil, nil, nil, nil
 }
 
 func (w *worker) clear() {
@@ -145,6 +145,7 @@ func (w *worker) finish(rowChanged bool) {
 		w.diff(target, rowChanged)
 	}
 	w.settleRejects()
+	w.explain(rowChanged)
 	w.write()
 	w.tell(effects)
 }
@@ -172,7 +173,7 @@ func (w *worker) tell(before []int64) {
 	if ev.Upserts+ev.Deletes+ev.Calls == 0 {
 		return
 	}
-	ev.Key = w.t.key.Text()
+	ev.Key, ev.Why = w.t.key.Text(), w.g.why(&w.next, w.epoch)
 	w.out.changes = append(w.out.changes, ev)
 }
 

@@ -125,25 +125,12 @@ func traced(n engine.LineageNode, changed time.Time) trace {
 		t.Clock = made.Local().Format("2006-01-02 15:04:05")
 	}
 	if n.Kind != KindSource {
-		t.Why, t.Kept = reason(made, changed)
+		t.Why = n.Why
+		if t.Kept = made.Truncate(time.Second).Before(changed.Truncate(time.Second)); t.Kept {
+			t.Why = strings.TrimPrefix(t.Why+"; the newest change left it as it was", "; ")
+		}
 	}
 	return t
-}
-
-// soon is how much later than its source row changed a row is made in the course of that change.
-const soon = time.Minute
-
-// reason says why a row was computed when it was, by the time at which its source row changed last.
-func reason(made, changed time.Time) (why string, kept bool) {
-	switch {
-	case made.IsZero() || changed.IsZero():
-		return "", false
-	case made.Truncate(time.Second).Before(changed.Truncate(time.Second)):
-		return "kept: the newest change left its input as it was", true
-	case made.Sub(changed) <= soon:
-		return "its source row changed", false
-	}
-	return long(made.Sub(changed)) + " after its source row changed: new logic, a retry, or an answer that came late", false
 }
 
 func moment(text string) time.Time {

@@ -68,8 +68,10 @@ func (s *shop) Ready() (bool, []engine.Reason) {
 
 func (s *shop) Lineage(subject string) (*engine.Lineage, error) {
 	source := engine.LineageNode{Kind: "source", Name: "docs", Key: "a.md", At: "2026-03-01T12:00:00Z"}
-	step := engine.LineageNode{Kind: "step", Name: "vectors", Key: "a.md/1", Epoch: 7, At: "2026-03-01T12:00:01Z", Logic: "0123456789abcdef"}
-	sink := engine.LineageNode{Kind: "sink", Name: "index", Key: "a.md/1", Epoch: 3, At: "2026-02-01T12:00:01Z", Logic: "fedcba9876543210"}
+	step := engine.LineageNode{Kind: "step", Name: "vectors", Key: "a.md/1", Epoch: 7, At: "2026-03-01T12:00:01Z", Logic: "0123456789abcdef",
+		Why: "changed in its source row: body"}
+	sink := engine.LineageNode{Kind: "sink", Name: "index", Key: "a.md/1", Epoch: 3, At: "2026-02-01T12:00:01Z", Logic: "fedcba9876543210",
+		Why: "its source row was new"}
 	switch subject {
 	case "docs/a.md":
 		return &engine.Lineage{Subject: source, Downstream: []engine.LineageNode{step, sink}}, nil

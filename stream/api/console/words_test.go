@@ -139,24 +139,3 @@ func TestWordsOfTheQuestionAreMarked(t *testing.T) {
 		})
 	}
 }
-
-func TestReasonIsTakenFromWhenTheSourceRowChanged(t *testing.T) {
-	cases := []struct {
-		name string
-		made time.Duration // behind the newest change
-		want string
-		kept bool
-	}{
-		{"made in its course", time.Second, "its source row changed", false},
-		{"made in the same second", -300 * time.Millisecond, "its source row changed", false},
-		{"made before it", -time.Hour, "kept: the newest change left its input as it was", true},
-		{"made long after it", 2 * time.Hour, "2 h 0 min after its source row changed: new logic, a retry, or an answer that came late", false},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			if why, kept := reason(at.Add(500*time.Millisecond+c.made), at.Add(500*time.Millisecond)); why != c.want || kept != c.kept {
-				t.Errorf("%q, %v", why, kept)
-			}
-		})
-	}
-}
