@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/md5"
-	"embed"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -14,10 +13,8 @@ import (
 	"time"
 )
 
-// debian holds what the package has beside the binary and the pages: scripts, and files as they are installed.
-//
-//go:embed debian
-var debian embed.FS
+// debian is the folder of what the package has beside the binary and the pages: scripts, and files as they are installed.
+const debian = "internal/dist/debian/"
 
 // Who packs it and where it lives, as package managers show it.
 const (
@@ -44,7 +41,7 @@ func (r *release) deb(b *binary, rights []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	control, err := controlOf(content, debVersion(b.version()), b.processor)
+	control, err := r.control(content, debVersion(b.version()), b.processor)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +61,7 @@ func (r *release) installed(b *binary, rights []byte) (tree, error) {
 	t.file("usr/lib/systemd/system/freshet@.service", 0o644, unit)
 	for file, at := range map[string]string{"default": "etc/default/freshet", "sysusers": "usr/lib/sysusers.d/freshet.conf",
 		"lintian": "usr/share/lintian/overrides/freshet", "copyright": docs + "copyright"} {
-		content, err := debian.ReadFile("debian/" + file)
+		content, err := r.read(debian + file)
 		if err != nil {
 			return nil, err
 		}
@@ -115,8 +112,8 @@ func (r *release) pages(t tree) error {
 	})
 }
 
-// controlOf is what the package manager reads.
-func controlOf(content tree, version, processor string) (tree, error) {
+// control is what the package manager reads.
+func (r *release) control(content tree, version, processor string) (tree, error) {
 	var sums, conffiles strings.Builder
 	kib := 0
 	for _, name := range slices.Sorted(maps.Keys(content)) {
@@ -131,7 +128,7 @@ func controlOf(content tree, version, processor string) (tree, error) {
 			fmt.Fprintf(&conffiles, "/%s\n", name)
 		}
 	}
-	head, err := debian.ReadFile("debian/control")
+	head, err := r.read(debian + "control")
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +139,7 @@ func controlOf(content tree, version, processor string) (tree, error) {
 	t.file("md5sums", 0o644, []byte(sums.String()))
 	t.file("conffiles", 0o644, []byte(conffiles.String()))
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
-		text, err := debian.ReadFile(path.Join("debian", script))
+		text, err := r.read(debian + script)
 		if err != nil {
 			return nil, err
 		}
