@@ -69,6 +69,18 @@ func (c *console) read(path string) (*flowfile.File, error) {
 
 // open reads a flow file, measures its models, reaches its sources and checks it.
 func (c *console) open(ctx context.Context, path string) (*flow, error) {
+	f, err := c.outline(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.plan, err = planOf(ctx, f.file); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// outline is what a flow file says by itself: a flow without its plan.
+func (c *console) outline(path string) (*flow, error) {
 	file, err := c.read(path)
 	if err != nil {
 		return nil, err
@@ -81,14 +93,15 @@ func (c *console) open(ctx context.Context, path string) (*flow, error) {
 	if state == "" {
 		state = statePlace(path, file.Name)
 	}
+	return &flow{file: file, state: state, log: log}, nil
+}
+
+// planOf measures the models of a flow file, reaches its sources, and checks it.
+func planOf(ctx context.Context, file *flowfile.File) (*stream.Plan, error) {
 	if err := measureModels(ctx, file); err != nil {
 		return nil, err
 	}
-	plan, err := file.Plan(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &flow{file: file, plan: plan, state: state, log: log}, nil
+	return file.Plan(ctx)
 }
 
 // measureModels asks the servers of models whose flow does not say how long their vectors are.
@@ -139,10 +152,7 @@ func (f *flow) parse(ctx context.Context, text []byte) (*flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := measureModels(ctx, file); err != nil {
-		return nil, err
-	}
-	plan, err := file.Plan(ctx)
+	plan, err := planOf(ctx, file)
 	if err != nil {
 		return nil, err
 	}

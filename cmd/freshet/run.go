@@ -32,7 +32,8 @@ With --once it catches up with the sources as they stand at the start, and exits
 0 when everything is applied, 1 when rows are left as dead letters.
 
 A running service answers at --addr: the console, /api/v1, /metrics, /livez,
-/readyz.`,
+/readyz. Where a server that it needs does not answer when it starts, it waits,
+and /readyz says for whom; with --once that is exit 3.`,
 		Example: "  freshet run flow.yaml\n  freshet run flow.yaml --once",
 		Args:    takes("flow file"),
 	}
@@ -68,8 +69,14 @@ type listening struct {
 // serve runs a flow to its end. What it heals by itself (a sink that loses its rows, a source that has to be
 // read again or planned anew) ends one session and begins the next.
 func (c *console) serve(ctx context.Context, v *service) (result, error) {
-	f, err := c.open(ctx, v.path)
+	f, err := c.outline(v.path)
 	if err != nil {
+		return result{}, err
+	}
+	if err := c.patiently(ctx, v, f, func() (err error) {
+		f.plan, err = planOf(ctx, f.file)
+		return err
+	}); err != nil {
 		return result{}, stopped(ctx, err)
 	}
 	keepWithin(f.plan.Limits.MemoryBytes)
@@ -83,7 +90,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 		if ctx.Err() != nil {
 			return result{}, f.safe(err)
 		}
-		if f, err = c.recover(ctx, f, err); err != nil {
+		if f, err = c.recover(ctx, v, f, err); err != nil {
 			return result{}, stopped(ctx, err)
 		}
 	}
@@ -91,7 +98,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 
 // recover prepares the next session after an error that the flow heals by itself; other errors are given
 // back. I10: what happened is said, and nobody has to do something.
-func (c *console) recover(ctx context.Context, f *flow, err error) (*flow, error) {
+func (c *console) recover(ctx context.Context, v *service, f *flow, err error) (next *flow, _ error) {
 	var reading *engine.ReadError
 	switch {
 	case errors.Is(err, stream.ErrLost):
@@ -106,7 +113,11 @@ func (c *console) recover(ctx context.Context, f *flow, err error) (*flow, error
 	default:
 		return nil, f.safe(err)
 	}
-	return f.anew(ctx)
+	err = c.patiently(ctx, v, f, func() (err error) {
+		next, err = f.anew(ctx)
+		return err
+	})
+	return next, err
 }
 
 // resetSource has a source read again at the next session.
@@ -125,8 +136,11 @@ func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summa
 	if err != nil {
 		return engine.Summary{}, err
 	}
-	s, err := f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics, Crash: c.crash})
-	if err != nil {
+	var s *session
+	if err := c.patiently(ctx, v, f, func() (err error) {
+		s, err = f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics, Crash: c.crash})
+		return err
+	}); err != nil || s == nil {
 		return engine.Summary{}, stopped(ctx, err)
 	}
 	for _, more := range []prometheus.Collector{s.engine.Collector(), thisBuild().metric(s.plan.Flow), readiness{s.plan.Flow, s.engine.Ready}, collectors.NewGoCollector(),

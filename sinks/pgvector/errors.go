@@ -53,11 +53,21 @@ func describe(err error) error {
 	return err
 }
 
+// refusesUs reports whether a server refuses who asks or what for, which a person mends: the password, the database, a line
+// of pg_hba.conf. A server that starts, stops or is full is only not there yet.
+func refusesUs(e *pgconn.PgError) bool {
+	return strings.HasPrefix(e.Code, "28") || strings.HasPrefix(e.Code, "3D")
+}
+
 // unreachable never shows the dsn. pgconn's own words name host, user and database, which status may show as well.
 func unreachable(err *pgconn.ConnectError) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		hint := "check user, password and database in the dsn"
+		if refusesUs(server) {
+			return &stream.Problem{Code: "access_denied", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message,
+				Hint: "check user, password and database in the dsn"}
+		}
+		hint := "check the dsn, and what the server's log says"
 		if strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "53") {
 			hint = "wait until the server takes connections"
 		}

@@ -56,7 +56,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	}{
 		{"no right to make tables", "CREATE ROLE %s LOGIN", "role", "rights", "GRANT USAGE, CREATE ON SCHEMA", false},
 		{"an unmanaged table", "", "", "table_missing", "CREATE TABLE", true},
-		{"no such user", "", "nobody_at_all", "server_unreachable", "check user, password and database", false},
+		{"no such user", "", "nobody_at_all", "access_denied", "check user, password and database", false},
 	}
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -159,7 +159,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		cut()
 	})
 	var watched error
-	stopping.Go(func() { watched = s.console.Run(served) })
+	if s.console != nil { // a flow that has not begun has none
+		stopping.Go(func() { watched = s.console.Run(served) })
+	}
 	err := h.Serve(l)
 	ended()
 	stopping.Wait()
