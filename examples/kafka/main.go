@@ -20,7 +20,7 @@ func play(ctx context.Context, s *stage.Stage) {
 		kafka.Show(ctx, "complaints")
 	}
 
-	s.Service(ctx, func() {
+	s.Service(ctx, func(ctx context.Context) {
 		s.Act("four reviews")
 		come("reviews.jsonl")
 		s.Act("one is written anew, one is withdrawn, another one comes")

@@ -24,7 +24,7 @@ func play(ctx context.Context, s *stage.Stage) {
 	replica := shop.Beside(ctx, "replica", "REPLICA_URL")
 	defer replica.Close()
 
-	s.Service(ctx, func() {
+	s.Service(ctx, func(ctx context.Context) {
 		s.Act("the tables as they stand")
 		shop.Settle(ctx, "shop")
 		replica.Run(ctx, "SELECT id, customer, total FROM orders ORDER BY id")

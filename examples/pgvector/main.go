@@ -16,7 +16,7 @@ func play(ctx context.Context, s *stage.Stage) {
 	ask := func(question string) { s.Freshet(ctx, "query", "flow.yaml", question, "-k", "1") }
 
 	s.Act("the flow fills article_chunks, and follows the table from then on")
-	s.Service(ctx, func() {
+	s.Service(ctx, func(ctx context.Context) {
 		db.Settle(ctx, "articles")
 		ask("which animals help against pests?")
 

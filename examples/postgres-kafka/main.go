@@ -22,7 +22,7 @@ func play(ctx context.Context, s *stage.Stage) {
 		kafka.Show(ctx, "paid-orders")
 	}
 
-	s.Service(ctx, func() {
+	s.Service(ctx, func(ctx context.Context) {
 		s.Act("orders that are paid already")
 		told()
 

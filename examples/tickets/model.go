@@ -39,6 +39,20 @@ func (m *reader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"usage":   map[string]int{"prompt_tokens": 60, "completion_tokens": 20}})
 }
 
+// prompts is how many it was asked.
+func (m *reader) prompts() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
+}
+
+// mend has it answer what is asked from now on.
+func (m *reader) mend() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.careful = true
+}
+
 // answer reads a prompt. It is asked again where its first answer was no use.
 func (m *reader) answer(prompt string, again bool) string {
 	ticket := prompt[strings.LastIndex(prompt, "From: "):]

@@ -284,8 +284,11 @@ func tops() []Room {
 		{Path: "examples/mirror", Rooms: []string{"examples/internal/..."}, Why: "the example of tables that are mirrored together"},
 		{Path: "examples/postgres-kafka", Rooms: []string{"examples/internal/..."}, Why: "the example of a table that a topic tells of"},
 		{Path: "examples/pgvector", Rooms: []string{"examples/internal/..."}, Why: "the example of a table that is searched"},
-		{Path: "examples/s3", Rooms: []string{"cdc/s3/s3test"}, Why: "the example of a bucket, with the bucket"},
-		{Path: "examples/tickets", Why: "a flow whose model is the example's own; runs the binary as a user would"},
+		{Path: "examples/s3", Rooms: []string{"cdc/s3/s3test", "examples/internal/..."}, Why: "the example of a bucket, with the bucket"},
+		{Path: "examples/tickets", Rooms: []string{"examples/internal/..."}, Why: "the example of fields that a model reads, with the model"},
+		{Path: "examples/http", Rooms: []string{"examples/internal/..."}, Why: "the example of changes that are pushed"},
+		{Path: "examples/python-call", Rooms: []string{"examples/internal/...", "internal/testenv"}, Why: "the example of a function in Python, with the Python"},
+		{Path: "examples/qdrant", Rooms: []string{"examples/internal/...", "sinks/qdrant/qdranttest"}, Why: "the example of a collection of Qdrant, with the collection"},
 		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
 		{
 			Path: "internal/blob", Rooms: []string{"cdc"}, Modules: []string{"github.com/gabriel-vasile/mimetype"}, Tests: []string{"cdc/cdctest"},

@@ -8,10 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
-// Service runs flow.yaml as a service while acts does its part, and then tells it to stop as a person would.
-func (s *Stage) Service(ctx context.Context, acts func()) {
+var errEnded = errors.New("the flow has ended by itself")
+
+// Service runs flow.yaml as a service while acts does its part, and then tells it to stop as a person would. The context
+// of acts ends with the service.
+func (s *Stage) Service(ctx context.Context, acts func(ctx context.Context)) {
 	c := s.command(ctx, []string{"run", "flow.yaml", "--addr", "127.0.0.1:0", "--json"})
 	s.show([]string{"run", "flow.yaml", "&"})
 	if s.err != nil {
@@ -24,15 +28,22 @@ func (s *Stage) Service(ctx context.Context, acts func()) {
 	if !s.Check(err) || !s.Check(c.Start()) {
 		return
 	}
+	running, ended := context.WithCancelCause(ctx)
+	var end sync.WaitGroup
 	lines := bufio.NewReader(out)
 	// The first line comes once it answers; without one it has ended, and its exit says more.
 	if _, err = lines.ReadString('\n'); err == nil {
-		acts()
+		end.Go(func() {
+			_, _ = io.Copy(io.Discard, lines) // it ends when the service does
+			ended(errEnded)
+		})
+		acts(running)
 		err = c.Process.Signal(os.Interrupt)
 	}
-	_, _ = io.Copy(io.Discard, lines) // it ends when the service does
+	end.Wait()
+	ended(nil)
 	if err = errors.Join(err, c.Wait()); err != nil {
-		s.Check(fmt.Errorf("run freshet: %w: %s", err, said.String()))
+		s.err = errors.Join(fmt.Errorf("run freshet: %w: %s", err, said.String()), s.err)
 	}
 }
 

@@ -14,12 +14,16 @@ package stage
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -111,4 +115,36 @@ func (s *Stage) Edit(name, before, after string) {
 		return
 	}
 	s.Check(os.WriteFile(s.Path(name), bytes.Replace(text, []byte(before), []byte(after), 1), 0o600))
+}
+
+// Rows folds a change log of the copy: the newest row of each key, by key, as JSON without what says where it comes from.
+func (s *Stage) Rows(log string) []string {
+	rows := map[string]string{}
+	for line := range strings.Lines(string(s.Read(log))) {
+		var row struct {
+			Op  string `json:"_op"`
+			Key string `json:"_key"`
+		}
+		if !s.Check(json.Unmarshal([]byte(line), &row)) {
+			return nil
+		}
+		if row.Op == "delete" {
+			delete(rows, row.Key)
+			continue
+		}
+		line, _, _ = strings.Cut(line, `,"_version"`)
+		rows[row.Key] = strings.Replace(line, `"_op":"upsert",`, "", 1) + "}"
+	}
+	lines := make([]string, 0, len(rows))
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		lines = append(lines, rows[key])
+	}
+	return lines
+}
+
+// ShowRows prints what Rows gives.
+func (s *Stage) ShowRows(log string) {
+	for _, row := range s.Rows(log) {
+		s.Say("%s", row)
+	}
 }

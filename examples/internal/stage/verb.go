@@ -30,16 +30,22 @@ func (s *Stage) shown(ctx context.Context, exit int, args []string) {
 	if s.err != nil {
 		return
 	}
-	var said bytes.Buffer
-	c.Stdout, c.Stderr = &said, &said
+	var said, noted bytes.Buffer
+	c.Stdout, c.Stderr = &said, &noted
 	err := c.Run()
 	for line := range strings.Lines(said.String()) {
 		s.Say("%s", strings.TrimRight(line, " \n"))
 	}
+	for line := range strings.Lines(noted.String()) {
+		// What else is noted tells of progress, in times and rates.
+		if strings.HasPrefix(line, "freshet: error: ") || strings.HasPrefix(line, "freshet: hint: ") {
+			s.Say("%s", strings.TrimRight(line, "\n"))
+		}
+	}
 	if c.ProcessState == nil || ctx.Err() != nil {
 		s.Check(fmt.Errorf("run freshet %s: %w", args[0], errors.Join(err, ctx.Err())))
 	} else if code := c.ProcessState.ExitCode(); code != exit {
-		s.Check(fmt.Errorf("run freshet %s: exit code %d, where %d was to be", args[0], code, exit))
+		s.Check(fmt.Errorf("run freshet %s: exit code %d, where %d was to be: %s", args[0], code, exit, noted.String()))
 	}
 }
 
