@@ -56,6 +56,22 @@ func TestEveryExamplePrintsWhatItsPageShows(t *testing.T) {
 	}
 }
 
+// Every folder of an example has a page.
+func TestEveryExampleHasAPage(t *testing.T) {
+	folders, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		if !folder.IsDir() || folder.Name() == "internal" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(folder.Name(), "README.md")); err != nil {
+			t.Errorf("the example has no page: %v", err)
+		}
+	}
+}
+
 // build makes the binary that all examples share, unless the environment names one.
 func build(t *testing.T) string {
 	t.Helper()

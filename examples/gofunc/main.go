@@ -1,9 +1,5 @@
-// Command gofunc is a flow whose logic is a Go function: it keeps the decisions in a folder of minutes in a vector
-// index and in a change log, and searches the index. It needs no network.
-//
-//	go run ./examples/gofunc "who pays for trips?"
-//
-// Run it twice, or edit a file in between: only what is new is computed.
+// Command gofunc is the example of a flow in Go: a function of its own finds the decisions in a folder of minutes, and an
+// operator of its own hides addresses before. It needs no flow file, and no binary but itself.
 package main
 
 import (
@@ -12,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/freshet/freshet/accel/builtin"
 	"github.com/freshet/freshet/cdc/files"
+	"github.com/freshet/freshet/examples/internal/stage"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/sinks/jsonl"
 	"github.com/freshet/freshet/sinks/vector"
@@ -25,30 +21,43 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	question := "who pays for trips?"
-	if len(os.Args) > 1 {
-		question = os.Args[1]
-	}
-	p := program{minutes: "examples/gofunc/minutes", work: filepath.Join(os.TempDir(), "freshet-gofunc"), out: os.Stdout}
-	if err := p.run(ctx, question); err != nil {
-		for _, fault := range stream.Problems(err) {
-			fmt.Fprintf(os.Stderr, "error: %v\nhint: %s\n", fault, fault.Hint)
+func main() { stage.Play("gofunc", play) }
+
+func play(ctx context.Context, s *stage.Stage) {
+	p := program{minutes: s.Path("minutes"), work: s.Path("work"), out: os.Stdout}
+	run := func(question string) {
+		if s.Err() == nil {
+			s.Check(p.run(ctx, question))
 		}
-		os.Exit(1)
 	}
+
+	s.Act("the first time: one file has a date that cannot be read")
+	run("who pays for trips to customers?")
+
+	s.Act("the date is mended")
+	s.Edit("minutes/2026-05-board.md", "2026-31-05", "2026-05-06")
+	run("where is the summer party?")
+
+	s.Act("a decision is put before the others, which keep their place")
+	s.Edit("minutes/2026-04-board.md", "# Board, April\n", "# Board, April\n\n- [decided] 2026-04-08 Omar: Plants are watered by whoever comes first.\n")
+	run("who waters the plants?")
+
+	s.Act("the minutes of March are gone")
+	s.Check(os.Remove(s.Path("minutes/2026-03-board.md")))
+	run("who pays for trips to customers?")
+
+	s.Act("what the log adds up to")
+	s.ShowRows("work/decisions.jsonl")
 }
 
 // program is the flow and where it finds and puts what.
 type program struct {
 	minutes string // the folder that is read
-	work    string // the folder for state, index and log
+	work    string // the folder for state, index and log; it is made
 	out     io.Writer
 }
 
-// flow declares minutes → decisions → vectors → index, and decisions → log.
+// flow declares minutes → clean → decisions → vectors → index, and decisions → log.
 func (p program) flow() (*stream.Flow, error) {
 	source, err := files.New(files.Options{Path: p.minutes, Include: []string{"*.md"}})
 	if err != nil {
@@ -67,7 +76,8 @@ func (p program) flow() (*stream.Flow, error) {
 	f := stream.New("decisions")
 	f.Limits = stream.Limits{MemoryBytes: 128 << 20, DiskFree: 16 << 20}
 	minutes := stream.From[Minutes](f, "minutes", source)
-	all := stream.FlatMap(minutes, "decisions", stream.Version(1), decisions)
+	clean := stream.Apply[Minutes](minutes, "clean", redact{}, stream.StepOptions{})
+	all := stream.FlatMap(clean, "decisions", stream.Version(1), decisions)
 	vectors := operators.Embed(all, "vectors", stream.Version(1), model, func(d Decision) string { return d.What })
 	stream.Into(vectors, "index", vector.NewSink(vector.SinkOptions{}), stream.SinkOptions{})
 	stream.Into(all, "log", log, stream.SinkOptions{})

@@ -185,8 +185,8 @@ func streams() []Room {
 			Path:    "stream/streamtest",
 			Rooms:   []string{"cdc", "stream"},
 			Modules: testModules(),
-			Tests:   []string{"operators/...", "sinks/...", "accel/builtin"},
-			Why:     "conformance suites for operators and sinks, and the oracle",
+			Tests:   []string{"operators/...", "sinks/...", "accel/builtin", "cdc/cdctest", "statestore", "stream/engine"},
+			Why:     "conformance suites for operators and sinks, and the oracle; its example is a whole program over the Go API",
 		},
 	}
 }
@@ -289,7 +289,7 @@ func tops() []Room {
 		{Path: "examples/http", Rooms: []string{"examples/internal/..."}, Why: "the example of changes that are pushed"},
 		{Path: "examples/python-call", Rooms: []string{"examples/internal/...", "internal/testenv"}, Why: "the example of a function in Python, with the Python"},
 		{Path: "examples/qdrant", Rooms: []string{"examples/internal/...", "sinks/qdrant/qdranttest"}, Why: "the example of a collection of Qdrant, with the collection"},
-		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function; wires a whole program"},
+		{Path: "examples/gofunc", Rooms: []string{"..."}, Why: "a flow whose logic is a Go function and an operator; wires a whole program"},
 		{
 			Path: "internal/blob", Rooms: []string{"cdc"}, Modules: []string{"github.com/gabriel-vasile/mimetype"}, Tests: []string{"cdc/cdctest"},
 			Why: "the rows of named bytes, for the sources of folders and buckets alike",
