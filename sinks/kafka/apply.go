@@ -20,7 +20,8 @@ const applyTimeout = 30 * time.Second
 const epochMask = 1<<40 - 1
 
 // Apply implements stream.Writer: the records of whole epochs and the mark in one transaction (I3, I8). Rows
-// that are tried apart are sent and taken back, so that no version of a key comes twice.
+// that are tried apart are sent and taken back, so that no version of a key comes twice. Without transactions
+// the mark follows the records.
 func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 	if txn.Generation < w.mark.Generation {
 		return fmt.Errorf("write %s: generation %d, the topic has %d: %w", w.topics[0], txn.Generation, w.mark.Generation, stream.ErrFenced)
@@ -39,7 +40,7 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 		m = &next
 	}
 	var sent receipt
-	err := w.transaction(limited, func() error {
+	err := w.write(limited, func() error {
 		if err := w.send(limited, txn, &sent); err != nil {
 			return err
 		}
@@ -49,7 +50,9 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 	if err == nil {
 		if m != nil {
 			w.mark = next
-			w.await(ctx, &sent)
+			if !w.sink.o.AtLeastOnce {
+				w.await(ctx, &sent)
+			}
 		}
 		return nil
 	}

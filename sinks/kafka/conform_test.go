@@ -169,6 +169,17 @@ func (b *board) Wipe() error {
 	})
 }
 
+func TestTopicsWithoutTransactionsAreASink(t *testing.T) {
+	addrs := newCluster(t)
+	n := 0
+	streamtest.TestSink(t, streamtest.SinkTraits{Shared: true, Foreign: true}, func(t *testing.T) streamtest.SinkHarness {
+		n++
+		b := newBoard(t, addrs, fmt.Sprintf("plain%d-", n))
+		b.options.AtLeastOnce = true
+		return b
+	})
+}
+
 func TestTopicsAreASink(t *testing.T) {
 	addrs := newCluster(t)
 	n := 0

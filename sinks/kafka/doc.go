@@ -18,10 +18,13 @@
 //
 //   - A range of epochs is one transaction, with the mark in it (I3, I8): a reader that sees committed
 //     records sees, of each partition, whole epochs.
+//     Where the flow does without transactions the mark follows the records: they are there at least once, and
+//     the newest record of a key is its newest version all the same.
 //   - What the mark holds is not written again (I3): after a fault whose outcome is not known the mark is read
 //     before anything is sent.
 //   - A newer opening fences the older twice over (I3): by the transactional id, and by the generation in the
-//     mark, which an older producer reads before it takes the id back.
+//     mark, which an older producer reads before it takes the id back. Without transactions it is the generation alone,
+//     looked at before every range.
 //   - A topic that was removed, made again, or cut behind our back is lost (I10), and written anew.
 //
 // # Concurrency

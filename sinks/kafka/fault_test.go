@@ -181,26 +181,8 @@ func TestATopicThatIsTakenAwayIsLost(t *testing.T) {
 		"it is deleted":    func(c *kfake.Cluster) error { return c.DeleteTopic("out") },
 		"it is made again": func(c *kfake.Cluster) error { return errors.Join(c.DeleteTopic("out"), c.CreateTopic("out", 1, nil)) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			b, cluster := faulty(t)
-			w := b.opened(stream.Target{})
-			if err := wrote(t.Context(), w, txn(w, 1, "a")); err != nil {
-				t.Fatal(err)
-			}
-			if err := spoil(cluster); err != nil {
-				t.Fatal(err)
-			}
-			if err := wrote(t.Context(), w, txn(w, 2, "b")); !errors.Is(err, stream.ErrLost) {
-				t.Fatalf("it ends with %v, want %v", err, stream.ErrLost)
-			}
-			if err := w.Close(); err != nil {
-				t.Fatal(err)
-			}
-			w = b.opened(stream.Target{Generation: w.Progress().Generation, Epoch: 1})
-			if !w.Progress().Wiped {
-				t.Errorf("opened anew its progress is %+v, want it wiped", w.Progress())
-			}
-		})
+		t.Run(name, func(t *testing.T) { takeAway(t, spoil, false) })
+		t.Run(name+", without transactions", func(t *testing.T) { takeAway(t, spoil, true) })
 	}
 	t.Run("its records are deleted while it is closed", func(t *testing.T) {
 		b, cluster := faulty(t)
@@ -212,6 +194,30 @@ func TestATopicThatIsTakenAwayIsLost(t *testing.T) {
 			t.Errorf("its progress is %+v, want it wiped", w.Progress())
 		}
 	})
+}
+
+// takeAway spoils the topic of an opened sink, and makes sure that it notices.
+func takeAway(t *testing.T, spoil func(c *kfake.Cluster) error, plain bool) {
+	t.Helper()
+	b, cluster := faulty(t)
+	b.options.AtLeastOnce = plain
+	w := b.opened(stream.Target{})
+	if err := wrote(t.Context(), w, txn(w, 1, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := spoil(cluster); err != nil {
+		t.Fatal(err)
+	}
+	if err := wrote(t.Context(), w, txn(w, 2, "b")); !errors.Is(err, stream.ErrLost) {
+		t.Fatalf("it ends with %v, want %v", err, stream.ErrLost)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w = b.opened(stream.Target{Generation: w.Progress().Generation, Epoch: 1})
+	if !w.Progress().Wiped {
+		t.Errorf("opened anew its progress is %+v, want it wiped", w.Progress())
+	}
 }
 
 // A record says where its row comes from; deletes are null values, or values that say so.

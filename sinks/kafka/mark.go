@@ -18,7 +18,8 @@ type mark struct {
 	Instance   uint32               `json:"instance"`
 	Generation uint64               `json:"generation"`
 	Epoch      uint64               `json:"epoch"`
-	Turn       uint64               `json:"turn"` // grows with every producer that takes the target over
+	Turn       uint64               `json:"turn"`            // grows with every producer that takes the target over
+	Plain      bool                 `json:"plain,omitempty"` // its writer uses no transactions
 	Topics     map[string]topicMark `json:"topics"`
 }
 
@@ -39,6 +40,23 @@ func (m *mark) record(topic string) (*kgo.Record, error) {
 		return nil, fmt.Errorf("write progress: %w", err)
 	}
 	return &kgo.Record{Topic: topic, Key: []byte(markKey), Value: value}, nil
+}
+
+// sendMark writes the mark, and follows where it stands.
+func (w *writer) sendMark(ctx context.Context, m *mark) error {
+	r, err := m.record(w.progressTopic)
+	if err != nil {
+		return err
+	}
+	var sent receipt
+	sent.send(ctx, w.client, r)
+	if err := sent.flush(ctx, w.client); err != nil {
+		return err
+	}
+	if r.Offset == w.behind {
+		w.behind++
+	}
+	return nil
 }
 
 // markWindow is how many offsets are read at first to find the newest mark: every transaction has a mark and
@@ -67,7 +85,9 @@ func (w *writer) readMark(ctx context.Context) (m mark, ok bool, err error) {
 			if err := json.Unmarshal(r.Value, &next); err != nil {
 				return fmt.Errorf("read record %d of topic %s: %w", r.Offset, w.progressTopic, err)
 			}
-			m, ok = next, true
+			if !ok || next.Generation >= m.Generation { // without transactions an older writer may come late
+				m, ok = next, true
+			}
 			return nil
 		})
 		if err != nil {

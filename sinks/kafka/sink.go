@@ -23,7 +23,10 @@ type Options struct {
 	// Timeout is how long a transaction may stay open: one that a dead process has left holds back readers
 	// as long. Default 1 m; the brokers bound it (transaction.max.timeout.ms).
 	Timeout time.Duration
-	Logger  *slog.Logger
+	// AtLeastOnce has records written without transactions, for brokers or rights that know none: readers see parts of
+	// epochs, and after a fault or a crash some versions twice.
+	AtLeastOnce bool
+	Logger      *slog.Logger
 }
 
 // Sink is a declared target of topics.

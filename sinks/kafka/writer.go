@@ -28,7 +28,8 @@ type writer struct {
 	client   *kgo.Client      // nil: a fault has ended it
 	admin    *kadm.Client
 	progress stream.Progress
-	mark     mark // as the target holds it
+	mark     mark  // as the target holds it
+	behind   int64 // without transactions: the offset behind our mark, as far as we have looked
 }
 
 // open makes the topics, takes the target over, and says where it stands.
@@ -58,7 +59,7 @@ func (w *writer) open(ctx context.Context) error {
 	}
 	t := &w.target
 	same := had.State == t.State && had.Instance == t.Instance
-	w.progress.Generation, w.progress.Exact = max(had.Generation, t.Generation)+1, true
+	w.progress.Generation, w.progress.Exact = max(had.Generation, t.Generation)+1, !w.sink.o.AtLeastOnce
 	if loss := w.lost(had.Topics, seen); same && loss != nil {
 		w.sink.o.Logger.Warn("a target has lost rows", "sink", t.Sink, "why", loss)
 		w.progress.Wiped = t.Epoch > 0
@@ -69,7 +70,8 @@ func (w *writer) open(ctx context.Context) error {
 	}
 	w.progress.Wiped = w.progress.Wiped || t.Epoch > 0 && (!same || had.Epoch < t.Epoch)
 	w.progress.Foreign = !same && holds(seen)
-	w.mark = mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Turn: had.Turn, Topics: seen}
+	w.mark = mark{State: t.State, Instance: t.Instance, Generation: w.progress.Generation, Epoch: w.progress.Epoch, Turn: had.Turn,
+		Plain: w.sink.o.AtLeastOnce, Topics: seen}
 	return w.claim(ctx)
 }
 
@@ -90,7 +92,7 @@ func (w *writer) claim(ctx context.Context) error {
 			return err
 		}
 		w.mark.Turn++
-		err := w.transaction(ctx, func() error { return nil }, &w.mark)
+		err := w.write(ctx, func() error { return nil }, &w.mark)
 		if errors.Is(err, kerr.OutOfOrderSequenceNumber) {
 			continue // the client has lost count of its first records; the next one counts anew
 		}
@@ -132,7 +134,15 @@ func (w *writer) again(ctx context.Context) error {
 	return err
 }
 
-// connect opens a client under the target's transactional id. It asks nothing yet.
+// write sends what fn produces and, with it or behind it, the mark.
+func (w *writer) write(ctx context.Context, fn func() error, m *mark) error {
+	if w.sink.o.AtLeastOnce {
+		return w.plain(ctx, fn, m)
+	}
+	return w.transaction(ctx, fn, m)
+}
+
+// connect opens a client, under the target's transactional id if it has one. It asks nothing yet.
 func (w *writer) connect() error {
 	w.disconnect()
 	options, err := w.sink.o.Access.Options()
@@ -140,7 +150,10 @@ func (w *writer) connect() error {
 		return err
 	}
 	limits := maps.Clone(w.limits)
-	client, err := kgo.NewClient(append(options, kgo.TransactionalID("freshet-"+w.topics[0]), kgo.TransactionTimeout(w.sink.o.Timeout),
+	if !w.sink.o.AtLeastOnce {
+		options = append(options, w.transactional()...)
+	}
+	client, err := kgo.NewClient(append(options,
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // as Java's clients choose
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
 			if n := limits[topic]; n > 0 {
@@ -154,6 +167,11 @@ func (w *writer) connect() error {
 	}
 	w.client, w.admin = client, kadm.NewClient(client)
 	return nil
+}
+
+// transactional are the options of a client under the target's transactional id.
+func (w *writer) transactional() []kgo.Opt {
+	return []kgo.Opt{kgo.TransactionalID("freshet-" + w.topics[0]), kgo.TransactionTimeout(w.sink.o.Timeout)}
 }
 
 // Kafka takes batches of about a megabyte unless a topic is set otherwise; records that wait to be sent are
@@ -171,7 +189,14 @@ const (
 func (w *writer) own(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if _, _, err := w.client.ProducerID(ctx); err != nil {
+	if w.sink.o.AtLeastOnce {
+		return w.disarm(ctx)
+	}
+	return takeID(ctx, w.client)
+}
+
+func takeID(ctx context.Context, client *kgo.Client) error {
+	if _, _, err := client.ProducerID(ctx); err != nil {
 		return fmt.Errorf("take the transactional id: %w", err)
 	}
 	return nil
@@ -257,13 +282,8 @@ func (w *writer) transaction(ctx context.Context, fn func() error, m *mark) erro
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	err := fn()
-	var sent receipt
 	if err == nil && m != nil {
-		var r *kgo.Record
-		if r, err = m.record(w.progressTopic); err == nil {
-			sent.send(ctx, w.client, r)
-			err = sent.flush(ctx, w.client)
-		}
+		err = w.sendMark(ctx, m)
 	}
 	if err == nil && m != nil {
 		if err = w.client.EndTransaction(ctx, kgo.TryCommit); err == nil {
