@@ -33,6 +33,7 @@ type Health struct {
 	Limit    int // requests that may be in flight
 	InFlight int // requests that are
 	Spent    Spending
+	Daily    *Money // what a day may cost; nil: nothing bounds it
 }
 
 // Health describes the governor. When idle, no work waits for it.
@@ -41,7 +42,11 @@ func (g *Governor) Health(idle bool) Health {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.breaker.expire(now)
+	g.purse.turn(now)
 	h := Health{State: g.breaker.shows(now), Limit: g.allowedLocked(), InFlight: g.inFlight, Spent: g.purse.spent}
+	if daily := g.purse.daily; g.purse.bounded {
+		h.Daily = &daily
+	}
 	h.Reason, h.Until, h.Hard = g.noteLocked(now, idle)
 	h.Available, h.Since = h.Reason == "", g.since
 	if h.Reason != "" {

@@ -159,7 +159,11 @@ func (r *asker) Health() stream.ModelHealth {
 	h := stream.ModelHealth{Available: s.Health.Available, Breaker: s.Health.State.String(), Reason: string(s.Health.Reason),
 		Message: s.Health.Message, Since: s.Health.Since, Until: s.Health.Until, Hard: s.Health.Hard, Limit: s.Health.Limit,
 		InFlight: s.InFlight, Queued: s.Queued, Requests: s.Requests, InputTokens: s.Health.Spent.Input,
-		OutputTokens: s.Health.Spent.Output, USD: s.Health.Spent.Total.USD()}
+		OutputTokens: s.Health.Spent.Output, USD: s.Health.Spent.Total.USD(), USDToday: s.Health.Spent.Today.USD()}
+	if s.Health.Daily != nil {
+		daily := s.Health.Daily.USD()
+		h.USDPerDay = &daily
+	}
 	if s.RealTokens > 0 {
 		h.Padding = float64(s.PaddedTokens) / float64(s.RealTokens)
 	}

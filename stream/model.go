@@ -117,8 +117,10 @@ type ModelHealth struct {
 	InFlight     int       // requests
 	Queued       int       // calls
 	Requests     int64
-	InputTokens  int64   // since the beginning where the model remembers, else since it was made
-	OutputTokens int64   // likewise
-	USD          float64 // what they cost, likewise
-	Padding      float64 // tokens computed for one sent, where texts of a request are padded to one length; 0: none sent
+	InputTokens  int64    // since the beginning where the model remembers, else since it was made
+	OutputTokens int64    // likewise
+	USD          float64  // what they cost, likewise
+	USDToday     float64  // of it since midnight UTC
+	USDPerDay    *float64 // what a day may cost; nil: nothing bounds it
+	Padding      float64  // tokens computed for one sent, where texts of a request are padded to one length; 0: none sent
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
@@ -20,6 +21,10 @@ type feeder struct {
 	next     []byte  // key to go on from
 	to       []byte
 	finished bool
+
+	fed    int64     // rows looked at, by all runs
+	before int64     // of those, by earlier ones
+	began  time.Time // when this run looked at the first
 }
 
 type feederKind uint8
@@ -36,6 +41,7 @@ const (
 type feederMove struct {
 	at   int // index into Engine.feeders
 	next []byte
+	rows int
 	done bool
 }
 
@@ -80,6 +86,9 @@ func (e *Engine) sourceCaught(r *root) bool {
 // feed takes one slice.
 func (e *Engine) feed(g *gathered, at int) (feederMove, error) {
 	f := &e.feeders[at]
+	if f.began.IsZero() {
+		f.began = time.Now()
+	}
 	rows, size, done := 0, int64(0), true
 	room := max(e.budget.epoch-g.bytes, e.budget.epoch/feederShare)
 	var rec record
@@ -118,7 +127,7 @@ func (e *Engine) feed(g *gathered, at int) (feederMove, error) {
 		e.merge(g, t)
 		return nil
 	})
-	return feederMove{at: at, next: next, done: done}, err
+	return feederMove{at: at, next: next, rows: rows, done: done}, err
 }
 
 // waits reports whether the loop already knows that the owner of a pending key waits.
@@ -141,13 +150,13 @@ func backfillKey(root string) []byte { return metaKey("backfill/" + root) }
 // put makes the progress of a feeder durable with the epoch that it fed.
 func (m *feederMove) put(e *Engine, b *statestore.Batch) {
 	f := &e.feeders[m.at]
-	f.next, f.finished = m.next, m.done
+	f.next, f.finished, f.fed = m.next, m.done, f.fed+int64(m.rows)
 	if f.kind == feedPending || f.kind == feedDirty {
 		return
 	}
 	if !m.done {
 		if f.kind == feedBackfill {
-			b.Put(backfillKey(f.root.name), m.next)
+			b.Put(backfillKey(f.root.name), append(binary.BigEndian.AppendUint64(nil, uint64(f.fed)), m.next...))
 		}
 		return
 	}
@@ -181,11 +190,9 @@ func (e *Engine) restore() error {
 	if err := e.totals.load(e.db); err != nil {
 		return err
 	}
-	letters, err := DeadLetters(e.db)
-	if err != nil {
+	if err := e.totals.recount(e.db); err != nil {
 		return err
 	}
-	e.totals.recount(letters)
 	e.began = e.totals.clone()
 	if err := e.restoreModels(); err != nil {
 		return err
@@ -222,10 +229,12 @@ func (e *Engine) restoreFeeders(r *root) error {
 		if err != nil {
 			return err
 		}
-		if ok && !e.planDirty {
-			from = at
+		f := feeder{kind: feedBackfill, root: r, next: from, to: to}
+		if ok && !e.planDirty && len(at) > 8 {
+			f.fed, f.next = int64(binary.BigEndian.Uint64(at)), at[8:]
+			f.before = f.fed
 		}
-		e.feeders = append(e.feeders, feeder{kind: feedBackfill, root: r, next: from, to: to})
+		e.feeders = append(e.feeders, f)
 	case backfillRescan:
 		e.feeders = append(e.feeders, feeder{kind: feedSweep, root: r, next: from, to: to})
 	}

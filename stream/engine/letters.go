@@ -34,7 +34,7 @@ type storedLetter struct {
 
 // putLetters writes the dead letters that an output adds and removes those that are settled.
 func (e *Engine) putLetters(b *statestore.Batch, o *output) error {
-	o.lettersBy = map[string]int64{}
+	o.lettersBy = map[uint32]int64{}
 	for i := range o.cleared {
 		k := &o.cleared[i]
 		had, err := e.db.State.Has(k.encode())
@@ -42,8 +42,7 @@ func (e *Engine) putLetters(b *statestore.Batch, o *output) error {
 			return err
 		}
 		if had {
-			o.lettersAdded--
-			o.lettersBy[e.graph.names[k.instance]]--
+			o.lettersBy[k.instance]--
 		}
 		b.Delete(k.encode())
 	}
@@ -61,8 +60,7 @@ func (e *Engine) putLetters(b *statestore.Batch, o *output) error {
 				stored.Attempts += was.Attempts
 			}
 		} else {
-			o.lettersAdded++
-			o.lettersBy[l.body.Step]++
+			o.lettersBy[l.instance]++
 		}
 		if value, err = json.Marshal(&stored); err != nil {
 			return fmt.Errorf("write dead letter: %w", err)

@@ -78,7 +78,6 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			emit(counter, "freshet_source_changes_total", "Changes read.", float64(n), "source", name, "op", op)
 		}
 	}
-	letters := int64(0)
 	for _, n := range c.engine.graph.calls {
 		name := n.step.Name
 		st := s.Steps[name]
@@ -95,8 +94,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for name, st := range s.Steps {
 		emit(counter, "freshet_step_rows_total", "Rows that reached the step.", float64(st.Rows), "step", name, "dir", "in")
 	}
-	letters = t.Letters
-	emit(gauge, "freshet_dead_letters", "Rows that cannot be processed.", float64(letters))
+	emit(gauge, "freshet_dead_letters", "Rows that cannot be processed.", float64(s.DeadLetters))
 	for name, m := range s.Models {
 		state := map[string]float64{"closed": 0, "half_open": 1, "open": 2}[m.Breaker]
 		emit(gauge, "freshet_breaker_state", "0 closed, 1 half open, 2 open.", state, "model", name)

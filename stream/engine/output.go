@@ -27,8 +27,8 @@ type output struct {
 	again     []*task // owners that have to be evaluated once more
 	unchanged int64
 
-	lettersAdded int64
-	lettersBy    map[string]int64
+	lettersBy map[uint32]int64 // change of their number, by instance of what rejects
+	owners    []int64          // change of the number of rows that a source holds, by root
 }
 
 // write is one record to be written; a nil value deletes it.

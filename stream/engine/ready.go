@@ -64,7 +64,7 @@ type Summary struct {
 
 // Summary tells what this run has applied, called and left as dead letters.
 func (e *Engine) Summary() Summary {
-	s := Summary{DeadLetters: e.totals.Letters}
+	s := Summary{DeadLetters: e.totals.letters()}
 	for name, t := range e.totals.Steps {
 		s.Calls += t.Calls
 		if was := e.began.Steps[name]; was != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/freshet/freshet/cdc/cdctest"
 	"github.com/freshet/freshet/sinks/vector"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
 	"github.com/freshet/freshet/stream/streamtest"
 )
 
@@ -85,6 +86,9 @@ func TestScenario_13_AModelSwapThatTakesHours(t *testing.T) {
 				commitRow(s.source, "k04", "zzzzyyyy", 0)
 				m.pass(time.Hour)
 				wantIndex(t, m, "old", 19)
+				if st := m.engine.Status().Sinks["index"]; st.Successor == nil || *st.Successor != (engine.Successor{Rows: 0, Of: 19}) {
+					t.Errorf("while its model is down the successor is shown as %+v", st.Successor)
+				}
 
 				if killAt > 0 {
 					m.dieAt("", killAt, 50)
@@ -100,8 +104,8 @@ func TestScenario_13_AModelSwapThatTakesHours(t *testing.T) {
 				commitDelete(s.source, "k05")
 				m.settle()
 				wantIndex(t, m, "new", 18)
-				if m.engine.Status().Sinks["index"].Building {
-					t.Error("the swap is over and status says that it is not")
+				if st := m.engine.Status().Sinks["index"]; st.Building || st.Successor != nil {
+					t.Errorf("the swap is over and status says %+v", st)
 				}
 				m.stop()
 				m.start()

@@ -22,6 +22,8 @@ type Status struct {
 	Models  map[string]ModelStatus  `json:"models"`
 	Sinks   map[string]SinkStatus   `json:"sinks"`
 	Store   StoreStatus             `json:"store"`
+
+	DeadLetters int64 `json:"dead_letters"` // of all sources, steps and sinks
 }
 
 // SourceStatus is the state of a source.
@@ -29,8 +31,12 @@ type SourceStatus struct {
 	Position     string  `json:"position"`
 	LagSeconds   float64 `json:"lag_seconds"` // since the newest change read was committed, while more is queued
 	ChangesTotal int64   `json:"changes_total"`
+	Rows         int64   `json:"rows"` // that the source holds, as far as it has been read
+	DLQ          int64   `json:"dlq"`
 	State        string  `json:"state"` // catching_up, live, unavailable, stopped
 	Problem      string  `json:"problem,omitempty"`
+	// Backfill is how far its stored rows are evaluated under new logic; absent when all are.
+	Backfill *Reading `json:"backfill,omitempty"`
 	// What the source tells of itself, where it does.
 	Reading       *Reading `json:"reading,omitempty"`        // how far its first rows are read
 	RetainedBytes *int64   `json:"retained_bytes,omitempty"` // of log that the other side keeps for this flow
@@ -38,10 +44,10 @@ type SourceStatus struct {
 	Pushes        *Pushes  `json:"pushes,omitempty"`
 }
 
-// Reading is how far the first rows of a source are read.
+// Reading is how far the rows of a source are read, from the source or from the state.
 type Reading struct {
 	Collection    string  `json:"collection"` // the table, or what else is being read
-	Rows          int64   `json:"rows"`       // in this run
+	Rows          int64   `json:"rows"`       // from the source: in this run
 	RowsPerSecond float64 `json:"rows_per_second"`
 	Done          float64 `json:"done"`        // from 0 to 1
 	ETASeconds    float64 `json:"eta_seconds"` // 0: not known
@@ -75,7 +81,9 @@ type ModelStatus struct {
 	OutputTokens int64      `json:"output_tokens_total"`
 	TokensTotal  int64      `json:"tokens_total"`
 	USDTotal     float64    `json:"usd_total"`
-	Padding      float64    `json:"padding,omitempty"` // tokens computed for one sent, where texts are padded to one length
+	USDToday     float64    `json:"usd_today"`             // of it since midnight UTC
+	USDPerDay    *float64   `json:"usd_per_day,omitempty"` // the budget; absent where there is none
+	Padding      float64    `json:"padding,omitempty"`     // tokens computed for one sent, where texts are padded to one length
 	Reason       *string    `json:"reason"`
 	Until        *time.Time `json:"until"`
 	Message      string     `json:"message"`
@@ -90,9 +98,18 @@ type SinkStatus struct {
 	OutboxBytes  int64       `json:"outbox_bytes"`
 	Position     string      `json:"position"` // everything up to it is applied
 	FreshnessMS  Percentiles `json:"freshness_ms"`
-	Building     bool        `json:"building,omitempty"` // a successor is being built beside it
-	Coarse       bool        `json:"coarse,omitempty"`   // it is far behind: states are skipped until it has caught up
+	DLQ          int64       `json:"dlq"`
+	Building     bool        `json:"building,omitempty"`  // a successor is being built beside it
+	Successor    *Successor  `json:"successor,omitempty"` // how far that is
+	Coarse       bool        `json:"coarse,omitempty"`    // it is far behind: states are skipped until it has caught up
 	Problem      string      `json:"problem,omitempty"`
+}
+
+// Successor is how far the successor of a sink is built. Its logic may make more rows of a source row than the old one, or
+// fewer, so that Of is a guess.
+type Successor struct {
+	Rows int64 `json:"rows"`
+	Of   int64 `json:"of"` // rows of the sink that serves meanwhile
 }
 
 // Percentiles of the time from a source's commit to a sink's ack, in milliseconds.
@@ -119,13 +136,14 @@ func (e *Engine) Status() Status {
 		if t != nil {
 			src.ChangesTotal = t.Changes
 		}
+		src.stored(&v, e.graph.byPlace[i], i)
 		e.sourceStatus(&src, e.inlets[i], t)
 		if r, ok := n.Source.(stream.Reporter); ok {
 			src.report(r.Report())
 		}
 		s.Sources[n.Name] = src
 	}
-	fillSteps(&s, e.plan, &v.totals)
+	fillSteps(&s, e.plan, e.graph.stored, &v.totals)
 	for i, n := range e.graph.calls {
 		if i < len(v.pending) {
 			st := s.Steps[n.step.Name]
@@ -145,12 +163,21 @@ func (e *Engine) Status() Status {
 		if serving {
 			st = sinkStatus(t, &v.totals)
 			st.Position = e.sinkPosition(t)
-			st.Building = s.Sinks[t.name].Building
+			st.Building, st.Successor = s.Sinks[t.name].Building, s.Sinks[t.name].Successor
 			st.Coarse = t.index < len(v.coarse) && v.coarse[t.index]
 		} else {
-			st.Building = true
+			st.Building, st.Successor = true, &Successor{}
+			if f := v.totals.Sinks[fmt.Sprint(t.instance)]; f != nil {
+				st.Successor.Rows = f.Rows
+			}
 		}
+		st.DLQ += v.totals.Letters[t.instance]
 		s.Sinks[t.name] = st
+	}
+	for _, st := range s.Sinks {
+		if st.Successor != nil {
+			st.Successor.Of = st.Rows
+		}
 	}
 	s.Store.Bytes, s.Store.Stalls = e.storeStats()
 	return s
@@ -194,23 +221,24 @@ func (s *SourceStatus) report(r cdc.Report) {
 	}
 }
 
-func fillSteps(s *Status, plan *stream.Plan, t *totals) {
+func fillSteps(s *Status, plan *stream.Plan, stored *storedPlan, t *totals) {
 	for _, n := range plan.Steps {
 		if n.Hidden {
 			continue
 		}
-		st := StepStatus{}
+		st := StepStatus{DLQ: t.Letters[stored.Steps[n.Name].Instance]}
 		if f := t.Steps[n.Name]; f != nil {
-			st = StepStatus{Rows: f.Rows, CallsTotal: f.Calls, MemoHitsTotal: f.Hits, DLQ: f.Letters}
+			st.Rows, st.CallsTotal, st.MemoHitsTotal = f.Rows, f.Calls, f.Hits
 		}
 		s.Steps[n.Name] = st
 	}
+	s.DeadLetters = t.letters()
 }
 
 func modelStatus(h stream.ModelHealth) ModelStatus {
 	m := ModelStatus{Breaker: h.Breaker, Limit: h.Limit, InFlight: h.InFlight, Queued: h.Queued,
 		InputTokens: h.InputTokens, OutputTokens: h.OutputTokens, TokensTotal: h.InputTokens + h.OutputTokens,
-		USDTotal: h.USD, Padding: h.Padding, Message: h.Message}
+		USDTotal: h.USD, USDToday: h.USDToday, USDPerDay: h.USDPerDay, Padding: h.Padding, Message: h.Message}
 	if m.Breaker == "" {
 		m.Breaker = "closed"
 	}
@@ -289,16 +317,15 @@ func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
 		if f := t.Sources[n.Name]; f != nil {
 			src.ChangesTotal = f.Changes
 		}
+		src.held(&t, stored, n, plan)
 		s.Sources[n.Name] = src
 	}
-	letters, err := DeadLetters(db)
-	if err != nil {
+	if err := t.recount(db); err != nil {
 		return s, err
 	}
-	t.recount(letters)
-	fillSteps(&s, plan, &t)
+	fillSteps(&s, plan, stored, &t)
 	for _, n := range plan.Sinks {
-		st := SinkStatus{}
+		st := SinkStatus{DLQ: t.Letters[stored.Sinks[n.Name].Instance] + t.Letters[stored.Retiring[n.Name].Instance]}
 		instance := stored.Sinks[n.Name].Instance
 		if r, ok := stored.Retiring[n.Name]; ok {
 			instance, st.Building = r.Instance, true
@@ -316,17 +343,6 @@ func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
 		s.Store.Stalls += st.Stalls
 	}
 	return s, nil
-}
-
-// recount takes the numbers of dead letters from the letters themselves.
-func (t *totals) recount(letters []DeadLetter) {
-	for _, s := range t.Steps {
-		s.Letters = 0
-	}
-	t.Letters = int64(len(letters))
-	for i := range letters {
-		t.step(letters[i].Step).Letters++
-	}
 }
 
 func (t *totals) encode() ([]byte, error) {

@@ -14,7 +14,8 @@ type totals struct {
 	Sources map[string]*sourceTotals `json:"sources"`
 	Steps   map[string]*stepTotals   `json:"steps"`
 	Sinks   map[string]*sinkTotals   `json:"sinks"` // by instance
-	Letters int64                    `json:"letters"`
+	Rows    map[uint32]int64         `json:"rows"`  // that sources hold, by instance of the collection
+	Letters map[uint32]int64         `json:"-"`     // by instance of the collection, step or sink; counted at the start
 }
 
 type sourceTotals struct {
@@ -28,7 +29,6 @@ type stepTotals struct {
 	Calls    int64 `json:"calls"`
 	Hits     int64 `json:"hits"`
 	Rejected int64 `json:"rejected"`
-	Letters  int64 `json:"letters"`
 }
 
 type sinkTotals struct {
@@ -56,7 +56,29 @@ func (t *totals) load(db *statestore.DB) error {
 	if t.Sinks == nil {
 		t.Sinks = map[string]*sinkTotals{}
 	}
+	if t.Rows == nil {
+		t.Rows = map[uint32]int64{}
+	}
 	return nil
+}
+
+// recount counts the dead letters of the state.
+func (t *totals) recount(db *statestore.DB) error {
+	t.Letters = map[uint32]int64{}
+	from, to := statestore.SpanOfSpace(vnode, statestore.SpaceDeadLetters)
+	return db.State.Scan(from, to, func(key, _ []byte) error {
+		k, err := decodeLetterKey(key)
+		t.Letters[k.instance]++
+		return err
+	})
+}
+
+// letters is the number of dead letters.
+func (t *totals) letters() (n int64) {
+	for _, of := range t.Letters {
+		n += of
+	}
+	return n
 }
 
 func (t *totals) source(name string) *sourceTotals {
@@ -108,9 +130,11 @@ func (t *totals) add(e *Engine, g *gathered) {
 			s.Upserts += w.out.upserts[target.index]
 			s.Deletes += w.out.deletes[target.index]
 		}
-		t.Letters += w.out.lettersAdded
-		for name, n := range w.out.lettersBy {
-			t.step(name).Letters += n
+		for instance, n := range w.out.lettersBy {
+			t.Letters[instance] += n
+		}
+		for i, n := range w.out.owners {
+			t.Rows[e.graph.roots[i].instance] += n
 		}
 	}
 }

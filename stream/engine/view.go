@@ -19,6 +19,7 @@ type view struct {
 	cursors   []cdc.Position
 	pending   []int // owners that wait, by expensive step
 	backfills int
+	fillings  []filling
 	building  bool
 	coarse    []bool // by target
 	again     int
@@ -29,7 +30,7 @@ type view struct {
 
 // publish renews the view. The copy is small: a few numbers a node.
 func (e *Engine) publish(g *gathered, took time.Duration) {
-	v := view{epoch: e.epoch, cursors: slices.Clone(e.cursors), again: len(e.again), seconds: took.Seconds()}
+	v := view{epoch: e.epoch, cursors: slices.Clone(e.cursors), again: len(e.again), seconds: took.Seconds(), fillings: e.fillings()}
 	v.totals = e.totals.clone()
 	v.pending = make([]int, len(e.graph.calls))
 	for node, n := range e.scheduler.owners {
@@ -57,7 +58,7 @@ func (e *Engine) publish(g *gathered, took time.Duration) {
 }
 
 func (t *totals) clone() totals {
-	c := totals{Letters: t.Letters, Sources: make(map[string]*sourceTotals, len(t.Sources)),
+	c := totals{Letters: maps.Clone(t.Letters), Rows: maps.Clone(t.Rows), Sources: make(map[string]*sourceTotals, len(t.Sources)),
 		Steps: make(map[string]*stepTotals, len(t.Steps)), Sinks: make(map[string]*sinkTotals, len(t.Sinks))}
 	for k, s := range t.Sources {
 		copied := *s

@@ -52,7 +52,7 @@ func newWorker(g *graph, memo memoReader) *worker {
 		out: output{effects: make([][]byte, len(g.targets)), count: make([]int, len(g.targets)),
 			stats: make([]stepStats, len(g.calls)), rows: make([]int64, len(g.plan.Steps)),
 			upserts: make([]int64, len(g.targets)), deletes: make([]int64, len(g.targets)),
-			added: make([]int64, len(g.targets))}}
+			added: make([]int64, len(g.targets)), owners: make([]int64, len(g.roots))}}
 }
 
 // evaluate brings one owner up to date.
@@ -189,6 +189,13 @@ func (w *worker) nodeOf(instance uint32) *callNode {
 func (w *worker) write() {
 	t := w.t
 	put := write{root: t.root, key: t.key, hash: hashRow(t.key, w.next.row, w.next.note), same: w.next.exists && len(w.next.rejects) == 0}
+	if w.next.exists != w.old.exists {
+		if w.next.exists {
+			w.out.owners[t.root.index]++
+		} else {
+			w.out.owners[t.root.index]--
+		}
+	}
 	if !w.next.empty() {
 		put.value = w.out.arena.encode(&w.next)
 	} else if t.stored == nil {
