@@ -66,11 +66,7 @@ func (f *frame) blank() { f.lines = append(f.lines, "") }
 // all draws the whole picture and cuts it at the bottom.
 func (f *frame) all(w *board.Watch, g board.Graph, note string) {
 	now := w.Newest()
-	var letters int64
-	for _, s := range now.Status.Steps {
-		letters += s.DLQ
-	}
-	figures := board.FiguresOf(w, letters)
+	figures := board.FiguresOf(w)
 	f.line(cell{now.Status.Flow + "  ", strong, 0},
 		cell{figures.Text["flow.state"], moods[figures.Mood["flow"]], 0}, cell{"  epoch " + figures.Text["flow.epoch"] + ", " + figures.Text["flow.store"] + " of state, " +
 			now.At.Format("15:04:05"), faint, 0})
@@ -168,7 +164,7 @@ const barSize = 20
 
 // tasks says what takes a while, how fast it goes and when it is done.
 func (f *frame) tasks(w *board.Watch) {
-	all := board.TasksOf(w, nil)
+	all := board.TasksOf(w)
 	if len(all) == 0 {
 		return
 	}

@@ -72,6 +72,7 @@ type pace struct {
 	first         work
 	last          work
 	changes, call float64 // a second
+	filling       string  // how far stored rows are through the changed flow; empty when they are
 }
 
 // work is what a flow has done so far.
@@ -98,6 +99,12 @@ const smoothing = 0.3
 
 func (p *pace) see(now time.Time, s engine.Status) {
 	w := workOf(s)
+	p.filling = ""
+	for _, x := range s.Sources {
+		if x.Backfill != nil {
+			p.filling = ", " + through(x.Backfill)
+		}
+	}
 	if p.at.IsZero() {
 		p.at, p.first, p.last = now, w, w
 		return
@@ -131,6 +138,7 @@ func (p *pace) line() string {
 			fmt.Fprintf(&b, ", about %s left", time.Duration(left*float64(time.Second)).Round(time.Second))
 		}
 	}
+	b.WriteString(p.filling)
 	return b.String()
 }
 

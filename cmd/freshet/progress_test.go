@@ -12,6 +12,8 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 		return engine.Status{Sources: map[string]engine.SourceStatus{"docs": {ChangesTotal: changes}},
 			Steps: map[string]engine.StepStatus{"vectors": {CallsTotal: calls, Pending: pending}}}
 	}
+	filling := status(0, 0, 0)
+	filling.Sources["docs"] = engine.SourceStatus{Backfill: &engine.Reading{Collection: "docs", Rows: 700, Done: 0.25, RowsPerSecond: 350, ETASeconds: 6}}
 	cases := []struct {
 		name string
 		end  engine.Status
@@ -21,6 +23,7 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 		{"calls are made", status(1500, 200, 0), "1,500 rows read (750/s), 200 calls (100/s)"},
 		{"rows wait for calls", status(1500, 1000, 1000), "1,500 rows read (750/s), 1,000 calls (500/s), 1,000 wait, about 4s left"},
 		{"nothing is answered yet", status(1500, 0, 1500), "1,500 rows read (750/s), 0 calls (0/s), 1,500 wait"},
+		{"the flow has changed", filling, "0 rows read (0/s), stored rows through the changed flow: docs: 25 %, 350 rows/s, 6s left"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -98,10 +98,10 @@ func showStatus(w io.Writer, s standing) {
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "%s: %s\n", r.Code, oneLine(r.Message))
 	}
-	rows := [][]string{{"source", "state", "changes", "position", "lag"}}
+	rows := [][]string{{"source", "state", "rows", "changes", "position", "lag"}}
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
 		x := s.Sources[name]
-		rows = append(rows, []string{name, x.State, grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), told(&x)})
+		rows = append(rows, []string{name, x.State, grouped(x.Rows), grouped(x.ChangesTotal), x.Position, fmt.Sprintf("%.1f s", x.LagSeconds), told(&x)})
 	}
 	section(w, rows)
 	rows = [][]string{{"step", "rows in", "calls", "saved", "waiting", "dead letters"}}
@@ -112,14 +112,14 @@ func showStatus(w io.Writer, s standing) {
 	if len(rows) > 1 {
 		section(w, rows)
 	}
-	rows = [][]string{{"model", "answers", "in flight", "waiting", "tokens"}}
+	rows = [][]string{{"model", "answers", "in flight", "waiting", "tokens", "USD today", "USD in all"}}
 	for _, name := range slices.Sorted(maps.Keys(s.Models)) {
 		x := s.Models[name]
 		answers := "yes"
 		if x.Reason != nil {
 			answers = "no (" + *x.Reason + ")"
 		}
-		rows = append(rows, []string{name, answers, grouped(int64(x.InFlight)), grouped(int64(x.Queued)), grouped(x.TokensTotal)})
+		rows = append(rows, []string{name, answers, grouped(int64(x.InFlight)), grouped(int64(x.Queued)), grouped(x.TokensTotal), spent(x), fmt.Sprintf("%.2f", x.USDTotal)})
 	}
 	if len(rows) > 1 {
 		section(w, rows)
@@ -131,20 +131,39 @@ func showStatus(w io.Writer, s standing) {
 		if x.FreshnessMS.P99 > 0 {
 			fresh = fmt.Sprintf("%.0f ms, %.0f ms", x.FreshnessMS.P50, x.FreshnessMS.P99)
 		}
-		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh})
+		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh, successor(x)})
 	}
 	section(w, rows)
+	if s.DeadLetters > 0 {
+		fmt.Fprintf(w, "\n%s dead letters: `freshet dlq ls` lists them\n", grouped(s.DeadLetters))
+	}
+}
+
+// spent is what a model has cost today, and what it may.
+func spent(m engine.ModelStatus) string {
+	text := fmt.Sprintf("%.2f", m.USDToday)
+	if m.USDPerDay != nil {
+		text += fmt.Sprintf(" of %.2f", *m.USDPerDay)
+	}
+	return text
+}
+
+// successor says how far a sink is built that will take the place of the one that serves.
+func successor(s engine.SinkStatus) string {
+	if s.Successor == nil {
+		return ""
+	}
+	return fmt.Sprintf("its successor is built: %s rows of about %s", grouped(s.Successor.Rows), grouped(s.Successor.Of))
 }
 
 // told is what a source says of itself, for people.
 func told(s *engine.SourceStatus) string {
 	var parts []string
-	if r := s.Reading; r != nil {
-		part := fmt.Sprintf("reading %s: %.0f %%, %s rows/s", r.Collection, 100*r.Done, grouped(int64(r.RowsPerSecond)))
-		if r.ETASeconds > 0 {
-			part += ", " + time.Duration(r.ETASeconds*float64(time.Second)).Round(time.Second).String() + " left"
-		}
-		parts = append(parts, part)
+	if s.Reading != nil {
+		parts = append(parts, "reading "+read(s.Reading))
+	}
+	if s.Backfill != nil {
+		parts = append(parts, through(s.Backfill))
 	}
 	if s.RetainedBytes != nil {
 		parts = append(parts, sized(*s.RetainedBytes)+" of log kept for it")
@@ -153,6 +172,18 @@ func told(s *engine.SourceStatus) string {
 		parts = append(parts, fmt.Sprintf("%s pushes, %s rows taken, %s refused, %s turned away", grouped(p.Requests), grouped(p.Taken), grouped(p.Refused), grouped(p.TurnedAway)))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// through says how far stored rows are through a flow that was changed.
+func through(r *engine.Reading) string { return "stored rows through the changed flow: " + read(r) }
+
+// read says how far rows are read, how fast and for how long still.
+func read(r *engine.Reading) string {
+	text := fmt.Sprintf("%s: %.0f %%, %s rows/s", r.Collection, 100*r.Done, grouped(int64(r.RowsPerSecond)))
+	if r.ETASeconds > 0 {
+		text += ", " + time.Duration(r.ETASeconds*float64(time.Second)).Round(time.Second).String() + " left"
+	}
+	return text
 }
 
 // oneLine puts the lines of a text beside each other.

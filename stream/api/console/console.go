@@ -129,7 +129,6 @@ type Console struct {
 	watch    Watch
 	recent   recent
 	feeds    gate
-	box      box
 
 	looking sync.Mutex // one at a time asks the flow for a sample
 }
@@ -194,39 +193,5 @@ func (c *Console) look() {
 // figures are those of now.
 func (c *Console) figures() Figures {
 	c.look()
-	return FiguresOf(&c.watch, c.box.size(c.flow.Letters))
-}
-
-// box counts the dead letters. To count is to read them, so that many are counted seldom.
-type box struct {
-	mu   sync.Mutex
-	n    int64
-	next time.Time
-}
-
-// boxBeat is how often dead letters are counted, and boxShare which part of the time that may take.
-const (
-	boxBeat  = 2 * time.Second
-	boxShare = 50
-)
-
-func (b *box) size(all Letters) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	began := time.Now()
-	if began.Before(b.next) {
-		return b.n
-	}
-	if found, err := all.List(); err == nil {
-		b.n = int64(len(found))
-	}
-	b.next = began.Add(max(boxBeat, boxShare*time.Since(began)))
-	return b.n
-}
-
-// again has the letters counted at the next look.
-func (b *box) again() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.next = time.Time{}
+	return FiguresOf(&c.watch)
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/freshet/freshet/cdc"
-	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -35,8 +33,8 @@ func (f *Figures) state(node, word, mood string) {
 	f.Text[node+".state"], f.Mood[node] = word, mood
 }
 
-// FiguresOf puts the newest sample of a watch into words. letters is the number of dead letters.
-func FiguresOf(w *Watch, letters int64) Figures {
+// FiguresOf puts the newest sample of a watch into words.
+func FiguresOf(w *Watch) Figures {
 	f := Figures{Text: map[string]string{}, Mood: map[string]string{}}
 	now := w.Newest()
 	s := now.Status
@@ -60,9 +58,9 @@ func FiguresOf(w *Watch, letters int64) Figures {
 	}
 	word, mood := Condition(now)
 	f.state("flow", word, mood)
-	f.put("flow", "epoch", count(int64(s.Epoch)), "store", sized(s.Store.Bytes), "letters", count(letters))
+	f.put("flow", "epoch", count(int64(s.Epoch)), "store", sized(s.Store.Bytes), "letters", count(s.DeadLetters))
 	f.Mood["letters"] = quiet
-	if letters > 0 {
+	if s.DeadLetters > 0 {
 		f.Mood["letters"] = bad
 	}
 	return f
@@ -144,7 +142,7 @@ func (f *Figures) model(w *Watch, name string, x engine.ModelStatus, now time.Ti
 		flight = count(int64(x.InFlight)) + " of " + count(int64(x.Limit))
 	}
 	f.put(node, "flight", flight, "queued", count(int64(x.Queued)),
-		"input", count(x.InputTokens), "output", count(x.OutputTokens), "rate", rated(w, tokensOf(name)), "usd", money(x.USDTotal), "until", "", "breaker", strings.ReplaceAll(x.Breaker, "_", " "))
+		"input", count(x.InputTokens), "output", count(x.OutputTokens), "rate", rated(w, tokensOf(name)), "usd", money(x.USDTotal), "today", today(x), "until", "", "breaker", strings.ReplaceAll(x.Breaker, "_", " "))
 	if x.Until != nil && x.Until.After(now) {
 		f.put(node, "until", "asked again in "+long(x.Until.Sub(now)))
 	}
@@ -197,24 +195,21 @@ type Task struct {
 	Known bool // Done is
 }
 
-// TasksOf lists what a flow is busy with. The plan's sources are asked how far they are; nil: they are not.
-func TasksOf(w *Watch, plan *stream.Plan) []Task {
+// TasksOf lists what a flow is busy with.
+func TasksOf(w *Watch) []Task {
 	s := w.Newest().Status
 	var tasks []Task
 	for _, name := range names(s.Sources) {
-		reading := readingOf(plan, name)
-		if s.Sources[name].State != "catching_up" && reading == nil {
-			continue
+		x := s.Sources[name]
+		if x.Backfill != nil {
+			tasks = append(tasks, readingTask(name, "stored rows of "+x.Backfill.Collection+" go through the changed flow: "+count(x.Backfill.Rows)+" of "+count(x.Rows), x.Backfill))
 		}
-		t := Task{Name: name, What: plural(s.Sources[name].ChangesTotal, "change read", "changes read"), Rate: rated(w, changesOf(name)), Left: "–"}
-		if reading != nil {
-			t = Task{Name: name, What: "first rows of " + reading.Collection + ": " + count(reading.Rows) + " read", Rate: perSecond(reading.RowsPerSecond),
-				Left: "–", Done: reading.Done, Known: true}
-			if reading.Left > 0 {
-				t.Left = "about " + long(reading.Left)
-			}
+		switch {
+		case x.Reading != nil:
+			tasks = append(tasks, readingTask(name, "first rows of "+x.Reading.Collection+": "+count(x.Reading.Rows)+" read", x.Reading))
+		case x.State == "catching_up":
+			tasks = append(tasks, Task{Name: name, What: plural(x.ChangesTotal, "change read", "changes read"), Rate: rated(w, changesOf(name)), Left: "–"})
 		}
-		tasks = append(tasks, t)
 	}
 	for _, name := range names(s.Steps) {
 		if n := s.Steps[name].Pending; n > 0 {
@@ -225,7 +220,7 @@ func TasksOf(w *Watch, plan *stream.Plan) []Task {
 	for _, name := range names(s.Sinks) {
 		switch x := s.Sinks[name]; {
 		case x.Building:
-			tasks = append(tasks, Task{Name: name, What: "a successor is filled beside it", Rate: rated(w, writesOf(name)), Left: "–"})
+			tasks = append(tasks, successorTask(w, name, x.Successor))
 		case x.Outbox > 0:
 			tasks = append(tasks, Task{Name: name, What: plural(int64(x.Outbox), "write waits", "writes wait") + " (" + sized(x.OutboxBytes) + ")",
 				Rate: rated(w, writesOf(name)), Left: left(int64(x.Outbox), w.shrinking(outboxOf(name)))})
@@ -242,15 +237,24 @@ func left(n int64, rate float64) string {
 	return "about " + long(time.Duration(float64(n)/rate*float64(time.Second)))
 }
 
-// readingOf asks a source how far its first rows are read; nil: it reads none, or cannot say.
-func readingOf(plan *stream.Plan, name string) *cdc.Reading {
-	if plan == nil {
-		return nil
+func readingTask(name, what string, r *engine.Reading) Task {
+	t := Task{Name: name, What: what, Rate: perSecond(r.RowsPerSecond), Left: "–", Done: r.Done, Known: true}
+	if r.ETASeconds > 0 {
+		t.Left = "about " + long(time.Duration(r.ETASeconds*float64(time.Second)))
 	}
-	for _, n := range plan.Sources {
-		if r, ok := n.Source.(stream.Reporter); ok && n.Name == name {
-			return r.Report().Reading
-		}
+	return t
+}
+
+// successorTask is a sink that is built beside the one that serves. Its end is a guess: the rows of the old one.
+func successorTask(w *Watch, name string, x *engine.Successor) Task {
+	t := Task{Name: name, What: "a successor is filled beside it", Rate: rated(w, successorOf(name)), Left: "–"}
+	if x == nil || x.Of == 0 {
+		return t
 	}
-	return nil
+	t.What += ": " + count(x.Rows) + " rows of about " + count(x.Of)
+	t.Done, t.Known = min(1, float64(x.Rows)/float64(x.Of)), true
+	if rate, ok := w.rate(successorOf(name)); ok {
+		t.Left = left(max(0, x.Of-x.Rows), rate)
+	}
+	return t
 }

@@ -159,7 +159,6 @@ func (c *Console) settle(w http.ResponseWriter, r *http.Request, done string, ap
 		settled, err = apply(r.Context(), id)
 		n += len(settled)
 	}
-	c.box.again()
 	if err != nil {
 		c.refuse(w, r, "letters", c.o.Explain(err))
 		return

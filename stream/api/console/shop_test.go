@@ -35,14 +35,15 @@ type shop struct {
 const markup = `<img src=x onerror="alert(1)">`
 
 func newShop() *shop {
-	reason := "quota"
+	reason, daily := "quota", 5.0
 	return &shop{
-		status: engine.Status{Flow: "shop", State: "running", Epoch: 1234, Store: engine.StoreStatus{Bytes: 5 << 20},
-			Sources: map[string]engine.SourceStatus{"docs": {State: "live", ChangesTotal: 1500, Position: "0/16B3748"}},
-			Steps:   map[string]engine.StepStatus{"vectors": {Rows: 3000, CallsTotal: 900, MemoHitsTotal: 100, Pending: 3, DLQ: 2}},
-			Models:  map[string]engine.ModelStatus{"small": {Breaker: "open", Limit: 8, Queued: 3, InputTokens: 12000, USDTotal: 0.5, Reason: &reason, Message: "429 " + markup}},
+		status: engine.Status{Flow: "shop", State: "running", Epoch: 1234, DeadLetters: 3, Store: engine.StoreStatus{Bytes: 5 << 20},
+			Sources: map[string]engine.SourceStatus{"docs": {State: "live", ChangesTotal: 1500, Rows: 1400, Position: "0/16B3748",
+				Backfill: &engine.Reading{Collection: "docs", Rows: 700, RowsPerSecond: 50, Done: 0.5, ETASeconds: 14}}},
+			Steps:  map[string]engine.StepStatus{"vectors": {Rows: 3000, CallsTotal: 900, MemoHitsTotal: 100, Pending: 3, DLQ: 2}},
+			Models: map[string]engine.ModelStatus{"small": {Breaker: "open", Limit: 8, Queued: 3, InputTokens: 12000, USDTotal: 0.5, USDToday: 0.2, USDPerDay: &daily, Reason: &reason, Message: "429 " + markup}},
 			Sinks: map[string]engine.SinkStatus{"index": {Rows: 2900, UpsertsTotal: 3100, DeletesTotal: 200, Outbox: 4, OutboxBytes: 2048, Position: "0/16B3748",
-				FreshnessMS: engine.Percentiles{P50: 38, P99: 1250}}}},
+				FreshnessMS: engine.Percentiles{P50: 38, P99: 1250}, Building: true, Successor: &engine.Successor{Rows: 1450, Of: 2900}}}},
 		reasons: []engine.Reason{{Code: "model_unavailable", Message: "model small: 429 " + markup}},
 		letters: []engine.DeadLetter{
 			{ID: "one", Step: "vectors", Source: "docs", Key: "a.md", Code: "rejected", Message: "too long " + markup, Attempts: 2, At: "2026-03-01T12:00:00Z",

@@ -149,6 +149,15 @@ func writesOf(name string) func(engine.Status) int64 {
 	return func(s engine.Status) int64 { return s.Sinks[name].UpsertsTotal + s.Sinks[name].DeletesTotal }
 }
 
+func successorOf(name string) func(engine.Status) int64 {
+	return func(s engine.Status) int64 {
+		if x := s.Sinks[name].Successor; x != nil {
+			return x.Rows
+		}
+		return 0
+	}
+}
+
 func outboxOf(name string) func(engine.Status) int64 {
 	return func(s engine.Status) int64 { return int64(s.Sinks[name].Outbox) }
 }

@@ -155,6 +155,14 @@ func money(usd float64) string {
 	return fmt.Sprintf("$%.2f", usd)
 }
 
+// today is what a model has cost since midnight, and what it may.
+func today(m engine.ModelStatus) string {
+	if m.USDPerDay != nil {
+		return money(m.USDToday) + " of " + money(*m.USDPerDay)
+	}
+	return money(m.USDToday)
+}
+
 // plural writes a number with its noun.
 func plural(n int64, one, many string) string {
 	if n == 1 {

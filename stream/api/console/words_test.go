@@ -98,7 +98,7 @@ func TestWhatWaitsAndDoesNotMoveStandsStill(t *testing.T) {
 		for _, s := range samples {
 			w.See(s)
 		}
-		return FiguresOf(&w, 0).Text["sink.index.state"]
+		return FiguresOf(&w).Text["sink.index.state"]
 	}
 	cases := []struct {
 		name    string
