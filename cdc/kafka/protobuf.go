@@ -80,10 +80,13 @@ func messageOf(file protoreflect.FileDescriptor, data []byte) (protoreflect.Mess
 }
 
 // appendProtobuf makes JSON of a message in Protobuf's encoding.
-func appendProtobuf(dst []byte, file protoreflect.FileDescriptor, data []byte) ([]byte, error) {
-	descriptor, body, err := messageOf(file, data)
+func appendProtobuf(dst []byte, file protoreflect.FileDescriptor, n *named) ([]byte, error) {
+	descriptor, body, err := messageOf(file, n.index)
 	if err != nil {
 		return dst, err
+	}
+	if n.body != nil {
+		body = n.body
 	}
 	message := dynamicpb.NewMessage(descriptor)
 	if err := (proto.UnmarshalOptions{RecursionLimit: depthMax}).Unmarshal(body, message); err != nil {

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
@@ -57,11 +56,10 @@ func (e *registryError) unreachable() error {
 	return &cdc.SourceError{Code: "server_unreachable", Err: e.err, Hint: "check that the schema registry runs and that its address is right"}
 }
 
-// registered makes JSON of records that name their schema by its number in a registry. Each schema is asked for
-// once.
+// registered makes JSON of records that name their schema in a registry. Each schema is asked for once.
 type registered struct {
 	client *sr.Client
-	known  map[int]*writerSchema
+	known  map[schemaID]*writerSchema
 	out    [2][]byte // scratch, of values and of keys
 }
 
@@ -71,62 +69,64 @@ type writerSchema struct {
 	protobuf protoreflect.FileDescriptor // neither: it is JSON
 }
 
-// frame is what stands before a record: a zero and the number of its schema.
-const frame = 5
-
-var errNoSchema = errors.New("it does not begin with the number of a schema")
-
 // json implements document.
-func (d *registered) json(ctx context.Context, _ *kgo.Record, data []byte, isKey bool) ([]byte, error) {
-	if len(data) < frame || data[0] != 0 {
-		if isKey {
-			return data, nil // keys are often plain texts beside values with schemas
-		}
-		return nil, undecodable("read value", errNoSchema)
+func (d *registered) json(ctx context.Context, r *kgo.Record, data []byte, isKey bool) ([]byte, error) {
+	n, ok, err := nameOf(r, data, isKey)
+	if err != nil {
+		return nil, err
 	}
-	id := int(binary.BigEndian.Uint32(data[1:]))
-	s, ok := d.known[id]
 	if !ok {
-		var err error
-		if s, err = d.fetch(ctx, id); err != nil {
+		return data, nil // keys are often plain texts beside values with schemas
+	}
+	s, ok := d.known[n.id]
+	if !ok {
+		if s, err = d.fetch(ctx, n.id); err != nil {
 			return nil, err
 		}
-		d.known[id] = s
+		d.known[n.id] = s
 	}
 	at := 0
 	if isKey {
 		at = 1
 	}
 	if s.protobuf != nil {
-		var err error
-		if d.out[at], err = appendProtobuf(d.out[at][:0], s.protobuf, data[frame:]); err != nil {
-			return nil, undecodable(fmt.Sprintf("read Protobuf of schema %d", id), err)
+		if d.out[at], err = appendProtobuf(d.out[at][:0], s.protobuf, &n); err != nil {
+			return nil, undecodable(fmt.Sprintf("read Protobuf of schema %s", n.id), err)
 		}
 		return d.out[at], nil
 	}
 	if s.avro == nil {
-		return data[frame:], nil
+		return n.whole(), nil
 	}
-	in := avroReader{b: data[frame:]}
+	in := avroReader{b: n.whole()}
 	d.out[at] = in.append(d.out[at][:0], s.avro, 0)
 	if in.err == nil && len(in.b) > 0 {
 		in.err = fmt.Errorf("%d bytes are left", len(in.b))
 	}
 	if in.err != nil {
-		return nil, undecodable(fmt.Sprintf("read Avro of schema %d", id), in.err)
+		return nil, undecodable(fmt.Sprintf("read Avro of schema %s", n.id), in.err)
 	}
 	return d.out[at], nil
 }
 
+// ask asks the registry for the text of a schema.
+func (d *registered) ask(ctx context.Context, id schemaID) (sr.Schema, error) {
+	if !id.global {
+		return d.client.SchemaByID(ctx, id.number)
+	}
+	s, err := d.client.SchemaByGUID(ctx, id.String())
+	return s.Schema, err
+}
+
 // fetch asks the registry for a schema.
-func (d *registered) fetch(ctx context.Context, id int) (*writerSchema, error) {
-	s, err := d.client.SchemaByID(ctx, id)
+func (d *registered) fetch(ctx context.Context, id schemaID) (*writerSchema, error) {
+	s, err := d.ask(ctx, id)
 	var answer *sr.ResponseError
 	if errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
-		return nil, undecodable("find its schema", fmt.Errorf("the registry has no schema %d", id))
+		return nil, undecodable("find its schema", fmt.Errorf("the registry has no schema %s", id))
 	}
 	if err != nil {
-		return nil, &registryError{fmt.Errorf("ask the registry for schema %d: %w", id, err)}
+		return nil, &registryError{fmt.Errorf("ask the registry for schema %s: %w", id, err)}
 	}
 	switch s.Type {
 	case sr.TypeJSON:
@@ -144,7 +144,7 @@ func (d *registered) fetch(ctx context.Context, id int) (*writerSchema, error) {
 		}
 		return &writerSchema{protobuf: file}, nil
 	}
-	return nil, undecodable("find its schema", fmt.Errorf("schema %d is %s, which is not read", id, s.Type))
+	return nil, undecodable("find its schema", fmt.Errorf("schema %s is %s, which is not read", id, s.Type))
 }
 
 // parseAvro reads a schema with those that it refers to.

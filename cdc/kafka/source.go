@@ -141,7 +141,7 @@ func (s *Source) format(schema *cdc.Schema, carried []int) (format, *decoded, er
 		if err != nil {
 			return nil, nil, err
 		}
-		doc = &registered{client: client, known: map[int]*writerSchema{}}
+		doc = &registered{client: client, known: map[schemaID]*writerSchema{}}
 	}
 	switch s.o.Format {
 	case "string":
