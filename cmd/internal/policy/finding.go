@@ -68,6 +68,9 @@ func Rules() []Rule {
 		{"the repository speaks of the product only", Words},
 		{"prose claims nothing", Prose},
 		{"links lead somewhere", Links},
+		{"commands on pages exist", Commands},
+		{"snippets on pages are compiled", Snippets},
+		{"JSON on pages parses", Objects},
 		{"named tests and commands exist", NamedProofs},
 		{"every promise is cited and proved", Promises},
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,12 +56,16 @@ func TestWhatAChangeCosts(t *testing.T) {
 // TestFlowsOnPagesAreValid gives every flow file that a page shows to the verb validate.
 func TestFlowsOnPagesAreValid(t *testing.T) {
 	freshet := build(t)
-	pages, err := filepath.Glob(filepath.Join(root(t), "docs/*.md"))
-	if err != nil {
-		t.Fatal(err)
+	var pages []string
+	for _, where := range []string{"*.md", "docs/*.md", "examples/*.md", "examples/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root(t), where))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
 	}
 	shown := 0
-	for _, page := range append(pages, filepath.Join(root(t), "README.md")) {
+	for _, page := range pages {
 		for i, flow := range flows(t, page) {
 			shown++
 			dir := t.TempDir()
@@ -71,7 +76,12 @@ func TestFlowsOnPagesAreValid(t *testing.T) {
 			if err := os.Mkdir(filepath.Join(dir, "docs"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if out, err := exec.Command(freshet, "validate", file).CombinedOutput(); err != nil {
+			validate := exec.Command(freshet, "validate", file)
+			validate.Env = os.Environ()
+			for _, name := range variable.FindAllStringSubmatch(flow, -1) {
+				validate.Env = append(validate.Env, name[1]+"=postgres://nobody@127.0.0.1:9/none")
+			}
+			if out, err := validate.CombinedOutput(); err != nil {
 				t.Errorf("%s, flow %d: %v\n%s", filepath.Base(page), i+1, err, out)
 			}
 		}
@@ -80,6 +90,9 @@ func TestFlowsOnPagesAreValid(t *testing.T) {
 		t.Error("no page shows a flow file")
 	}
 }
+
+// variable is what a flow file takes of the environment.
+var variable = regexp.MustCompile(`\$\{([A-Z_]+)\}`)
 
 // build makes the binary that users get.
 func build(t *testing.T) string {

@@ -66,32 +66,3 @@ func pictograph(line string) (rune, bool) {
 	}
 	return 0, false
 }
-
-// Links asks every relative link of a page to lead to a file or folder of the house.
-func Links(h *House) []Finding {
-	link := regexp.MustCompile(`\]\(([^()\s]+)\)`)
-	known := make(map[string]bool)
-	for _, folder := range h.Folders {
-		known[folder] = true
-	}
-	for _, file := range h.Files {
-		known[file] = true
-	}
-	var findings []Finding
-	for _, t := range h.pages() {
-		for n, line := range t.Lines {
-			for _, match := range link.FindAllStringSubmatch(line, -1) {
-				target, _, _ := strings.Cut(match[1], "#")
-				if target == "" || strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
-					continue
-				}
-				if full := path.Join(path.Dir(t.Path), target); !known[full] {
-					findings = append(findings, Finding{
-						Path: t.Path, Line: n + 1, What: "link to " + full + ", which is not there", Fix: "link to where it is, or drop the link",
-					})
-				}
-			}
-		}
-	}
-	return findings
-}
