@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,28 +18,49 @@ func TestEveryKindCanBeDecodedAndIsDocumented(t *testing.T) {
 	if err := registry().Check(); err != nil {
 		t.Error(err)
 	}
-	if page := flowfile.Reference(registry()); !bytes.Contains(page, []byte("### files")) {
-		t.Error("the reference lacks the source files")
+	for page, kind := range map[string]string{"sources": "files", "operators": "embed", "sinks": "vector", "models": "openai"} {
+		if part := flowfile.Reference(registry())[page]; !bytes.Contains(part, []byte("## "+kind+"\n")) {
+			t.Errorf("the reference of %s lacks %s", page, kind)
+		}
 	}
 }
 
-// TestTheReferenceIsMadeOfTheCode holds the page of flow files to what is decoded.
+// madeFromHere is the line of a page below which it is made from the code.
+const madeFromHere = "<!-- From here on made from the code by `go test ./cmd/freshet -run TestTheReference -update`. -->\n\n"
+
+// TestTheReferenceIsMadeOfTheCode holds the ends of the pages of flow files to what is decoded, and has the words before them name
+// every kind.
 func TestTheReferenceIsMadeOfTheCode(t *testing.T) {
-	page := filepath.Join("..", "..", "docs", "flow-files.md")
-	got := flowfile.Reference(registry())
-	if *update {
-		if err := os.WriteFile(page, got, 0o644); err != nil {
+	for name, part := range flowfile.Reference(registry()) {
+		page := filepath.Join("..", "..", "docs", name+".md")
+		want, err := os.ReadFile(page)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	want, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs (-want +got); `go test ./cmd/freshet -run TestTheReference -update` rewrites it:\n%s", page, diff)
+		head, _, ok := strings.Cut(string(want), madeFromHere)
+		if !ok {
+			t.Fatalf("%s has no line %q", page, madeFromHere)
+		}
+		got := head + madeFromHere + string(part) + "\n"
+		if *update {
+			if err := os.WriteFile(page, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s differs (-want +got); `go test ./cmd/freshet -run TestTheReference -update` rewrites it:\n%s", page, diff)
+		}
+		for _, kind := range kindHeads.FindAllStringSubmatch(string(part), -1) {
+			if name != "flow-files" && !strings.Contains(head, "`"+kind[1]+"`") {
+				t.Errorf("%s does not introduce `%s` before its tables", page, kind[1])
+			}
+		}
 	}
 }
+
+// kindHeads are the headings of kinds: a word in small letters.
+var kindHeads = regexp.MustCompile(`(?m)^## ([a-z0-9]+)$`)
 
 // TestHelp holds the help of every verb to a golden file, so that a change of the surface is seen.
 func TestHelp(t *testing.T) {

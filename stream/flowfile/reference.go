@@ -7,18 +7,24 @@ import (
 	"strings"
 )
 
-// Reference writes the reference page of flow files in Markdown: every key of every kind with its
-// type, default and meaning, as the config structs say.
-func Reference(r Registry) []byte {
+// Reference writes what a flow file may say, in Markdown: every key of every kind with its type, default and meaning, as the
+// config structs say. Each part is the end of one page: flow-files, sources, operators, sinks, models.
+func Reference(r Registry) map[string][]byte {
+	return map[string][]byte{
+		"flow-files": frame(),
+		"sources":    chapter("", nil, sourceKinds(r)),
+		"operators":  chapter("Keys of every step", reflect.TypeFor[stepHead](), operatorKinds(r)),
+		"sinks":      chapter("Keys of every sink", reflect.TypeFor[sinkHead](), sinkKinds(r)),
+		"models":     chapter("Keys of every model", reflect.TypeFor[ModelConfig](), modelKinds(r)),
+	}
+}
+
+// frame tells what holds for every file, whatever kinds it names.
+func frame() []byte {
 	var b bytes.Buffer
-	b.WriteString("# Flow file reference\n\nMade from the code: what stands here is what is read.\n\n")
 	writeForms(&b)
 	b.WriteString("## The file\n\n")
 	writeKeys(&b, reflect.TypeFor[fileHead](), "")
-	writeSection(&b, "Models", "A model has one kind and these keys beside it.", reflect.TypeFor[ModelConfig](), modelKinds(r))
-	writeSection(&b, "Sources", "A source has one kind.", reflect.TypeFor[sourceHead](), sourceKinds(r))
-	writeSection(&b, "Steps", "A step has one operator and these keys beside it.", reflect.TypeFor[stepHead](), operatorKinds(r))
-	writeSection(&b, "Sinks", "A sink has one kind and these keys beside it.", reflect.TypeFor[sinkHead](), sinkKinds(r))
 	b.WriteString("## Tests\n\nA list; each entry has these keys.\n\n")
 	writeKeys(&b, reflect.TypeFor[testHead](), "")
 	return bytes.TrimRight(b.Bytes(), "\n")
@@ -40,24 +46,29 @@ func writeForms(b *bytes.Buffer) {
 `)
 }
 
-func writeSection(b *bytes.Buffer, title, text string, head reflect.Type, kinds map[string]kind) {
-	fmt.Fprintf(b, "## %s\n\n%s\n\n", title, text)
-	writeKeys(b, head, "")
+// chapter tells the keys that all kinds of a sort have beside their own, and then kind by kind.
+func chapter(title string, head reflect.Type, kinds map[string]kind) []byte {
+	var b bytes.Buffer
+	if head != nil {
+		fmt.Fprintf(&b, "## %s\n\n", title)
+		writeKeys(&b, head, "")
+	}
 	for _, name := range sortedKeys(kinds) {
-		fmt.Fprintf(b, "### %s\n\n", name)
+		fmt.Fprintf(&b, "## %s\n\n", name)
 		if doc := kinds[name].doc; doc != "" {
 			b.WriteString(doc + "\n\n")
 		}
 		config := reflect.TypeOf(kinds[name].new()).Elem()
 		switch formOf(config, field{}) {
 		case formStruct:
-			writeKeys(b, config, "")
+			writeKeys(&b, config, "")
 		case formOrdered, formMap:
 			b.WriteString("A mapping whose keys are yours.\n\n")
 		default:
-			fmt.Fprintf(b, "Its value is %s.\n\n", noun(config, field{}))
+			fmt.Fprintf(&b, "Its value is %s.\n\n", noun(config, field{}))
 		}
 	}
+	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
 // writeKeys writes a table of the keys of a struct; those of nested structs follow their own, dotted.
