@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/cdc/s3/s3test"
 )
 
 // deathEnv names the durable step at which a mortal program kills itself, and how often it passes there
@@ -88,25 +90,80 @@ func (s *payingServer) most() (times int, text string) {
 	return times, text
 }
 
-// mortalFlow is a folder of documents, and two flows over it: one that is killed, and one that starts from
+// shelf is where documents lie.
+type shelf interface {
+	source() string // of a flow
+	put(name, text string)
+	move(from, to string) // where it is there
+	remove(name string)   // as well
+}
+
+// folderShelf is a folder of this machine.
+type folderShelf struct {
+	t   *testing.T
+	dir string
+}
+
+func (s folderShelf) source() string { return `{files: {path: "` + s.dir + `"}}` }
+
+func (s folderShelf) put(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s folderShelf) move(from, to string) {
+	s.t.Helper()
+	if err := os.Rename(filepath.Join(s.dir, from), filepath.Join(s.dir, to)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.t.Fatal(err)
+	}
+}
+
+func (s folderShelf) remove(name string) {
+	s.t.Helper()
+	if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.t.Fatal(err)
+	}
+}
+
+// bucketShelf is a bucket.
+type bucketShelf struct {
+	bucket   *s3test.Bucket
+	endpoint string
+}
+
+func (s bucketShelf) source() string {
+	return `{s3: {bucket: handbook, endpoint: "` + s.endpoint + `"}}`
+}
+
+func (s bucketShelf) put(name, text string) { s.bucket.Put(name, text) }
+
+func (s bucketShelf) move(from, to string) {
+	if object, ok := s.bucket.Head(from); ok {
+		s.bucket.Put(to, string(object.Content))
+		s.bucket.Delete(from)
+	}
+}
+
+func (s bucketShelf) remove(name string) { s.bucket.Delete(name) }
+
+// mortalFlow is a shelf of documents, and two flows over it: one that is killed, and one that starts from
 // nothing and lives: the oracle.
 type mortalFlow struct {
 	t       *testing.T
-	docs    string
+	docs    shelf
 	program string
 	live    string // folders of the flow files
 	rng     *rand.Rand
 	edition int
 }
 
-func newMortalFlow(t *testing.T, url string) *mortalFlow {
+func newMortalFlow(t *testing.T, url string, docs shelf) *mortalFlow {
 	t.Helper()
 	dir := t.TempDir()
-	f := &mortalFlow{t: t, docs: filepath.Join(dir, "docs"), program: filepath.Join(dir, "mortal"), live: filepath.Join(dir, "live"),
+	f := &mortalFlow{t: t, docs: docs, program: filepath.Join(dir, "mortal"), live: filepath.Join(dir, "live"),
 		rng: rand.New(rand.NewPCG(7, 11))}
-	if err := os.MkdirAll(f.docs, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	f.declare(f.live, url)
 	self, err := os.Executable()
 	if err != nil {
@@ -126,7 +183,7 @@ func (f *mortalFlow) declare(dir, url string) {
 	flow := `flow: mortal
 limits: {memory: 64MiB, disk_free: 1MiB}
 models: {embedder: {openai: {base_url: "` + url + `/v1", model: small, api_key: ` + modelKey + `}, dims: 64, batch: {rows: 3}}}
-sources: {docs: {files: {path: "` + f.docs + `"}}}
+sources: {docs: ` + f.docs.source() + `}
 steps:
   chunks: {from: docs, split: {text: row.text, size: 60}}
   vectors: {from: chunks, embed: {model: embedder, text: row.chunk}}
@@ -148,10 +205,10 @@ func (f *mortalFlow) write(doc int) {
 	f.edition++
 	text := fmt.Sprintf("# Document %d\n\nThis is what document %d has said since its first day.\n\nEdition %d of document %d is about to be read.\n\nAll documents end alike.\n",
 		doc, doc, f.edition, doc)
-	if err := os.WriteFile(filepath.Join(f.docs, fmt.Sprintf("%02d.md", doc)), []byte(text), 0o644); err != nil {
-		f.t.Fatal(err)
-	}
+	f.docs.put(document(doc), text)
 }
+
+func document(i int) string { return fmt.Sprintf("%02d.md", i) }
 
 // change edits, adds, removes and renames.
 func (f *mortalFlow) change() {
@@ -159,14 +216,8 @@ func (f *mortalFlow) change() {
 	for range 4 {
 		f.write(f.rng.IntN(14))
 	}
-	gone := filepath.Join(f.docs, fmt.Sprintf("%02d.md", f.rng.IntN(14)))
-	moved := filepath.Join(f.docs, fmt.Sprintf("%02d.md", f.rng.IntN(14)))
-	if err := os.Rename(gone, moved); err != nil && !errors.Is(err, os.ErrNotExist) {
-		f.t.Fatal(err)
-	}
-	if err := os.Remove(filepath.Join(f.docs, fmt.Sprintf("%02d.md", f.rng.IntN(14)))); err != nil && !errors.Is(err, os.ErrNotExist) {
-		f.t.Fatal(err)
-	}
+	f.docs.move(document(f.rng.IntN(14)), document(f.rng.IntN(14)))
+	f.docs.remove(document(f.rng.IntN(14)))
 }
 
 // run runs a flow once and tells whether it was killed.
@@ -239,8 +290,28 @@ func TestKilledAtEveryStepOfTheRealProcess(t *testing.T) {
 	} else if os.Getenv("FRESHET_SOAK") == "1" {
 		times = 40
 	}
+	dieAtEveryStep(t, times, folderShelf{t, t.TempDir()})
+}
+
+// TestKilledAtEveryStepOverABucket does so over the objects of a bucket, which a start lists.
+func TestKilledAtEveryStepOverABucket(t *testing.T) {
+	times := 1
+	if os.Getenv("FRESHET_SOAK") == "1" {
+		times = 40
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "example")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "example")
+	bucket := s3test.NewBucket("handbook")
+	server := httptest.NewServer(&s3test.Server{Bucket: bucket})
+	defer server.Close()
+	dieAtEveryStep(t, times, bucketShelf{bucket, server.URL})
+}
+
+// dieAtEveryStep kills a flow over a shelf so many times at each step.
+func dieAtEveryStep(t *testing.T, times int, docs shelf) {
+	t.Helper()
 	server := newPayingServer(t)
-	f := newMortalFlow(t, server.URL)
+	f := newMortalFlow(t, server.URL, docs)
 	kills := map[string]int{}
 	for _, step := range []string{"memo.answer", "commit.memo", "commit.before", "commit.after", "sink.send", "sink.acked"} {
 		for nth := range times {
