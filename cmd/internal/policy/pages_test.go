@@ -57,7 +57,7 @@ func TestWhatAChangeCosts(t *testing.T) {
 func TestFlowsOnPagesAreValid(t *testing.T) {
 	freshet := build(t)
 	var pages []string
-	for _, where := range []string{"*.md", "docs/*.md", "examples/*.md", "examples/*/*.md"} {
+	for _, where := range []string{"*.md", "docs/*.md", "docs/llms.txt", "examples/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(root(t), where))
 		if err != nil {
 			t.Fatal(err)

@@ -34,11 +34,14 @@ func Prose(h *House) []Finding {
 	return findings
 }
 
+// machinePage is a page of Markdown under the name that machines look for.
+const machinePage = "docs/llms.txt"
+
 // pages holds the Markdown pages, other than fixtures.
 func (h *House) pages() []*Text {
 	var pages []*Text
 	for _, t := range h.Texts {
-		if path.Ext(t.Path) == ".md" && !inTestdata(t.Path) && !sampleData(t.Path) {
+		if (path.Ext(t.Path) == ".md" || t.Path == machinePage) && !inTestdata(t.Path) && !sampleData(t.Path) {
 			pages = append(pages, t)
 		}
 	}
