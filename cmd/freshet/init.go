@@ -25,6 +25,7 @@ func templates() map[string]string {
 	return map[string]string{
 		"folder": "a folder made searchable with the built-in model: nothing else is needed",
 		"openai": "a folder made searchable with an embedding model of OpenAI, or of a server that speaks its protocol",
+		"s3":     "the objects of a bucket of S3 made searchable with the built-in model",
 	}
 }
 
@@ -53,8 +54,10 @@ the flow's own index or, with --sink pgvector, in tables of the same database.
 
 Templates:
   folder   ` + templates()["folder"] + `
-  openai   ` + templates()["openai"],
+  openai   ` + templates()["openai"] + `
+  s3       ` + templates()["s3"],
 		Example: `  freshet init --template openai
+  freshet init --template s3 --source s3://handbook/pages/
   freshet init --from-db '${PG_URL}'     # so the password stays out of the history of the shell
   freshet init --from-db '${PG_URL}' --sink pgvector
   freshet init shop.yaml --from-db postgres://freshet_reader@127.0.0.1:5432/shop`,
@@ -65,8 +68,8 @@ Templates:
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&template, "template", "folder", "which template: folder or openai")
-	cmd.Flags().StringVar(&source, "source", "./docs", "the folder to read, relative to the flow file")
+	cmd.Flags().StringVar(&template, "template", "folder", "which template: folder, openai or s3")
+	cmd.Flags().StringVar(&source, "source", "", "what to read: a folder, relative to the flow file, or s3://BUCKET/PREFIX (default ./docs, or the bucket that S3_BUCKET names)")
 	cmd.Flags().BoolVar(&force, "force", false, "write over a file that is there")
 	cmd.Flags().StringVar(&sink, "sink", sinkEmbedded, "with --from-db, where that is kept which is searched: vector or pgvector")
 	cmd.Flags().StringVar(&url, "from-db", "", "propose a flow over the tables of this database: a URL, or ${NAME} in single quotes")
@@ -116,16 +119,38 @@ func writeTemplate(path, template, source string, force bool) error {
 		slices.Sort(names)
 		return usage(stream.DidYouMean("templates", template, names), "there is no template %q", template)
 	}
-	if !plainPath.MatchString(source) {
-		return usage("write the path into the flow file yourself, in quotes", "the folder %q has characters that a template cannot take", source)
+	holes, err := templateHoles(template, source)
+	if err != nil {
+		return err
 	}
 	text, err := templateFiles.ReadFile("templates/" + template + ".yaml")
 	if err != nil {
 		return fmt.Errorf("read template: %w", err)
 	}
-	name := flowName(path)
-	filled := strings.NewReplacer("FLOW-NAME", name, "FLOW-SOURCE", source).Replace(string(text))
+	filled := strings.NewReplacer(append(holes, "FLOW-NAME", flowName(path))...).Replace(string(text))
 	return writeFlow(path, filled, force)
+}
+
+// templateHoles are the places of a template that its source fills, each with what stands there.
+func templateHoles(template, source string) ([]string, error) {
+	if template != "s3" {
+		if source == "" {
+			source = "./docs"
+		}
+		if !plainPath.MatchString(source) {
+			return nil, usage("write the path into the flow file yourself, in quotes", "the folder %q has characters that a template cannot take", source)
+		}
+		return []string{"FLOW-SOURCE", source}, nil
+	}
+	if source == "" {
+		return []string{"FLOW-BUCKET", `"${S3_BUCKET}"`, "FLOW-PREFIX", `""`}, nil
+	}
+	rest, ok := strings.CutPrefix(source, "s3://")
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !ok || !plainPath.MatchString(rest) || bucket == "" {
+		return nil, usage("write --source s3://BUCKET/PREFIX, such as s3://handbook/pages/", "%q is no bucket that a template can take", source)
+	}
+	return []string{"FLOW-BUCKET", bucket, "FLOW-PREFIX", `"` + prefix + `"`}, nil
 }
 
 // writeFlow writes a flow file, over one that is there only if force says so.

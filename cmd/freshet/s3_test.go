@@ -25,6 +25,35 @@ func bucketFlow(t *testing.T, source string) string {
 	return path
 }
 
+// The template of a bucket is a flow that runs: its texts are found, what is none is passed over.
+func TestTheTemplateOfABucketRuns(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "example")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "example")
+	bucket := s3test.NewBucket("handbook")
+	bucket.Put("pages/returns.md", "# Returns\n\nA parcel can be sent back within 30 days.\n")
+	bucket.Put("pages/logo.png", "\x89PNG\r\n\x1a\n\xff")
+	bucket.Put("drafts/returns.md", "A parcel can be sent back within a year.\n")
+	server := httptest.NewServer(&s3test.Server{Bucket: bucket})
+	defer server.Close()
+	flow := filepath.Join(t.TempDir(), "handbook.yaml")
+	if code, _, said := verb(t, "init", flow, "--template", "s3", "--source", "s3://handbook/pages/"); code != exitOK {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	text, err := os.ReadFile(flow)
+	if err == nil {
+		err = os.WriteFile(flow, []byte(strings.Replace(string(text), "# endpoint: http://localhost:9000", "endpoint: "+server.URL, 1)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, said := verb(t, "run", flow, "--once"); code != exitOK {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	if _, _, said := verb(t, "query", flow, "when can I send a parcel back?"); !strings.Contains(said, "within 30 days") || strings.Contains(said, "a year") {
+		t.Errorf("the search finds %s", said)
+	}
+}
+
 func TestDoctorReachesABucket(t *testing.T) {
 	bucket := s3test.NewBucket("handbook")
 	bucket.Put("a", "1")
