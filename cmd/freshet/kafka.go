@@ -115,12 +115,13 @@ type kafkaSinkConfig struct {
 	Topic         string        `yaml:"topic" default:"{collection}" doc:"The topic to write, made where it is missing; {collection} in it stands for the collection's name."`
 	Format        string        `yaml:"format" default:"json" enum:"json" doc:"What a record's value is."`
 	Deletes       string        `yaml:"deletes" default:"tombstone" enum:"tombstone,envelope" doc:"A row that goes is a null value, or a value that says so; then upserts say so too."`
+	Transactional bool          `yaml:"transactional" default:"true" doc:"Write in transactions, each version once. Without them it is at least once: readers see parts of epochs, and some versions twice."`
 	Timeout       time.Duration `yaml:"timeout" default:"1m" min:"5s" max:"15m" doc:"How long a transaction may stay open: readers wait as long for one that a dead process has left."`
 }
 
 func newKafkaSink(config any, env *flowfile.Env) (stream.Sink, error) {
 	c := config.(*kafkaSinkConfig)
-	s, err := kafkasink.New(kafkasink.Options{Access: c.access(env), Topic: c.Topic, Envelopes: c.Deletes == "envelope", Timeout: c.Timeout, Logger: env.Logger})
+	s, err := kafkasink.New(kafkasink.Options{Access: c.access(env), Topic: c.Topic, Envelopes: c.Deletes == "envelope", AtLeastOnce: !c.Transactional, Timeout: c.Timeout, Logger: env.Logger})
 	if err != nil {
 		return nil, problemsOf(err, kafkaOption)
 	}
