@@ -88,6 +88,17 @@ type Report struct {
 	RetainedBytes int64    // of log that the other side keeps for this flow; below zero: not known
 	LagBytes      int64    // of log that the flow has not confirmed; below zero: not known
 	Pushes        *Pushes  // nil: nobody pushes to it
+	Notices       *Notices // nil: nobody tells it of changes
+}
+
+// Notices counts what a source was told of changes since its process began, where it looks for itself at what has
+// changed: what is left out here is found when everything is looked at.
+type Notices struct {
+	Taken      int64 // keys to look at
+	Repeated   int64 // keys that were told before, or are older than what was looked at
+	Unreadable int64 // messages that are no notification
+	Foreign    int64 // keys of another place
+	Outside    int64 // keys that the source does not read
 }
 
 // Pushes counts what was pushed to a source since its process began.

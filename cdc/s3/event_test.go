@@ -96,8 +96,8 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("the key %q can be that of no row", key)
 			}
 		}
-		if n := s.tally(); err != nil && n.unreadable != 1 {
-			t.Errorf("what cannot be read is counted %d times", n.unreadable)
+		if n := s.tally(); err != nil && n.Unreadable != 1 {
+			t.Errorf("what cannot be read is counted %d times", n.Unreadable)
 		}
 	})
 }

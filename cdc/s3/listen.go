@@ -14,7 +14,8 @@ import (
 // run by stop.
 func (r *run) listen(ctx context.Context, working *sync.WaitGroup, stop context.CancelCauseFunc) error {
 	o := &r.source.options
-	s := &sieve{bucket: o.Bucket, prefix: o.Prefix}
+	s := &r.source.sieve
+	s.begin()
 	run := func(work func(ctx context.Context) error) {
 		r.parcels = make(chan *parcel, maxParcels)
 		working.Go(func() {
@@ -44,17 +45,17 @@ const reportEvery = time.Minute
 
 // report says what was left out, when that has grown.
 func (r *run) report(ctx context.Context, s *sieve) {
-	var said tally
+	said := s.tally()
 	again := time.NewTicker(reportEvery)
 	defer again.Stop()
 	tell := func() {
 		now := s.tally()
-		if now.unreadable == said.unreadable && now.foreign == said.foreign && now.outside == said.outside {
+		if now.Unreadable == said.Unreadable && now.Foreign == said.Foreign && now.Outside == said.Outside {
 			return
 		}
 		said = now
-		r.source.options.Logger.Warn("notifications were left out", "bucket", s.bucket, "unreadable", now.unreadable,
-			"of_other_buckets", now.foreign, "outside_of_prefix", now.outside)
+		r.source.options.Logger.Warn("notifications were left out", "bucket", s.bucket, "unreadable", now.Unreadable,
+			"of_other_buckets", now.Foreign, "outside_of_prefix", now.Outside)
 	}
 	for {
 		select {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // parcel holds the keys that one message told of.
@@ -69,12 +71,14 @@ type sieve struct {
 
 	mu    sync.Mutex
 	order sequencers
-	count tally
+	count cdc.Notices
 }
 
-// tally counts the notifications that lead to nothing.
-type tally struct {
-	unreadable, foreign, outside, repeated int64
+// begin forgets the order of what was told before: a run that begins looks at everything itself.
+func (s *sieve) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order = sequencers{}
 }
 
 // keys are those that a message tells of. What cannot be read, is of another bucket or outside of the prefix, or is
@@ -84,7 +88,7 @@ func (s *sieve) keys(body []byte) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.count.unreadable++
+		s.count.Unreadable++
 		return nil, err
 	}
 	var keys []string
@@ -94,21 +98,22 @@ func (s *sieve) keys(body []byte) ([]string, error) {
 		_, twice := seen[h.key]
 		switch {
 		case h.bucket != s.bucket:
-			s.count.foreign++
+			s.count.Foreign++
 		case !strings.HasPrefix(h.key, s.prefix) || h.key == "" || !utf8Key(h.key):
-			s.count.outside++
+			s.count.Outside++
 		case !s.order.news(h) || twice:
-			s.count.repeated++
+			s.count.Repeated++
 		default:
 			seen[h.key] = struct{}{}
 			keys = append(keys, h.key)
+			s.count.Taken++
 		}
 	}
 	return keys, nil
 }
 
 // tally is what has been counted so far.
-func (s *sieve) tally() tally {
+func (s *sieve) tally() cdc.Notices {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.count

@@ -16,6 +16,7 @@ type Source struct {
 	options Options
 	open    func(ctx context.Context) (found bucket, end func(), err error)
 	durable durable
+	sieve   sieve
 }
 
 // New checks the options, without asking the server. The error joins an [*OptionError] for each that is wrong.
@@ -23,7 +24,7 @@ func New(o Options) (*Source, error) {
 	if err := o.settle(); err != nil {
 		return nil, err
 	}
-	s := &Source{options: o}
+	s := &Source{options: o, sieve: sieve{bucket: o.Bucket, prefix: o.Prefix}}
 	s.open = func(ctx context.Context) (bucket, func(), error) { return dial(ctx, &s.options) }
 	s.durable.init()
 	return s, nil
@@ -75,6 +76,16 @@ func (s *Source) ParsePosition(text string) (cdc.Position, error) {
 		return "", fmt.Errorf("read position %q: it is the number of changes since the first run", text)
 	}
 	return position(n), nil
+}
+
+// Report implements stream.Reporter: what notifications have told.
+func (s *Source) Report() cdc.Report {
+	report := cdc.Report{RetainedBytes: -1, LagBytes: -1}
+	if n := &s.options.Notify; n.SQS != "" || n.Webhook.Addr != "" || n.Kafka != nil {
+		notices := s.sieve.tally()
+		report.Notices = &notices
+	}
+	return report
 }
 
 // Rescans reports that the objects can be read again at any time.

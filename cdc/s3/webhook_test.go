@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/s3"
 )
 
@@ -71,6 +74,13 @@ func TestNotificationsArePosted(t *testing.T) {
 		t.Errorf("a second notification: %d", got)
 	}
 	w.reaches(map[string]string{})
+	want := &cdc.Notices{Taken: 2, Unreadable: 1, Foreign: 1}
+	if diff := cmp.Diff(want, w.source.Report().Notices); diff != "" {
+		t.Errorf("what the source reports of notifications (-want +got):\n%s", diff)
+	}
+	if listed, err := s3.New(s3.Options{Bucket: "b"}); err != nil || listed.Report().Notices != nil {
+		t.Errorf("a source that nobody tells of changes reports %v: %v", listed.Report().Notices, err)
+	}
 }
 
 // I9: who posts faster than can be taken is told so.
