@@ -327,14 +327,18 @@ func (b *Batcher) parkLocked(c *call) {
 }
 
 func (b *Batcher) report(t told, err error, secured bool) {
-	model := slog.String("model", b.identity.Provider+"/"+b.identity.Model)
+	// The logger has the model's name in the flow; this is what its server knows it by.
+	model := slog.String("served_as", b.identity.Provider+"/"+b.identity.Model)
 	switch {
 	case !secured:
 		b.options.Logger.Error("the budget cannot be kept: no call is made", model, slog.Any("error", err))
 	case t.closed:
 		b.options.Logger.Info("model answers again", model)
 	case t.opened:
-		b.options.Logger.Warn("model unavailable", model, slog.Any("error", t.failure),
-			slog.Time("next_probe", t.until), slog.String("hint", t.failure.Hint()))
+		told := []any{model, slog.Any("error", t.failure), slog.Time("next_probe", t.until)}
+		if hint := t.failure.Hint(); hint != "" {
+			told = append(told, slog.String("hint", hint))
+		}
+		b.options.Logger.Warn("model unavailable", told...)
 	}
 }

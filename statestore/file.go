@@ -71,6 +71,8 @@ func lockDir(fs vfs.FS, dir string) (*pebble.Lock, error) {
 	switch {
 	case errors.As(err, &path):
 	case errors.As(err, &errno) && errno != syscall.EAGAIN && errno != syscall.EACCES:
+	case errno == syscall.EAGAIN:
+		return nil, &InUseError{Path: dir, Err: errors.New("another process has locked it")}
 	default:
 		return nil, &InUseError{Path: dir, Err: flatten(err)}
 	}
