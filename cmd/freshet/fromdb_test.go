@@ -191,6 +191,7 @@ func TestInitFromDatabaseRefusals(t *testing.T) {
 		{"no right to look into the schema", as(hidden, role), "rights", exitEnvironment, "GRANT USAGE ON SCHEMA", nil},
 		{"together with a template", as(empty, "postgres"), "usage", exitUsage, "leave --template out", []string{"--template", "folder"}},
 		{"together with --force", as(empty, "postgres"), "usage", exitUsage, "leave --force out", []string{"--force"}},
+		{"a sink that it does not propose", as(empty, "postgres"), "usage", exitUsage, `did you mean "pgvector"?`, []string{"--sink", "pgvectr"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "flow.yaml")
