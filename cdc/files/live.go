@@ -44,7 +44,7 @@ func (r *run) live(ctx context.Context) (wait time.Duration, err error) {
 			return 0, err
 		}
 	}
-	if err := r.flush(ctx); err != nil {
+	if err := r.box.Flush(ctx); err != nil {
 		return 0, err
 	}
 	r.troubles.tell(r.out)
@@ -138,15 +138,12 @@ func (r *run) tree(ctx context.Context, rel string) error {
 // lookEvery is how often a pass turns to the notices.
 const lookEvery = 5 * time.Millisecond
 
-// maxAge is how long a change may wait for others to fill its batch.
-const maxAge = 50 * time.Millisecond
-
 // breathe is called between two files of a pass: changes that have waited are put, and notices looked
 // at, so that they do not wait for the end of a long pass.
 func (r *run) breathe(ctx context.Context, whole bool) error {
 	now := time.Now()
-	if r.batch != nil && r.batch.Len() > 0 && now.Sub(r.begun) > maxAge {
-		if err := r.flush(ctx); err != nil {
+	if r.box.Due() {
+		if err := r.box.Flush(ctx); err != nil {
 			return err
 		}
 	}

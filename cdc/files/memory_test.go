@@ -112,7 +112,7 @@ func TestAPassIsFlatInMemory(t *testing.T) {
 		before := d.peakHeap
 		ledger := &endless{n: n, note: exampleNote().append(nil)}
 		d.ledger = ledger
-		if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: position(1), Ledger: ledger}, d); err != nil {
+		if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: blob.Position(1), Ledger: ledger}, d); err != nil {
 			t.Fatal(err)
 		}
 		if d.deletes != n {

@@ -12,9 +12,6 @@ import (
 	"github.com/freshet/freshet/cdc"
 )
 
-// batchBytes is the size from which a batch is put.
-const batchBytes = 1 << 20
-
 // look puts what stands at a path now, whatever was told of it.
 func (r *run) look(ctx context.Context, rel string, how how) error {
 	name := nameOf(rel)
@@ -77,12 +74,13 @@ func (r *run) file(ctx context.Context, dir *os.Root, base, rel string, was note
 // put adds the file as a transaction of its own.
 func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 	name := nameOf(rel)
-	if err := r.room(ctx, len(f.data)); err != nil {
+	batch, err := r.box.Room(ctx, len(f.data))
+	if err != nil {
 		return err
 	}
 	now := time.Now().UnixMicro()
 	if how.replaces != "" {
-		r.batch.Add(cdc.Change{Op: cdc.Delete, Key: keyOf(how.replaces), Time: now})
+		batch.Add(cdc.Change{Op: cdc.Delete, Key: keyOf(how.replaces), Time: now})
 		if err := r.known.Gone(how.replaces); err != nil {
 			return err
 		}
@@ -92,10 +90,10 @@ func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 	if f.cause != nil {
 		change.Op = cdc.Reject
 		change.Cause = &cdc.Cause{Code: f.cause.Code, Message: fmt.Sprintf("%s: %s", name, f.cause.Message)}
-		r.batch.Add(change)
+		batch.Add(change)
 	} else {
 		f.blob(rel).Build(&r.builder, r.columns)
-		r.batch.AddBuilt(change, &r.builder)
+		batch.AddBuilt(change, &r.builder)
 		if len(f.data) > keepBuffer {
 			r.builder = cdc.RowBuilder{} // let its memory go
 		}
@@ -103,55 +101,19 @@ func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 	if err := r.known.Put(name, f.note); err != nil {
 		return err
 	}
-	return r.commit(ctx, now)
+	return r.box.Commit(ctx, now)
 }
 
 // delete adds the end of a row as a transaction of its own.
 func (r *run) delete(ctx context.Context, name string) error {
-	if err := r.room(ctx, 0); err != nil {
+	batch, err := r.box.Room(ctx, 0)
+	if err != nil {
 		return err
 	}
 	now := time.Now().UnixMicro()
-	r.batch.Add(cdc.Change{Op: cdc.Delete, Key: keyOf(name), Time: now})
+	batch.Add(cdc.Change{Op: cdc.Delete, Key: keyOf(name), Time: now})
 	if err := r.known.Gone(name); err != nil {
 		return err
 	}
-	return r.commit(ctx, now)
-}
-
-// room makes sure that there is a batch, and that a large file begins a new one.
-func (r *run) room(ctx context.Context, size int) error {
-	if r.batch != nil && r.batch.Len() > 0 && r.batch.Bytes()+int64(size) > batchBytes {
-		if err := r.flush(ctx); err != nil {
-			return err
-		}
-	}
-	if r.batch == nil {
-		r.batch = r.out.Batch()
-	}
-	if r.batch.Len() == 0 {
-		r.begun = time.Now()
-	}
-	return nil
-}
-
-// commit ends the transaction and puts the batch where it is full.
-func (r *run) commit(ctx context.Context, now int64) error {
-	r.sequence++
-	r.batch.Commit(position(r.sequence), now)
-	if r.batch.Bytes() < batchBytes {
-		return nil
-	}
-	return r.flush(ctx)
-}
-
-// flush hands the batch over. It may wait for credit for long.
-func (r *run) flush(ctx context.Context) error {
-	if r.batch == nil || r.batch.Len() == 0 {
-		return nil
-	}
-	b := r.batch
-	r.batch = nil // it belongs to the inlet now
-	r.refused = r.out.Put(ctx, b)
-	return r.refused
+	return r.box.Commit(ctx, now)
 }

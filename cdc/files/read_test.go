@@ -31,7 +31,7 @@ func TestARacyNoteIsNotTrusted(t *testing.T) {
 	pass := func() []cdctest.Put {
 		t.Helper()
 		in := cdctest.NewInlet()
-		if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: position(1), Ledger: ledger}, in); err != nil {
+		if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: blob.Position(1), Ledger: ledger}, in); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range in.Puts() {

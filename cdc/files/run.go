@@ -24,11 +24,8 @@ type run struct {
 	builder  cdc.RowBuilder
 	troubles troubles
 
-	batch    *cdc.Batch
-	begun    time.Time // when the first change was added to the batch
-	sequence uint64
-	note     []byte // scratch
-	refused  error  // of Put: what was in the batch is lost to this run
+	box  *blob.Outbox
+	note []byte // scratch
 
 	root      *os.Root
 	rootInfo  os.FileInfo
@@ -43,13 +40,13 @@ type run struct {
 }
 
 func newRun(s *Source, start cdc.Start, out cdc.Inlet) (*run, error) {
-	n, err := sequence(start.Resume)
+	box, err := blob.NewOutbox(out, start.Resume)
 	if err != nil {
 		return nil, err
 	}
 	columns := blob.Carried(start.Columns)
 	return &run{
-		source: s, start: start, out: out, columns: columns, sequence: n,
+		source: s, start: start, out: out, columns: columns, box: box,
 		known:  blob.NewKnown(start.Ledger, decodeNote),
 		reader: reader{maxSize: s.options.MaxSize, whole: blob.HoldsContent(columns), hasher: xxh3.New()},
 	}, nil
@@ -128,8 +125,8 @@ func (r *run) session(ctx context.Context) (err error) {
 // setback sorts a fault: those that a new look at the folder may mend become setbacks.
 func (r *run) setback(err error) error {
 	switch {
-	case r.refused != nil:
-		return r.refused
+	case r.box.Refused() != nil:
+		return r.box.Refused()
 	case errors.As(err, new(*setback)):
 		return err
 	case errors.Is(err, errWatchLimit):
@@ -159,7 +156,7 @@ func (r *run) full(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.flush(ctx); err != nil {
+	if err := r.box.Flush(ctx); err != nil {
 		return err
 	}
 	r.troubles.setback = nil

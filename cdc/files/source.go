@@ -2,12 +2,10 @@ package files
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -133,13 +131,7 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 }
 
 // Describe writes a position in decimal: the number of transactions so far.
-func (s *Source) Describe(p cdc.Position) string {
-	n, err := sequence(p)
-	if err != nil {
-		return fmt.Sprintf("%x", string(p))
-	}
-	return strconv.FormatUint(n, 10)
-}
+func (s *Source) Describe(p cdc.Position) string { return blob.Describe(p) }
 
 // Rescans reports that the files can be read again at any time.
 func (s *Source) Rescans() bool { return true }
@@ -177,26 +169,5 @@ func cause(err error) error {
 	return err
 }
 
-// position encodes a sequence number so that bytes order as numbers do.
-func position(n uint64) cdc.Position {
-	return cdc.Position(binary.BigEndian.AppendUint64(nil, n))
-}
-
 // ParsePosition implements stream.Parser: it reads what Describe writes.
-func (s *Source) ParsePosition(text string) (cdc.Position, error) {
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		return "", fmt.Errorf("read position %q: it is the number of changes since the first run", text)
-	}
-	return position(n), nil
-}
-
-func sequence(p cdc.Position) (uint64, error) {
-	switch len(p) {
-	case 0:
-		return 0, nil
-	case 8:
-		return binary.BigEndian.Uint64([]byte(p)), nil
-	}
-	return 0, fmt.Errorf("read position %x: %d bytes are not 8", string(p), len(p))
-}
+func (s *Source) ParsePosition(text string) (cdc.Position, error) { return blob.ParsePosition(text) }

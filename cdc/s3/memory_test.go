@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/blob"
 )
 
 // endless is a bucket of n objects that it makes up, of which every third is gone where gone says so, and the ledger
@@ -160,7 +161,7 @@ func TestAPassIsFlatInMemory(t *testing.T) {
 				e.sample()
 				before := e.peak
 				d := &drain{batch: new(cdc.Batch), world: e}
-				if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: position(1), Ledger: e, Columns: [][]int{{0, 3, 5}}}, d); err != nil {
+				if err := s.Run(t.Context(), cdc.Start{Once: true, Resume: blob.Position(1), Ledger: e, Columns: [][]int{{0, 3, 5}}}, d); err != nil {
 					t.Fatal(err)
 				}
 				puts, deletes := 0, 0

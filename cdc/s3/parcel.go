@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -59,10 +58,10 @@ func (r *run) breathe(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.batch == nil || r.batch.Len() == 0 || time.Since(r.begun) < maxAge {
+	if !r.box.Due() {
 		return nil
 	}
-	return r.flush(ctx)
+	return r.box.Flush(ctx)
 }
 
 // sieve takes from notifications the keys that are worth a look. It is safe for concurrent use.

@@ -9,9 +9,6 @@ import (
 	"github.com/freshet/freshet/internal/blob"
 )
 
-// batchBytes is the size from which a batch is put.
-const batchBytes = 1 << 20
-
 // push has a look answered, as soon as there is room and no other of its key is under way.
 func (r *run) push(ctx context.Context, l *look) error {
 	for r.window.full() || r.window.holds(l.key) {
@@ -67,7 +64,7 @@ func (r *run) settle(ctx context.Context, l *look) (err error) {
 	}
 	r.eye.release(l)
 	if l.parcel != nil {
-		l.parcel.done(r.sequence)
+		l.parcel.done(r.box.Number())
 	}
 	return err
 }
@@ -93,7 +90,8 @@ func (r *run) block(l *look) error {
 
 // put adds the object as a transaction of its own.
 func (r *run) put(ctx context.Context, l *look) error {
-	if err := r.room(ctx, len(l.data)); err != nil {
+	batch, err := r.box.Room(ctx, len(l.data))
+	if err != nil {
 		return err
 	}
 	n := l.note()
@@ -105,11 +103,11 @@ func (r *run) put(ctx context.Context, l *look) error {
 	change := cdc.Change{Op: cdc.Update, Snapshot: l.snapshot, Key: cdc.StringKey(l.key), Note: r.note, Time: now}
 	if l.cause != nil {
 		change.Op, change.Cause = cdc.Reject, l.cause
-		r.batch.Add(change)
+		batch.Add(change)
 	} else {
 		b := blob.Blob{Path: l.key, Data: l.data, Head: l.head, Size: l.object.size, Modified: l.object.modified, ETag: l.object.etag, MediaType: l.object.mediaType}
 		b.Build(&r.builder, r.columns)
-		r.batch.AddBuilt(change, &r.builder)
+		batch.AddBuilt(change, &r.builder)
 		if len(l.data) > growsFrom {
 			r.builder = cdc.RowBuilder{} // let its memory go
 		}
@@ -117,54 +115,19 @@ func (r *run) put(ctx context.Context, l *look) error {
 	if err := r.known.Put(l.key, n); err != nil {
 		return err
 	}
-	return r.commit(ctx, now)
+	return r.box.Commit(ctx, now)
 }
 
 // delete adds the end of a row as a transaction of its own.
 func (r *run) delete(ctx context.Context, key string) error {
-	if err := r.room(ctx, 0); err != nil {
+	batch, err := r.box.Room(ctx, 0)
+	if err != nil {
 		return err
 	}
 	now := time.Now().UnixMicro()
-	r.batch.Add(cdc.Change{Op: cdc.Delete, Key: cdc.StringKey(key), Time: now})
+	batch.Add(cdc.Change{Op: cdc.Delete, Key: cdc.StringKey(key), Time: now})
 	if err := r.known.Gone(key); err != nil {
 		return err
 	}
-	return r.commit(ctx, now)
-}
-
-// room makes sure that there is a batch, and that a large object begins a new one.
-func (r *run) room(ctx context.Context, size int) error {
-	if r.batch != nil && r.batch.Len() > 0 && r.batch.Bytes()+int64(size) > batchBytes {
-		if err := r.flush(ctx); err != nil {
-			return err
-		}
-	}
-	if r.batch == nil {
-		r.batch = r.out.Batch()
-	}
-	if r.batch.Len() == 0 {
-		r.begun = time.Now()
-	}
-	return nil
-}
-
-// commit ends the transaction and puts the batch where it is full, or has waited for long.
-func (r *run) commit(ctx context.Context, now int64) error {
-	r.sequence++
-	r.batch.Commit(position(r.sequence), now)
-	if r.batch.Bytes() < batchBytes && time.Since(r.begun) < maxAge {
-		return nil
-	}
-	return r.flush(ctx)
-}
-
-// flush hands the batch over. It may wait for credit for long.
-func (r *run) flush(ctx context.Context) error {
-	if r.batch == nil || r.batch.Len() == 0 {
-		return nil
-	}
-	b := r.batch
-	r.batch = nil // it belongs to the inlet now
-	return r.out.Put(ctx, b)
+	return r.box.Commit(ctx, now)
 }

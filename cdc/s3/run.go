@@ -24,11 +24,9 @@ type run struct {
 	known    *blob.Known[note]
 	troubles *troubles
 
-	batch    *cdc.Batch
-	builder  cdc.RowBuilder
-	begun    time.Time // when the first change was added to the batch
-	sequence uint64
-	note     []byte // scratch
+	box     *blob.Outbox
+	builder cdc.RowBuilder
+	note    []byte // scratch
 
 	parcels chan *parcel        // from whoever listens; nil: nobody does
 	touched map[string]struct{} // keys that notifications told of since the present page was asked for
@@ -40,12 +38,12 @@ type run struct {
 }
 
 func newRun(s *Source, start cdc.Start, out cdc.Inlet) (*run, error) {
-	n, err := sequence(start.Resume)
+	box, err := blob.NewOutbox(out, start.Resume)
 	if err != nil {
 		return nil, err
 	}
-	s.durable.set(n)
-	r := &run{source: s, start: start, out: out, columns: blob.Carried(start.Columns), sequence: n,
+	s.durable.set(box.Number())
+	r := &run{source: s, start: start, out: out, columns: blob.Carried(start.Columns), box: box,
 		window: newWindow(), known: blob.NewKnown(start.Ledger, decodeNote), touched: make(map[string]struct{}),
 		troubles: &troubles{out: out, once: start.Once, words: s.fault}}
 	r.eye = eye{maxSize: s.options.MaxSize, whole: blob.HoldsContent(r.columns), budget: semaphore.NewWeighted(lookBudget), insist: r.troubles.insist}
@@ -106,7 +104,7 @@ func (r *run) full(ctx context.Context) error {
 			break
 		}
 		// What cannot be looked at has to be, by a copy of everything: what that does not give would be taken for gone.
-		if err := r.flush(ctx); err != nil {
+		if err := r.box.Flush(ctx); err != nil {
 			return err
 		}
 		if err := r.troubles.stumble(err); err != nil {
@@ -116,7 +114,7 @@ func (r *run) full(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.flush(ctx); err != nil {
+	if err := r.box.Flush(ctx); err != nil {
 		return err
 	}
 	if !first {
@@ -191,11 +189,8 @@ func (r *run) follow(ctx context.Context) error {
 
 // ripe puts what has been gathered where nothing more is under way, or it has waited for long.
 func (r *run) ripe(ctx context.Context) error {
-	if r.batch == nil || r.batch.Len() == 0 || (!r.window.empty() || len(r.parcels) > 0) && time.Since(r.begun) < maxAge {
+	if (!r.window.empty() || len(r.parcels) > 0) && !r.box.Due() {
 		return nil
 	}
-	return r.flush(ctx)
+	return r.box.Flush(ctx)
 }
-
-// maxAge is how long a change may wait for others to fill its batch.
-const maxAge = 50 * time.Millisecond

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"sync"
@@ -52,7 +51,7 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 
 // Confirm implements stream.Confirmer (I1): messages whose changes are durable may be removed from their queue.
 func (s *Source) Confirm(_ context.Context, position cdc.Position) error {
-	n, err := sequence(position)
+	n, err := blob.Sequence(position)
 	if err != nil {
 		return err
 	}
@@ -61,22 +60,10 @@ func (s *Source) Confirm(_ context.Context, position cdc.Position) error {
 }
 
 // Describe writes a position in decimal: the number of transactions so far.
-func (s *Source) Describe(p cdc.Position) string {
-	n, err := sequence(p)
-	if err != nil {
-		return fmt.Sprintf("%x", string(p))
-	}
-	return strconv.FormatUint(n, 10)
-}
+func (s *Source) Describe(p cdc.Position) string { return blob.Describe(p) }
 
 // ParsePosition implements stream.Parser: it reads what Describe writes.
-func (s *Source) ParsePosition(text string) (cdc.Position, error) {
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		return "", fmt.Errorf("read position %q: it is the number of changes since the first run", text)
-	}
-	return position(n), nil
-}
+func (s *Source) ParsePosition(text string) (cdc.Position, error) { return blob.ParsePosition(text) }
 
 // Report implements stream.Reporter: what notifications have told.
 func (s *Source) Report() cdc.Report {
@@ -141,21 +128,6 @@ func (s *Source) Probe(ctx context.Context) (string, error) {
 		return "", s.queueFault(err)
 	}
 	return found + "; the queue can be read", nil
-}
-
-// position encodes a sequence number so that bytes order as numbers do.
-func position(n uint64) cdc.Position {
-	return cdc.Position(binary.BigEndian.AppendUint64(nil, n))
-}
-
-func sequence(p cdc.Position) (uint64, error) {
-	switch len(p) {
-	case 0:
-		return 0, nil
-	case 8:
-		return binary.BigEndian.Uint64([]byte(p)), nil
-	}
-	return 0, fmt.Errorf("read position %x: %d bytes are not 8", string(p), len(p))
 }
 
 // durable is how far the state has got, told to whoever waits to remove messages.
