@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -25,7 +26,8 @@ type run struct {
 	batch   *cdc.Batch
 	target  LSN // what stood in the log at the start
 	caught  bool
-	reread  bool // what Start.Rescan asks for is done
+	reread  bool   // what Start.Rescan asks for is done
+	lost    string // why the database is not read just now, as it was logged; empty: it is read
 	// rescanning says that it is under way: tables that the place names have been read again.
 	rescanning bool
 	text       bool // the stream is asked for text: some type has no binary form that is known
@@ -113,12 +115,29 @@ func (r *run) loop(ctx context.Context) error {
 		if time.Since(begun) > mostPause {
 			pause = leastPause
 		}
-		r.source.options.Logger.Warn("read the database again from where it stands", "position", r.place.lsn, "cause", err, "pause", pause)
+		r.logLoss(err, pause)
 		r.out.Problem(err)
 		if rest(ctx, pause) != nil {
 			return nil
 		}
 		pause = min(2*pause, mostPause)
+	}
+}
+
+// logLoss tells a cause once, however often it is met again: an outage may last for days.
+func (r *run) logLoss(err error, pause time.Duration) {
+	level := slog.LevelDebug
+	if r.lost != err.Error() {
+		r.lost, level = err.Error(), slog.LevelWarn
+	}
+	r.source.options.Logger.Log(context.Background(), level, "the database is not read; it is tried again", "position", r.place.lsn, "cause", err, "pause", pause)
+}
+
+// logReturn tells that an outage which was told has ended.
+func (r *run) logReturn() {
+	if r.lost != "" {
+		r.lost = ""
+		r.source.options.Logger.Warn("the database is read again from where it stood", "position", r.place.lsn)
 	}
 }
 

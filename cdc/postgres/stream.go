@@ -44,6 +44,7 @@ func (r *run) stream(ctx context.Context, conn *pgconn.PgConn, w *wire) error {
 		teller.Wait()
 	}()
 	r.out.Problem(nil)
+	r.logReturn()
 	err := r.follow(ctx, w)
 	if errors.Is(err, errDone) {
 		r.awaitDurable(ctx)
