@@ -38,6 +38,16 @@ func (s *Server) find(name string) (*collection, error) {
 	return c, nil
 }
 
+// hold gives a collection to one call alone, until it is released.
+func (s *Server) hold(name string) (c *collection, release func(), err error) {
+	s.mu.Lock()
+	if c, err = s.find(name); err != nil {
+		s.mu.Unlock()
+		return nil, nil, err
+	}
+	return c, s.mu.Unlock, nil
+}
+
 // upsert writes points in chunks. After an error, chunks before it are there.
 func (c *collection) upsert(points []*qdrant.PointStruct, condition *qdrant.Filter, mode qdrant.UpdateMode, reject func(id string) bool) error {
 	for chunk := range slices.Chunk(points, chunkPoints) {

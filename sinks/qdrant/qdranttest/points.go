@@ -122,12 +122,11 @@ func (c *collection) kinds() map[string]int {
 
 // Get reads points by their ids, in no order.
 func (p *pointsService) Get(_ context.Context, r *qdrant.GetPoints) (*qdrant.GetResponse, error) {
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	c, err := p.server.find(r.GetCollectionName())
+	c, release, err := p.server.hold(r.GetCollectionName())
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	answer := &qdrant.GetResponse{}
 	for _, id := range slices.Backward(r.GetIds()) {
 		if found, ok := c.points[id.GetUuid()]; ok {
@@ -154,24 +153,22 @@ func retrieved(p *qdrant.PointStruct) *qdrant.RetrievedPoint {
 
 // Count counts points.
 func (p *pointsService) Count(_ context.Context, r *qdrant.CountPoints) (*qdrant.CountResponse, error) {
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	c, err := p.server.find(r.GetCollectionName())
+	c, release, err := p.server.hold(r.GetCollectionName())
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	found, err := c.filtered(r.GetFilter())
 	return &qdrant.CountResponse{Result: &qdrant.CountResult{Count: uint64(len(found))}}, err
 }
 
 // Scroll reads points in the order of their ids.
 func (p *pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdrant.ScrollResponse, error) {
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	c, err := p.server.find(r.GetCollectionName())
+	c, release, err := p.server.hold(r.GetCollectionName())
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	found, err := c.filtered(r.GetFilter())
 	if err != nil {
 		return nil, err
@@ -192,12 +189,11 @@ func (p *pointsService) Scroll(_ context.Context, r *qdrant.ScrollPoints) (*qdra
 
 // Query compares every point.
 func (p *pointsService) Query(_ context.Context, r *qdrant.QueryPoints) (*qdrant.QueryResponse, error) {
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	c, err := p.server.find(r.GetCollectionName())
+	c, release, err := p.server.hold(r.GetCollectionName())
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	params, ok := c.vectors[r.GetUsing()]
 	if !ok {
 		return nil, wrongInput("Not existing vector name error: " + r.GetUsing())
@@ -257,12 +253,11 @@ func likeness(d qdrant.Distance, a, b []float32) float32 {
 
 // CreateFieldIndex notes an index.
 func (p *pointsService) CreateFieldIndex(_ context.Context, r *qdrant.CreateFieldIndexCollection) (*qdrant.PointsOperationResponse, error) {
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	c, err := p.server.find(r.GetCollectionName())
+	c, release, err := p.server.hold(r.GetCollectionName())
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	c.indexes[r.GetFieldName()] = qdrant.PayloadSchemaType(r.GetFieldType() + 1)
 	return &qdrant.PointsOperationResponse{Result: &qdrant.UpdateResult{Status: qdrant.UpdateStatus_Completed}}, nil
 }
