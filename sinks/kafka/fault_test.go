@@ -128,28 +128,6 @@ func TestALostAnswerAtTheCommitIsLearnt(t *testing.T) {
 	}
 }
 
-// I3: an older opening finds out that it is fenced before it has sent anything that a reader sees, and leaves
-// the newer one alone.
-func TestAnOlderOpeningIsFencedForGood(t *testing.T) {
-	b, _ := faulty(t)
-	older := b.opened(stream.Target{})
-	if err := wrote(t.Context(), older, txn(older, 1, "a")); err != nil {
-		t.Fatal(err)
-	}
-	newer := b.opened(stream.Target{Generation: older.Progress().Generation, Epoch: 1})
-	for range 2 {
-		if err := wrote(t.Context(), older, txn(older, 2, "zombie")); !errors.Is(err, stream.ErrFenced) {
-			t.Fatalf("the older one ends with %v, want %v", err, stream.ErrFenced)
-		}
-	}
-	if err := wrote(t.Context(), newer, txn(newer, 2, "b")); err != nil {
-		t.Fatalf("the newer one ends with %v", err)
-	}
-	if got := b.keys(); got != "a b" {
-		t.Errorf("the topic has the keys %s, want a b", got)
-	}
-}
-
 func TestARecordThatIsTooLargeIsNamed(t *testing.T) {
 	b, _ := faulty(t)
 	w := b.opened(stream.Target{})

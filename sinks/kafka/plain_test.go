@@ -50,9 +50,10 @@ func TestWithoutTransactionsNoneIsAskedFor(t *testing.T) {
 	}
 }
 
-// I3: an older opening is refused also where the brokers fence nobody, whichever of the two used transactions.
-func TestWithoutTransactionsAnOlderOpeningIsFenced(t *testing.T) {
-	for name, plain := range map[string][2]bool{"by its like": {true, true}, "by one with transactions": {true, false}, "the older one with transactions": {false, true}} {
+// I3: an older opening finds out that it is fenced before it has sent anything that a reader sees, and leaves the newer
+// one alone; also where the brokers fence nobody, whichever of the two used transactions.
+func TestAnOlderOpeningIsFencedForGood(t *testing.T) {
+	for name, plain := range map[string][2]bool{"both with transactions": {false, false}, "both without": {true, true}, "only the newer one with transactions": {true, false}, "only the older one": {false, true}} {
 		t.Run(name, func(t *testing.T) {
 			b, _ := faulty(t)
 			b.options.AtLeastOnce = plain[0]
