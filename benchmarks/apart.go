@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"slices"
@@ -67,6 +68,9 @@ func medians(runs [][]figure) []figure {
 			return 0
 		})
 		result[i] = same[len(same)/2]
+		if middle := result[i].Value; middle != 0 {
+			result[i].Spread = (same[len(same)-1].Value - same[0].Value) / math.Abs(middle)
+		}
 	}
 	return result
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -27,6 +26,8 @@ type figure struct {
 	// Beside is what was measured in the same process, in the same unit, and BesideName what it is.
 	Beside     float64 `json:"beside,omitempty"`
 	BesideName string  `json:"beside_name,omitempty"`
+	// Spread is how far the runs lie apart, from the least to the greatest, as a part of the one in the middle.
+	Spread float64 `json:"spread,omitempty"`
 }
 
 // ratio is how many times better than its target a figure is; 0 without a target.
@@ -56,10 +57,9 @@ func writeTable(out io.Writer, figures []figure, o options) error {
 	if o.quick {
 		size = "--quick, ten times smaller: targets are for the full size"
 	}
-	fmt.Fprintf(out, "%s %s/%s, %d cores, %s, %s; median of %d\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH,
-		runtime.GOMAXPROCS(0), revision(), size, max(o.repeat, 1))
+	fmt.Fprintf(out, "%s\n%s, %s; median of %d\n\n", machine(), revision(), size, max(o.repeat, 1))
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "workload\tfigure\tvalue\ttarget\ttimes better\tCPU s\twall s\tbeside it")
+	fmt.Fprintln(t, "workload\tfigure\tvalue\ttarget\ttimes better\tspread\tCPU s\twall s\tbeside it")
 	last := ""
 	for _, f := range figures {
 		name := f.Workload
@@ -67,7 +67,7 @@ func writeTable(out io.Writer, figures []figure, o options) error {
 			name = ""
 		}
 		last = f.Workload
-		fmt.Fprintf(t, "%s\t%s\t%s %s\t%s\t%s\t%s\t%s\t%s\n", name, f.Name, number(f.Value), f.Unit, f.targetText(), f.ratioText(),
+		fmt.Fprintf(t, "%s\t%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, f.Name, number(f.Value), f.Unit, f.targetText(), f.ratioText(), f.spreadText(),
 			seconds(f.CPU), seconds(f.Wall), f.besideText())
 	}
 	if err := t.Flush(); err != nil {
@@ -92,6 +92,13 @@ func (f *figure) ratioText() string {
 		return strconv.FormatFloat(r, 'f', 2, 64)
 	}
 	return "-"
+}
+
+func (f *figure) spreadText() string {
+	if f.Spread == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f %%", 100*f.Spread)
 }
 
 func (f *figure) besideText() string {

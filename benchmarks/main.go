@@ -35,6 +35,13 @@ func workloads() []workload {
 		{"device", "how busy a model is kept, through the batcher alone and through the whole engine", device},
 		{"meaning", "the right answers that the built-in model finds, and how fast", meaning},
 		{"million", "searches among a million vectors", million},
+		{"flight", "vectors from workers", flightVectors},
+		{"postgres", "the log of PostgreSQL beside a client that only reads it", postgresStream},
+		{"snapshot", "first rows of PostgreSQL beside COPY", postgresSnapshot},
+		{"freshness", "from a commit in PostgreSQL until a search finds it", postgresFreshness},
+		{"debezium", "the same log beside Debezium", debeziums},
+		{"kafka", "a topic beside loops over the client alone", kafkaSource},
+		{"copy", "from topic to topic, in transactions, beside a loop over the client alone", kafkaCopy},
 	}
 }
 
