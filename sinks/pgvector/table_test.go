@@ -10,6 +10,7 @@ import (
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/sinks/pgvector"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/streamtest"
 )
 
 // docs is a sink of one collection, id int*, body string? and, where dims says so, a vector; and what has been
@@ -56,27 +57,12 @@ func (d *docs) open() stream.Progress {
 
 func (d *docs) tryOpen() (stream.Progress, error) {
 	d.t.Helper()
-	d.close()
 	schema := d.schema()
 	d.target.Collections = []stream.SinkCollection{{Collection: stream.Collection{Name: "docs", Schema: schema}, Key: schema.Columns[:1]}}
-	w, err := d.bed.Sink().Open(context.Background(), d.target)
-	if err != nil {
-		return stream.Progress{}, err
-	}
-	d.writer = w
-	d.target.Generation = w.Progress().Generation
-	return w.Progress(), nil
+	return streamtest.Reopen(d.t, d.bed.Sink(), &d.target, &d.writer)
 }
 
-func (d *docs) close() {
-	if d.writer == nil {
-		return
-	}
-	if err := d.writer.Close(); err != nil {
-		d.t.Errorf("close: %v", err)
-	}
-	d.writer = nil
-}
+func (d *docs) close() { streamtest.Shut(d.t, &d.writer) }
 
 // row is an effect: body is a text, nil for NULL, or absent for a delete.
 type row struct {
@@ -89,12 +75,7 @@ type row struct {
 type absent struct{}
 
 func (d *docs) txn(epoch uint64, rows ...row) *stream.Txn {
-	txn := &stream.Txn{Generation: d.target.Generation, First: epoch, Last: epoch, Count: len(rows)}
-	txn.Effects = d.effects(epoch, rows)
-	for e := range txn.Effects {
-		txn.Bytes += int64(len(e.Row) + len(e.Key))
-	}
-	return txn
+	return streamtest.Epoch(d.target.Generation, epoch, d.effects(epoch, rows))
 }
 
 func (d *docs) effects(epoch uint64, rows []row) iter.Seq2[stream.Effect, error] {

@@ -14,6 +14,7 @@ import (
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/sinks/qdrant"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/streamtest"
 )
 
 // docs is a sink of one collection, id int*, body string? and a hidden vector, and what has been written to it.
@@ -52,26 +53,11 @@ func (d *docs) open() stream.Progress {
 
 func (d *docs) tryOpen() (stream.Progress, error) {
 	d.t.Helper()
-	d.close()
 	d.target.Collections = []stream.SinkCollection{d.collection()}
-	w, err := d.bed.Sink().Open(context.Background(), d.target)
-	if err != nil {
-		return stream.Progress{}, err
-	}
-	d.writer = w
-	d.target.Generation = w.Progress().Generation
-	return w.Progress(), nil
+	return streamtest.Reopen(d.t, d.bed.Sink(), &d.target, &d.writer)
 }
 
-func (d *docs) close() {
-	if d.writer == nil {
-		return
-	}
-	if err := d.writer.Close(); err != nil {
-		d.t.Errorf("close: %v", err)
-	}
-	d.writer = nil
-}
+func (d *docs) close() { streamtest.Shut(d.t, &d.writer) }
 
 // row is an effect: body is a text, nil for null, or absent for a delete.
 type row struct {
@@ -84,11 +70,7 @@ type row struct {
 type absent struct{}
 
 func (d *docs) txn(epoch uint64, rows ...row) *stream.Txn {
-	txn := &stream.Txn{Generation: d.target.Generation, First: epoch, Last: epoch, Count: len(rows), Effects: d.effects(epoch, rows)}
-	for e := range txn.Effects {
-		txn.Bytes += int64(len(e.Row) + len(e.Key))
-	}
-	return txn
+	return streamtest.Epoch(d.target.Generation, epoch, d.effects(epoch, rows))
 }
 
 func (d *docs) effects(epoch uint64, rows []row) iter.Seq2[stream.Effect, error] {
