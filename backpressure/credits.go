@@ -174,6 +174,3 @@ func (p *Pool) Balances() []Balance {
 	}
 	return all
 }
-
-// Total is what the pool was made with.
-func (p *Pool) Total() Amount { return p.total }

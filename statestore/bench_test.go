@@ -224,16 +224,4 @@ func BenchmarkMemoGet(b *testing.B) {
 			}
 		}
 	})
-	b.Run("many", func(b *testing.B) {
-		sorted := slices.Clone(fps)
-		slices.SortFunc(sorted, statestore.Fingerprint.Compare)
-		b.ReportAllocs()
-		rows := 0
-		for b.Loop() {
-			if err := db.Memo.GetMany(sorted[:2000], func(int, []byte, bool) error { rows++; return nil }); err != nil {
-				b.Fatal(err)
-			}
-		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "ns/row")
-	})
 }

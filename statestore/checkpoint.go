@@ -50,12 +50,12 @@ func (s *Store) verify(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.Verify(), c.Close())
+	return errors.Join(c.readAll(), c.Close())
 }
 
-// Verify reads every entry of the store and checks that its levels agree. It takes as long as
+// readAll reads every entry of the store and checks that its levels agree. It takes as long as
 // reading all files does.
-func (s *Store) Verify() error {
+func (s *Store) readAll() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (db *DB) linkStages(dir string) error {
 
 // copyFiles copies a state that nobody writes to, after it was verified.
 func (db *DB) copyFiles(dir string) error {
-	if err := errors.Join(db.State.Verify(), db.Memo.store.Verify()); err != nil {
+	if err := errors.Join(db.State.readAll(), db.Memo.store.readAll()); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", db.dir, err)
 	}
 	for _, part := range []string{stateDir, memoDir, stagedDir} {

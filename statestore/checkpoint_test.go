@@ -25,7 +25,7 @@ func TestACheckpointHoldsTheStateAsItWas(t *testing.T) {
 	}
 	// What happens afterwards does not reach the copy.
 	b := db.State.NewBatch()
-	from, to := statestore.SpanOfVNode(0)
+	from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
 	b.DeleteRange(from, to)
 	if err := errors.Join(db.CommitEpoch(b, 50), db.State.Flush(), db.RemoveStage(id)); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestACheckpointCanBePutBack(t *testing.T) {
 		}
 		restored := openDB(t, nil, dir)
 		b := restored.State.NewBatch()
-		from, to := statestore.SpanOfVNode(0)
+		from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
 		b.DeleteRange(from, to) // does not reach the checkpoint
 		if lengths, _, err := scanStage(restored, id, statestore.StageStart); err != nil || len(lengths) != 5 {
 			t.Errorf("stage of the restored state: %v %v", lengths, err)

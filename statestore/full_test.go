@@ -115,8 +115,8 @@ func TestAFullDiskStallsIsSeenAndHeals(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log("going on after", time.Since(start))
-	if d, err := db.State.StalledFor(); d != 0 || err != nil {
-		t.Errorf("stalled for %s, %v, after the disk has space again", d, err)
+	if stats := db.State.Stats(); stats.StalledFor != 0 || stats.BackgroundError != nil {
+		t.Errorf("stalled for %s, %v, after the disk has space again", stats.StalledFor, stats.BackgroundError)
 	}
 	if db.DurableEpoch() != commits {
 		t.Errorf("durable epoch %d, want %d", db.DurableEpoch(), commits)

@@ -20,7 +20,6 @@ const (
 	SpaceContributors Space = 6 // sink key to the owners that contribute to it
 	SpaceMeta         Space = 7 // cursors, plans, instances; instance 0 belongs to this package
 	SpaceMemoDead     Space = 8 // memo entries without a reference, and since when
-	SpaceWork         Space = 9 // progress of backfills and staged slices
 )
 
 // Key is the place of a record. Keys order by VNode, Space, Instance, Owner, Child, each compared
@@ -151,11 +150,6 @@ func unescape(b []byte) ([]byte, error) {
 	return owner, nil
 }
 
-// SpanOfVNode returns the half-open range of every key of a virtual node.
-func SpanOfVNode(vnode uint16) (from, to []byte) {
-	return spanOf(appendSpace(nil, vnode, 1)[:vnodeLen])
-}
-
 // SpanOfSpace returns the half-open range of every key of a space in a virtual node.
 func SpanOfSpace(vnode uint16, space Space) (from, to []byte) {
 	return spanOf(appendSpace(nil, vnode, space))
@@ -172,10 +166,7 @@ func SpanOfOwner(k Key) (from, to []byte) {
 	return spanOf(AppendOwner(nil, k))
 }
 
-// SpanOfPrefix returns the half-open range of every key that begins with prefix. A nil bound is
-// open; prefix is kept.
-func SpanOfPrefix(prefix []byte) (from, to []byte) { return spanOf(prefix) }
-
+// spanOf is the half-open range of every key that begins with prefix, which is kept. A nil bound is open.
 func spanOf(prefix []byte) (from, to []byte) {
 	to = bytes.Clone(prefix)
 	for i := len(to) - 1; i >= 0; i-- {

@@ -101,8 +101,6 @@ func TestSpansHoldTheirKeysAndNoOthers(t *testing.T) {
 			span func() ([]byte, []byte)
 			in   func(o statestore.Key) bool
 		}{
-			"vnode": {func() ([]byte, []byte) { return statestore.SpanOfVNode(k.VNode) },
-				func(o statestore.Key) bool { return o.VNode == k.VNode }},
 			"space": {func() ([]byte, []byte) { return statestore.SpanOfSpace(k.VNode, k.Space) },
 				func(o statestore.Key) bool { return o.VNode == k.VNode && o.Space == k.Space }},
 			"instance": {func() ([]byte, []byte) { return statestore.SpanOfInstance(k.VNode, k.Space, k.Instance) },

@@ -113,24 +113,6 @@ func (m *Memo) Empty() (bool, error) {
 	return empty && err == nil, err
 }
 
-// GetMany reads results whose fingerprints ascend and calls fn for each in order; value is valid
-// during the call. [ErrStop] ends it early.
-func (m *Memo) GetMany(fps []Fingerprint, fn func(i int, value []byte, ok bool) error) error {
-	keys := make([][]byte, len(fps))
-	for i := range fps {
-		keys[i] = fps[i][:]
-	}
-	return m.store.GetSorted(keys, func(i int, value []byte, ok bool) error {
-		m.mu.RLock()
-		condemned := m.isCondemned(fps[i])
-		m.mu.RUnlock()
-		if condemned {
-			value, ok = nil, false
-		}
-		return fn(i, value, ok)
-	})
-}
-
 // Err returns the damage that has been seen in the memo, or nil.
 func (m *Memo) Err() error { return m.store.Err() }
 

@@ -40,8 +40,8 @@ const (
 // StageStart is the position of the first record of every stage.
 const StageStart int64 = int64(len(stageTitle))
 
-// MaxStageRecord is the size of the largest record that a stage takes, in bytes.
-const MaxStageRecord = 1 << 30
+// maxStageRecord is the size of the largest record that a stage takes, in bytes.
+const maxStageRecord = 1 << 30
 
 func stageHash(at int64, length uint32, record []byte) uint64 {
 	seed := xxh3.HashSeed(binary.LittleEndian.AppendUint32(nil, length), uint64(at))
@@ -111,8 +111,8 @@ func (w *StageWriter) Len() int64 { return w.at }
 
 // Append adds a record, which is copied. A failed write is also returned by every later call.
 func (w *StageWriter) Append(record []byte) error {
-	if w.err == nil && len(record) > MaxStageRecord {
-		return fmt.Errorf("append to stage %d: record of %d bytes is larger than %d", w.stage.ID, len(record), MaxStageRecord)
+	if w.err == nil && len(record) > maxStageRecord {
+		return fmt.Errorf("append to stage %d: record of %d bytes is larger than %d", w.stage.ID, len(record), maxStageRecord)
 	}
 	return w.write(uint32(len(record)), record)
 }

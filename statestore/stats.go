@@ -45,11 +45,6 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// StalledFor returns how long writes have waited for background work, zero when they do not, and
-// the error that keeps it from finishing, if one does. An engine that sees it grow stops pulling
-// from its sources, says so, and goes on by itself when it is zero again.
-func (s *Store) StalledFor() (time.Duration, error) { return s.watch.stalled() }
-
 func (w *watch) stats(st *Stats) {
 	st.StalledFor, st.BackgroundError = w.stalled()
 	w.mu.Lock()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -62,9 +61,6 @@ type carrier interface {
 // Client is a worker, wherever it runs.
 type Client struct {
 	carrier carrier
-
-	mu   sync.Mutex
-	told *Description // what it has said of itself
 }
 
 // New makes a client. It starts and reaches nothing yet.
@@ -99,20 +95,7 @@ func (c *Client) Describe(ctx context.Context) (Description, error) {
 	if err != nil {
 		return Description{}, fmt.Errorf("ask worker what it serves: %w", err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.told = &d
 	return d, nil
-}
-
-// Credits is how many requests the worker takes at once.
-func (c *Client) Credits() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.told == nil || c.told.Credits <= 0 {
-		return DefaultCredits
-	}
-	return c.told.Credits
 }
 
 // Close ends the child, or the connections. A client that is asked again opens them anew.

@@ -23,9 +23,6 @@ import (
 	"github.com/freshet/freshet/accel/rest"
 )
 
-// DefaultRows is how many texts a server takes in one request unless it is told otherwise.
-const DefaultRows = 32
-
 // Client asks one server.
 type Client struct{ *rest.Model }
 

@@ -49,14 +49,14 @@ func TestCertificatesOfBothSides(t *testing.T) {
 	}
 	full := []string{"sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", cert, "sslkey", key}
 	for name, x := range map[string]struct{ dsn, code, word string }{
-		"both are known":                       {at(db, s.Address(), "certified", full...), "", ""},
+		"both are known":                       {at(db, s.NamedAddr(), "certified", full...), "", ""},
 		"the server is called otherwise":       {at(db, s.Addr(), "certified", full...), "server_unreachable", "certificate"},
-		"the authority is nobody's":            {at(db, s.Address(), "certified", "sslmode", "verify-full", "sslcert", cert, "sslkey", key), "server_unreachable", "certificate"},
-		"the role shows none":                  {at(db, s.Address(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root), "rights", "certificate"},
-		"the role shows another role's":        {at(db, s.Address(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", other, "sslkey", otherKey), "rights", "certified"},
-		"the role's key is in no file":         {at(db, s.Address(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", cert, "sslkey", key+"x"), "dsn", ""},
-		"the server is not asked for TLS":      {at(db, s.Address(), "certified", "sslmode", "disable"), "rights", "pg_hba.conf"},
-		"the authority is that of other files": {at(db, s.Address(), "certified", "sslmode", "verify-full", "sslrootcert", cert, "sslcert", cert, "sslkey", key), "server_unreachable", "certificate"},
+		"the authority is nobody's":            {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslcert", cert, "sslkey", key), "server_unreachable", "certificate"},
+		"the role shows none":                  {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root), "rights", "certificate"},
+		"the role shows another role's":        {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", other, "sslkey", otherKey), "rights", "certified"},
+		"the role's key is in no file":         {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", cert, "sslkey", key+"x"), "dsn", ""},
+		"the server is not asked for TLS":      {at(db, s.NamedAddr(), "certified", "sslmode", "disable"), "rights", "pg_hba.conf"},
+		"the authority is that of other files": {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", cert, "sslcert", cert, "sslkey", key), "server_unreachable", "certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(db, "docs")
@@ -98,7 +98,7 @@ func TestAPasswordIsReadAgain(t *testing.T) {
 	t.Setenv("PGPASSFILE", file)
 	o := options(db, "docs")
 	o.Publication = "theirs"
-	o.DSN = at(db, s.Address(), "knowing", "sslmode", "verify-full", "sslrootcert", s.Certificates().Root, "channel_binding", "require")
+	o.DSN = at(db, s.NamedAddr(), "knowing", "sslmode", "verify-full", "sslrootcert", s.Certificates().Root, "channel_binding", "require")
 	write("a wrong one")
 	_, err := source(t, o).Collections(t.Context())
 	if fault := faultOf(t, err); fault.Code != "rights" || strings.Contains(err.Error()+fault.Hint, "a wrong one") {

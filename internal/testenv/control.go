@@ -10,9 +10,6 @@ import (
 	"testing"
 )
 
-// Major is the major version of the server.
-func (s *PostgresServer) Major() int { return s.major }
-
 // Addr is host and port of the server; both stay when it is started again.
 func (s *PostgresServer) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 

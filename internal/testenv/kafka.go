@@ -87,7 +87,7 @@ var sharedKafka = sync.OnceValues(startKafka)
 
 // kafkaLibs finds the archives of Kafka.
 func kafkaLibs() (string, bool) {
-	dir := filepath.Join(Folder(), "kafka-4.3.1", "libs")
+	dir := filepath.Join(folder(), "kafka-4.3.1", "libs")
 	_, err := os.Stat(dir)
 	return dir, err == nil
 }

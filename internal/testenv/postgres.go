@@ -115,7 +115,7 @@ func sharedPostgres() map[int]func() (*PostgresServer, error) {
 // postgresBin finds the programs of a version: those that `.ci/servers` installed before those of the system.
 func postgresBin(major int) (string, bool) {
 	for _, dir := range []string{
-		filepath.Join(Folder(), fmt.Sprintf("postgresql-%d", major), "bin"),
+		filepath.Join(folder(), fmt.Sprintf("postgresql-%d", major), "bin"),
 		fmt.Sprintf("/usr/lib/postgresql/%d/bin", major),
 	} {
 		if _, err := os.Stat(filepath.Join(dir, "initdb")); err == nil {

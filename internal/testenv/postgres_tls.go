@@ -67,8 +67,8 @@ func (c *Certificates) Client(user string) (cert, key string, err error) {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 }
 
-// Address is the server under the name that its certificate is made for.
-func (s *PostgresServer) Address() string { return net.JoinHostPort("localhost", fmt.Sprint(s.port)) }
+// NamedAddr is [PostgresServer.Addr] under the name that its certificate is made for.
+func (s *PostgresServer) NamedAddr() string { return net.JoinHostPort("localhost", fmt.Sprint(s.port)) }
 
 func (c *Certificates) issue(name string, x *x509.Certificate) (cert, key string, err error) {
 	x.NotBefore, x.NotAfter, x.KeyUsage = time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour), x509.KeyUsageDigitalSignature

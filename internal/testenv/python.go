@@ -21,8 +21,8 @@ const pythonWorker = "Python with pyarrow"
 
 // FindPython is Python for a program.
 func FindPython() (string, error) {
-	if _, err := os.Stat(filepath.Join(Folder(), "python-worker", "complete")); err != nil {
+	if _, err := os.Stat(filepath.Join(folder(), "python-worker", "complete")); err != nil {
 		return "", absent(pythonWorker)
 	}
-	return filepath.Join(Folder(), "python-worker", "bin", "python"), nil
+	return filepath.Join(folder(), "python-worker", "bin", "python"), nil
 }

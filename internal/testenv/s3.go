@@ -41,7 +41,7 @@ func S3(t testing.TB) *S3Server {
 
 var sharedS3 = sync.OnceValues(startS3)
 
-func motoFolder() string { return filepath.Join(Folder(), "moto-5.2.5") }
+func motoFolder() string { return filepath.Join(folder(), "moto-5.2.5") }
 
 func startS3() (*S3Server, error) {
 	account, err := unprivileged()

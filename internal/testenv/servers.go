@@ -14,9 +14,9 @@ const RequireServers = "FRESHET_REQUIRE_SERVERS"
 // foldersVariable is the environment variable that names the folder of the servers.
 const foldersVariable = "FRESHET_SERVERS"
 
-// Folder is where `.ci/servers` installs servers: FRESHET_SERVERS, or else a folder that unprivileged users can read
+// folder is where `.ci/servers` installs servers: FRESHET_SERVERS, or else a folder that unprivileged users can read
 // when the tests run as root, or else the user's cache.
-func Folder() string {
+func folder() string {
 	if dir := os.Getenv(foldersVariable); dir != "" {
 		return dir
 	}

@@ -48,7 +48,7 @@ func NewShell(t testing.TB, programs map[string]string, atEnd string) *Shell {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Symlink(Folder(), filepath.Join(cache, "servers")); err != nil {
+	if err := os.Symlink(folder(), filepath.Join(cache, "servers")); err != nil {
 		t.Fatal(err)
 	}
 	for name, path := range programs {

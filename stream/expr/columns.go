@@ -1,8 +1,6 @@
 package expr
 
 import (
-	"slices"
-
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -179,39 +177,3 @@ func column(e ast.Expr, row *shape) int {
 	}
 	return row.index(e.AsSelect().FieldName())
 }
-
-// Term is a condition that holds for every row that a program accepts: the column has this value.
-type Term struct {
-	Column string
-	Value  string
-}
-
-// terms collects the conjuncts of the form row.column == "text".
-func terms(e ast.Expr, row *shape) []Term {
-	if e.Kind() != ast.CallKind {
-		return nil
-	}
-	args := e.AsCall().Args()
-	switch e.AsCall().FunctionName() {
-	case operators.LogicalAnd:
-		var all []Term
-		for _, a := range args {
-			all = append(all, terms(a, row)...)
-		}
-		return all
-	case operators.Equals:
-		for range 2 {
-			at := column(args[0], row)
-			if at >= 0 && row.columns[at].Type.Kind == cdc.String && args[1].Kind() == ast.LiteralKind {
-				if text, ok := args[1].AsLiteral().(types.String); ok {
-					return []Term{{Column: row.columns[at].Name, Value: string(text)}}
-				}
-			}
-			args = []ast.Expr{args[1], args[0]}
-		}
-	}
-	return nil
-}
-
-// has reports whether a sorted or unsorted list of names holds one.
-func has(names []string, name string) bool { return slices.Contains(names, name) }

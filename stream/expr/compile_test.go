@@ -222,15 +222,6 @@ func TestLogicCoversTheTypesOfColumnsReadAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTermsAreTheConjunctsThatFixAText(t *testing.T) {
-	p := compile(t, `row.mood == "good" && ("x" == row.path && row.size > 1) && (row.text == "y" || row.live)`)
-	got := p.Terms()
-	want := []expr.Term{{Column: "mood", Value: "good"}, {Column: "path", Value: "x"}}
-	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 func TestNestedMacrosAreCheckedInLinearTime(t *testing.T) {
 	text := "row.text"
 	for range 20 {

@@ -188,7 +188,7 @@ func (s *source) typeFault(e *common.Error, at int) error {
 
 func (s *source) undeclared(name, near string, at int) error {
 	names := s.row.names()
-	if has(names, name) {
+	if slices.Contains(names, name) {
 		return s.problem("unknown_column", at, quoted(name)+" is not known", "columns are written row."+name)
 	}
 	if s.called(at, name) {

@@ -44,15 +44,3 @@ func ExampleCompile_fault() {
 	// filter: row.body may be null here
 	// guard it: row.body != null && row.body.contains("flood")
 }
-
-func ExampleProgram_Terms() {
-	schema := &cdc.Schema{Columns: []cdc.Column{
-		{Name: "lang", Type: cdc.Type{Kind: cdc.String}}, {Name: "year", Type: cdc.Type{Kind: cdc.Int64}}}}
-	p, err := expr.Compile(`row.lang == "en" && row.year > 2020`, schema, expr.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(p.Terms())
-	// Output: [{lang en}]
-}

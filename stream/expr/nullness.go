@@ -63,7 +63,7 @@ func (c *nullCheck) of(e ast.Expr, known facts, vars scope) nullness {
 		return nullness{value: e.AsLiteral() == types.NullValue}
 	case ast.IdentKind:
 		n := vars[e.AsIdent()]
-		n.value = n.value && !has(known, e.AsIdent())
+		n.value = n.value && !slices.Contains(known, e.AsIdent())
 		return n
 	case ast.SelectKind:
 		return c.selected(e, known, vars)
@@ -112,7 +112,7 @@ func (c *nullCheck) selected(e ast.Expr, known facts, vars scope) nullness {
 		return nullness{}
 	}
 	n := c.field(operand, e.AsSelect().FieldName())
-	n.value = n.value && !has(known, path(e))
+	n.value = n.value && !slices.Contains(known, path(e))
 	return n
 }
 
@@ -251,7 +251,7 @@ func (c *nullCheck) common(args []ast.Expr, value bool) []string {
 	paths := c.when(args[0], value)
 	for _, a := range args[1:] {
 		other := c.when(a, value)
-		paths = slices.DeleteFunc(paths, func(p string) bool { return !has(other, p) })
+		paths = slices.DeleteFunc(paths, func(p string) bool { return !slices.Contains(other, p) })
 	}
 	return paths
 }

@@ -37,7 +37,6 @@ type Program struct {
 	result cdc.Type
 	reads  []string
 	fields []int // columns that are read, by index
-	terms  []Term
 	shape  *shape
 
 	column int // the column that the expression is, converted by nothing; -1: it is none
@@ -80,7 +79,7 @@ func Compile(text string, in *cdc.Schema, o Options) (*Program, error) {
 		return nil, errors.Join(faults...)
 	}
 	p := &Program{text: canonical, shape: shapes.row(), reads: reads(root.Expr(), shapes.row()),
-		terms: terms(root.Expr(), shapes.row()), views: &sync.Pool{New: func() any { return new(activation) }}}
+		views: &sync.Pool{New: func() any { return new(activation) }}}
 	for _, name := range p.reads {
 		p.fields = append(p.fields, in.Index(name))
 	}
@@ -237,9 +236,6 @@ func (p *Program) Logic() []byte {
 	}
 	return b
 }
-
-// Terms are the conditions `row.column == "text"` that hold for every row that the program accepts.
-func (p *Program) Terms() []Term { return p.terms }
 
 // ready reports whether every value read is in the row, so that the native path cannot go wrong.
 func (p *Program) ready(row cdc.Row) bool {

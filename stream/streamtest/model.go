@@ -19,11 +19,9 @@ type Model struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
 	paid    map[string]int // answers by input
-	version string
 	down    bool
 	poison  string // inputs that contain it are refused
 	stall   string // inputs that contain it wait
-	hard    bool   // it needs a person
 	delay   time.Duration
 	reorder bool
 	wake    chan struct{}
@@ -47,14 +45,8 @@ func (m *Model) Stall(text string) { m.set(func() { m.stall = text }) }
 // Delay has every answer take so long from the moment that its call is taken up.
 func (m *Model) Delay(d time.Duration) { m.set(func() { m.delay = d }) }
 
-// Refuse has the model answer nothing until a person has seen to it, as without a valid key.
-func (m *Model) Refuse(refuse bool) { m.set(func() { m.down, m.hard = refuse, refuse }) }
-
 // Reorder has answers come in any order, a few at a time.
 func (m *Model) Reorder() { m.set(func() { m.reorder = true }) }
-
-// Become makes it another model under the same name: its answers end in the version.
-func (m *Model) Become(version string) { m.set(func() { m.version = version }) }
 
 func (m *Model) set(change func()) {
 	m.mu.Lock()
@@ -85,11 +77,7 @@ func (m *Model) Paid() map[string]int {
 func (m *Model) Name() string { return m.name }
 
 // Identity implements stream.Model.
-func (m *Model) Identity() []byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return []byte(m.name + " " + m.version)
-}
+func (m *Model) Identity() []byte { return []byte(m.name) }
 
 // modelRun is the queue of one engine.
 type modelRun struct {
@@ -186,7 +174,7 @@ func (m *Model) answer(run *modelRun) (answers []stream.Answer, delay time.Durat
 			a.Rejected = errRefused
 		} else {
 			m.paid[string(c.Input)]++
-			a.Result = []byte(strings.ToUpper(string(c.Input)) + m.version)
+			a.Result = []byte(strings.ToUpper(string(c.Input)))
 		}
 		answers = append(answers, a)
 	}
@@ -262,7 +250,7 @@ func (m *Model) Drain(ctx context.Context) error {
 func (m *Model) Health() stream.ModelHealth {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	h := stream.ModelHealth{Available: !m.down, Hard: m.hard}
+	h := stream.ModelHealth{Available: !m.down}
 	if m.down {
 		h.Reason, h.Message = "errors", "down"
 	}
