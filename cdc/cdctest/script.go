@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // Script is a source in memory: a log of transactions that a test writes, before and while the source
@@ -26,7 +27,6 @@ type Script struct {
 	problem   error
 	fault     error
 	confirmed []cdc.Position
-	runs      []cdc.Start
 	split     int
 	linger    time.Duration
 	handed    int
@@ -113,13 +113,6 @@ func (s *Script) Confirmed() []cdc.Position {
 	return slices.Clone(s.confirmed)
 }
 
-// Runs are the starts of the runs so far.
-func (s *Script) Runs() []cdc.Start {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.runs)
-}
-
 // Handed is how many transactions of the log the engine has taken from the source, in all runs.
 func (s *Script) Handed() int {
 	s.mu.Lock()
@@ -153,7 +146,6 @@ func (s *Script) Rescans() bool { return true }
 
 // Run puts a copy of the rows on a first run or a rescan, and then the log.
 func (s *Script) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error {
-	s.set(func() { s.runs = append(s.runs, start) })
 	r := &reel{script: s, start: start, out: out, at: place(start.Resume)}
 	err := r.run(ctx)
 	if ctx.Err() != nil {
@@ -322,7 +314,7 @@ func (r *reel) put(ctx context.Context, t Transaction, snapshot bool) error {
 			if err := r.out.Put(ctx, b); err != nil {
 				return err
 			}
-			if err := wait(ctx, linger); err != nil {
+			if err := idle.For(ctx, linger); err != nil {
 				return err
 			}
 			b = r.out.Batch()
@@ -338,20 +330,6 @@ func (r *reel) put(ctx context.Context, t Transaction, snapshot bool) error {
 	}
 	b.Commit(t.Position, t.Time)
 	return r.out.Put(ctx, b)
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // carry projects a row onto the columns that are asked for.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/blob"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/zeebo/xxh3"
 )
 
@@ -61,12 +62,8 @@ func (r *reader) read(ctx context.Context, dir *os.Root, base string) (f reading
 			f.note.racy = true
 			return f, nil
 		}
-		timer := time.NewTimer(readPause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return f, ctx.Err()
-		case <-timer.C:
+		if err := idle.For(ctx, readPause); err != nil {
+			return f, err
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/blob"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/zeebo/xxh3"
 )
 
@@ -68,21 +69,9 @@ func (r *run) loop(ctx context.Context) error {
 			r.troubles.setback = nil // told as the limit
 		}
 		r.troubles.tell(r.out)
-		if err := rest(ctx, back.pause); err != nil {
+		if err := idle.For(ctx, back.pause); err != nil {
 			return err
 		}
-	}
-}
-
-// rest waits, or returns the error of ctx.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // Run implements stream.Source. Nothing stands in the source before it is pushed, so that a run with Once is exhausted
@@ -124,12 +125,8 @@ func (s *Source) listen(ctx context.Context, out cdc.Inlet) (net.Listener, error
 			return nil, fault
 		}
 		out.Problem(fault)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-timer.C:
+		if err := idle.For(ctx, pause); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/broker"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -35,12 +36,7 @@ func (s *Source) Confirm(ctx context.Context, position cdc.Position) error {
 		return nil
 	}
 	if wait := mirrorEvery - time.Since(m.told); wait > 0 {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done(): // the last word is told at once
-		case <-timer.C:
-		}
+		_ = idle.For(ctx, wait) // at the end the last word is told at once
 	}
 	m.told = time.Now()
 	if err := m.commit(context.WithoutCancel(ctx), position); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -70,7 +71,7 @@ func (r *run) decode(ctx context.Context, rec *kgo.Record) error {
 		if err := r.hinder(err); err != nil {
 			return err
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, pauseMax)

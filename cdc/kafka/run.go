@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/broker"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -111,7 +112,7 @@ func (r *run) sessions(ctx context.Context) error {
 		if err := r.hinder(back.err); err != nil {
 			return err
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, pauseMax)
@@ -159,18 +160,6 @@ func (r *run) answered() {
 	if r.hindered {
 		r.hindered = false
 		r.out.Problem(nil)
-	}
-}
-
-// rest waits, or returns the error of ctx.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 

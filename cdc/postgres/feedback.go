@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // feedback tells the server how far the flow is, from a goroutine of its own: whoever reads the stream may
@@ -59,7 +61,7 @@ func (f *feedback) run(ctx context.Context) {
 			return
 		case <-f.asked:
 		case <-f.told:
-			if rest(ctx, confirmPause-time.Since(said)) != nil {
+			if idle.For(ctx, confirmPause-time.Since(said)) != nil {
 				continue
 			}
 		case <-hunger.C:

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // run is one call of Source.Run. It belongs to the goroutine of that call.
@@ -117,7 +118,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		r.logLoss(err, pause)
 		r.out.Problem(err)
-		if rest(ctx, pause) != nil {
+		if idle.For(ctx, pause) != nil {
 			return nil
 		}
 		pause = min(2*pause, mostPause)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // slot is what the catalog says of a replication slot.
@@ -62,21 +63,9 @@ func dropSlot(ctx context.Context, c *pgx.Conn, name string) error {
 		case sqlState(err) != stateInUse || pause > time.Second/2:
 			return fmt.Errorf("drop slot %s: %w", name, err)
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
-	}
-}
-
-// rest waits, or returns the error of ctx.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 
@@ -142,7 +131,7 @@ const underWayQuery = `SELECT who || ', since ' || to_char(now() - since, 'HH24:
 
 // watchCreation tells which transactions the making of a slot waits for.
 func (r *run) watchCreation(ctx context.Context, name string) {
-	if rest(ctx, 3*time.Second) != nil {
+	if idle.For(ctx, 3*time.Second) != nil {
 		return
 	}
 	c, err := r.source.options.connect(ctx)
@@ -166,7 +155,7 @@ func (r *run) watchCreation(ctx context.Context, name string) {
 		if len(pids) > 0 {
 			r.out.Problem(fmt.Errorf("make slot %s: the server waits for transactions to end: %s", name, strings.Join(pids, ", ")))
 		}
-		if rest(ctx, 2*time.Second) != nil {
+		if idle.For(ctx, 2*time.Second) != nil {
 			return
 		}
 	}

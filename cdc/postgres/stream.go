@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // batchBytes is the size at which a batch is handed over also in the middle of a transaction.
@@ -124,7 +125,7 @@ func (r *run) streamFault(e *pgconn.PgError) error {
 func (r *run) awaitDurable(ctx context.Context) {
 	begun := time.Now()
 	for r.source.durable() < r.putAt && time.Since(begun) < 2*time.Second {
-		if rest(ctx, 5*time.Millisecond) != nil {
+		if idle.For(ctx, 5*time.Millisecond) != nil {
 			return
 		}
 	}
@@ -133,6 +134,7 @@ func (r *run) awaitDurable(ctx context.Context) {
 // follow reads messages. A batch is handed over when nothing more has arrived, or when it is large.
 func (r *run) follow(ctx context.Context, w *wire) error {
 	for {
+		w.funnel.laden = r.laden()
 		kind, body, err := w.frame()
 		if err != nil {
 			return fmt.Errorf("read the stream: %w", err)

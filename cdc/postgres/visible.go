@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // sight says which transactions a snapshot of the database shows.
@@ -74,7 +76,7 @@ func (r *run) awaitVisible(ctx context.Context) error {
 		if r.txn.visible = s.shows(s.whole(r.txn.xid)); r.txn.visible {
 			return nil
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

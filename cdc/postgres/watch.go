@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // atRisk is the log, in bytes, that has to be left before the server gives a slot up; below it people are told.
@@ -13,7 +15,7 @@ const atRisk = 64 << 20
 // just the one whose slot keeps too much log. It tells what is at risk, and takes that back.
 func (r *run) watchSlot(ctx context.Context) {
 	told := false
-	for pause := time.Duration(0); rest(ctx, pause) == nil; pause = r.source.options.GuardEvery {
+	for pause := time.Duration(0); idle.For(ctx, pause) == nil; pause = r.source.options.GuardEvery {
 		risk, err := r.slotRisk(ctx)
 		switch {
 		case err != nil: // the stream says what is wrong with the server

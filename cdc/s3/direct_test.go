@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc/s3/s3test"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // direct asks a bucket without a network, so that it can be asked in a bubble of testing/synctest and by the million.
@@ -32,7 +33,7 @@ func (d *direct) late(ctx context.Context) error {
 	d.mu.Lock()
 	wait := time.Duration(d.random.Int64N(int64(d.latest)))
 	d.mu.Unlock()
-	return rest(ctx, wait)
+	return idle.For(ctx, wait)
 }
 
 // refused turns what a script says into what a client would.

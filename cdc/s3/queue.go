@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // queue is a queue of SQS, and the messages of it that are held: hidden from others until what they told is durable.
@@ -133,7 +135,7 @@ func (r *run) despite(ctx context.Context, ask func() error) error {
 			return nil
 		}
 		r.troubles.set(troubleQueue, r.source.queueFault(err))
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/blob"
+	"github.com/freshet/freshet/internal/idle"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -110,7 +111,7 @@ func (r *run) full(ctx context.Context) error {
 		if err := r.troubles.stumble(err); err != nil {
 			return err
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // topicOverlap is how far before the start records are read, so that clocks that differ lose none. What comes twice is
@@ -41,7 +43,7 @@ func (r *run) hearTopic(ctx context.Context, s *sieve) error {
 		})
 		if failed != nil {
 			r.troubles.set(troubleQueue, r.source.topicFault(failed))
-			if err := rest(ctx, pauseMin); err != nil {
+			if err := idle.For(ctx, pauseMin); err != nil {
 				return err
 			}
 		} else {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // troubles are what hinders the source while it goes on. They are safe for concurrent use.
@@ -125,20 +126,8 @@ func (t *troubles) repeat(ctx context.Context, ask func() error, outage func(err
 		if err := t.stumble(err); err != nil {
 			return err
 		}
-		if err := rest(ctx, pause); err != nil {
+		if err := idle.For(ctx, pause); err != nil {
 			return err
 		}
-	}
-}
-
-// rest waits, or returns the error of ctx.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

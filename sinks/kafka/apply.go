@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/stream"
 )
 
@@ -74,12 +75,8 @@ func (w *writer) await(ctx context.Context, sent *receipt) {
 		if err != nil || sent.below(stable) {
 			return // it is durable all the same
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if idle.For(ctx, pause) != nil {
 			return
-		case <-timer.C:
 		}
 	}
 }
@@ -106,12 +103,8 @@ func (w *writer) judge(ctx context.Context, txn *stream.Txn, sent *receipt, err 
 	// Another producer has the id, or ours has expired; a topic is gone, or its leader has changed: what it
 	// is, recover knows. A newer opening is given the time to write its mark.
 	w.disconnect()
-	timer := time.NewTimer(fenceWait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return errors.Join(err, ctx.Err())
-	case <-timer.C:
+	if ended := idle.For(ctx, fenceWait); ended != nil {
+		return errors.Join(err, ended)
 	}
 	limited, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()

@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // compacted are the settings of a topic that keeps the newest record of each key.
@@ -60,14 +62,7 @@ func (w *writer) served(ctx context.Context) error {
 			return nil
 		}
 		young := errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.LeaderNotAvailable) || errors.Is(err, kerr.NotLeaderForPartition)
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			young = false
-		}
-		timer.Stop()
-		if !young {
+		if !young || idle.For(ctx, pause) != nil {
 			return fmt.Errorf("ask for offsets: %w", err)
 		}
 	}

@@ -91,13 +91,13 @@ func sources() []Room {
 		},
 		{
 			Path:    "cdc/cdctest",
-			Rooms:   []string{"cdc"},
+			Rooms:   []string{"cdc", "internal/idle"},
 			Modules: []string{"go.uber.org/goleak"},
 			Why:     "the conformance suite that every source passes",
 		},
 		{
 			Path:  "cdc/files",
-			Rooms: []string{"cdc", "internal/blob"},
+			Rooms: []string{"cdc", "internal/blob", "internal/idle"},
 			Modules: []string{
 				"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/zeebo/xxh3", "golang.org/x/sys",
 			},
@@ -106,15 +106,15 @@ func sources() []Room {
 		},
 		{
 			Path:    "cdc/postgres",
-			Rooms:   []string{"cdc", "internal/pgdsn"},
+			Rooms:   []string{"cdc", "internal/idle", "internal/pgdsn"},
 			Modules: []string{"github.com/jackc/pgx/v5", "github.com/jackc/pglogrepl"},
 			Tests:   []string{"cdc/cdctest", "internal/testenv"},
 			Why:     "the source of tables of PostgreSQL, by logical replication",
 		},
-		{Path: "cdc/http", Rooms: []string{"cdc"}, Tests: []string{"cdc/cdctest"}, Why: "the source of changes that are pushed over HTTP; net/http and nothing more"},
+		{Path: "cdc/http", Rooms: []string{"cdc", "internal/idle"}, Tests: []string{"cdc/cdctest"}, Why: "the source of changes that are pushed over HTTP; net/http and nothing more"},
 		{
 			Path:  "cdc/kafka",
-			Rooms: []string{"cdc", "internal/broker"},
+			Rooms: []string{"cdc", "internal/broker", "internal/idle"},
 			Modules: []string{
 				"github.com/bufbuild/protocompile", "github.com/hamba/avro/v2", "github.com/twmb/franz-go", "google.golang.org/protobuf",
 			},
@@ -123,7 +123,7 @@ func sources() []Room {
 		},
 		{
 			Path:    "cdc/s3",
-			Rooms:   []string{"cdc", "internal/blob", "internal/broker"},
+			Rooms:   []string{"cdc", "internal/blob", "internal/broker", "internal/idle"},
 			Modules: []string{"github.com/aws/aws-sdk-go-v2", "github.com/aws/smithy-go", "github.com/twmb/franz-go", "golang.org/x/sync"},
 			Tests:   []string{"cdc/cdctest", "cdc/s3/s3test", "internal/testenv"},
 			Why:     "the source of a bucket of S3",
@@ -213,7 +213,7 @@ func operators() []Room {
 func sinks() []Room {
 	return []Room{
 		{
-			Path: "sinks/kafka", Rooms: []string{"cdc", "internal/broker", "stream"}, Modules: []string{"github.com/twmb/franz-go"},
+			Path: "sinks/kafka", Rooms: []string{"cdc", "internal/broker", "internal/idle", "stream"}, Modules: []string{"github.com/twmb/franz-go"},
 			Tests: []string{"internal/testenv", "stream/streamtest"}, Why: "topics, written in transactions",
 		},
 		{
@@ -299,6 +299,7 @@ func tops() []Room {
 			Why: "how a Kafka cluster is reached, for the source and the sink alike",
 		},
 		{Path: "internal/dist", Why: "archives, packages and bills of materials; the standard library only, so that what packs the house drags nothing into it"},
+		{Path: "internal/idle", Why: "the wait between two attempts, for sources and sinks alike"},
 		{Path: "internal/pgdsn", Modules: []string{"github.com/jackc/pgx/v5"}, Why: "connection strings of PostgreSQL, for the source and the sink alike"},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
