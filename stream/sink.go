@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/freshet/freshet/cdc"
@@ -29,6 +30,26 @@ type Binding struct {
 	// Beside reports that two instances of the target can stand side by side, so that a new one is
 	// filled while the old one serves (on_logic_change: swap).
 	Beside bool
+}
+
+// VectorColumn finds the vector of a collection, for a sink that holds just one. A collection without any, or
+// with several, is a *Problem.
+func VectorColumn(c Collection) (cdc.Column, error) {
+	var found []cdc.Column
+	for _, column := range c.Schema.Columns {
+		if column.Type.Kind == cdc.Vector {
+			found = append(found, column)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return cdc.Column{}, &Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has no vector column", c.Name),
+			Hint: "put an embed step before the sink, or choose a sink of rows without vectors"}
+	case 1:
+		return found[0], nil
+	}
+	return cdc.Column{}, &Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has the vectors %s and %s; the sink holds one", c.Name, found[0].Name, found[1].Name),
+		Hint: "give each vector a sink of its own, with a map that keeps one of them"}
 }
 
 // Target is what a sink is opened for.
@@ -64,7 +85,8 @@ type Progress struct {
 	Foreign bool
 	// Wiped is set where the target has lost rows that its progress, or the caller's, says it holds (I10):
 	// all rows are written again.
-	Wiped bool // Exact is set where the target is known to hold nothing of this state behind Epoch: it takes a range
+	Wiped bool
+	// Exact is set where the target is known to hold nothing of this state behind Epoch: it takes a range
 	// whole, with its progress, or not at all.
 	Exact bool
 }

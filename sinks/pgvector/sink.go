@@ -57,14 +57,14 @@ func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
 	if s.vectors {
 		var dims []int
 		for _, c := range in {
-			name, n, err := s.vectorColumn(c)
+			column, err := s.vectorColumn(c)
 			if err != nil {
 				return b, err
 			}
-			dims = append(dims, n)
-			b.Columns = append(b.Columns, []string{name})
-			if !slices.Contains(b.Require, name) {
-				b.Require = append(b.Require, name)
+			dims = append(dims, column.Type.Dims)
+			b.Columns = append(b.Columns, []string{column.Name})
+			if !slices.Contains(b.Require, column.Name) {
+				b.Require = append(b.Require, column.Name)
 			}
 		}
 		storage += fmt.Sprintf(" %s=%v", s.o.vectorType(), dims)
@@ -81,30 +81,22 @@ func (s *Sink) tableOf(collection string) string {
 	return collection[strings.LastIndexAny(collection, "/.")+1:]
 }
 
-func (s *Sink) vectorColumn(c stream.Collection) (name string, dims int, err error) {
-	for _, column := range c.Schema.Columns {
-		if column.Type.Kind != cdc.Vector {
-			continue
-		}
-		if name != "" {
-			return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has the vectors %s and %s; an index holds one", c.Name, name, column.Name),
-				Hint: "give each vector an index of its own, with a map that keeps one of them"}
-		}
-		name, dims = column.Name, column.Type.Dims
+// vectorColumn finds the vector that the index is made of.
+func (s *Sink) vectorColumn(c stream.Collection) (cdc.Column, error) {
+	column, err := stream.VectorColumn(c)
+	if err != nil {
+		return column, err
 	}
-	if name == "" {
-		return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has no vector column", c.Name),
-			Hint: "put an embed step before the sink, or use the sink postgres"}
-	}
+	dims := column.Type.Dims
 	if s.o.Index != None && dims > s.o.dims() {
 		hint := "use index: none, or a model with shorter vectors"
 		if !s.o.Half {
 			hint = "use type: halfvec (up to 4000), or index: none"
 		}
-		return "", 0, &stream.Problem{Code: "bad_value", Field: "index", Message: fmt.Sprintf("%q has vectors of %d numbers; an index over %s takes %d", c.Name, dims, s.o.vectorType(), s.o.dims()),
+		return column, &stream.Problem{Code: "bad_value", Field: "index", Message: fmt.Sprintf("%q has vectors of %d numbers; an index over %s takes %d", c.Name, dims, s.o.vectorType(), s.o.dims()),
 			Hint: hint}
 	}
-	return name, dims, nil
+	return column, nil
 }
 
 // Open implements stream.Sink.

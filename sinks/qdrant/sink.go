@@ -42,10 +42,11 @@ func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
 	b := stream.Binding{Beside: true}
 	first, dims := "", 0
 	for i, c := range in {
-		name, n, err := vectorColumn(c)
+		vector, err := stream.VectorColumn(c)
 		if err != nil {
 			return b, err
 		}
+		name, n := vector.Name, vector.Type.Dims
 		if i > 0 && (n != dims || name != first) {
 			return b, &stream.Problem{Code: "dims_mismatch", Field: "from", Message: fmt.Sprintf("%q has the vector %s of %d numbers, another of its inputs %s of %d", c.Name, name, n, first, dims),
 				Hint: "give each model a collection of its own, or call the vectors the same with a map"}
@@ -73,24 +74,6 @@ func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
 
 // Carries implements stream.Carrier: a collection takes its vector, whichever columns are computed beside it.
 func (s *Sink) Carries(column cdc.Column) bool { return column.Type.Kind == cdc.Vector }
-
-func vectorColumn(c stream.Collection) (name string, dims int, err error) {
-	for _, column := range c.Schema.Columns {
-		if column.Type.Kind != cdc.Vector {
-			continue
-		}
-		if name != "" {
-			return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has the vectors %s and %s; a sink holds one", c.Name, name, column.Name),
-				Hint: "give each vector a collection of its own, with a map that keeps one of them"}
-		}
-		name, dims = column.Name, column.Type.Dims
-	}
-	if name == "" {
-		return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has no vector column", c.Name),
-			Hint: "put an embed step before the sink"}
-	}
-	return name, dims, nil
-}
 
 // indexable makes sure that some input has a column whose payload can be indexed.
 func indexable(in []stream.Collection, name string) error {

@@ -38,10 +38,11 @@ func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
 	b := stream.Binding{Beside: true}
 	dims := 0
 	for _, c := range in {
-		name, n, err := vectorColumn(c)
+		column, err := stream.VectorColumn(c)
 		if err != nil {
 			return b, err
 		}
+		name, n := column.Name, column.Type.Dims
 		if dims != 0 && n != dims {
 			return b, &stream.Problem{Code: "dims_mismatch", Field: "from", Message: fmt.Sprintf("%q has vectors of %d numbers, another of its inputs of %d", c.Name, n, dims),
 				Hint: "give each model an index of its own"}
@@ -58,24 +59,6 @@ func (s *Sink) Bind(in []stream.Collection) (stream.Binding, error) {
 
 // Carries implements stream.Carrier: an index takes its vector, whichever columns are computed beside it.
 func (s *Sink) Carries(column cdc.Column) bool { return column.Type.Kind == cdc.Vector }
-
-func vectorColumn(c stream.Collection) (name string, dims int, err error) {
-	for _, column := range c.Schema.Columns {
-		if column.Type.Kind != cdc.Vector {
-			continue
-		}
-		if name != "" {
-			return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has the vectors %s and %s; an index holds one", c.Name, name, column.Name),
-				Hint: "give each vector an index of its own, with a map that keeps one of them"}
-		}
-		name, dims = column.Name, column.Type.Dims
-	}
-	if name == "" {
-		return "", 0, &stream.Problem{Code: "no_vector_column", Field: "from", Message: fmt.Sprintf("%q has no vector column", c.Name),
-			Hint: "put an embed step before the sink"}
-	}
-	return name, dims, nil
-}
 
 // dir is where an instance lies. A swap has two beside each other.
 func (s *Sink) dir(t stream.Target) string {
