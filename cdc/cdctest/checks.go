@@ -38,22 +38,17 @@ func checkEmpty(ctx context.Context, h Harness) error {
 }
 
 func checkSnapshot(ctx context.Context, h Harness) error {
-	want, err := write(h, 40)
+	t, want, err := copied(ctx, h, 40)
 	if err != nil {
 		return err
 	}
-	in := NewInlet()
-	t, err := once(ctx, h, in, nil)
-	if err != nil {
-		return err
-	}
-	if in.Caught() != 1 {
-		return fmt.Errorf("CaughtUp was called %d times", in.Caught())
+	if n := t.inlet.Caught(); n != 1 {
+		return fmt.Errorf("CaughtUp was called %d times", n)
 	}
 	if err := t.has(want); err != nil {
 		return err
 	}
-	for _, p := range in.Puts() {
+	for _, p := range t.inlet.Puts() {
 		if p.Position == "" {
 			return fmt.Errorf("the transaction of %q has not ended", p.Key.Text())
 		}
@@ -140,15 +135,7 @@ func checkLive(ctx context.Context, h Harness) error {
 	if err != nil {
 		return err
 	}
-	in := NewInlet()
-	t, err := begin(ctx, h, in, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(func() error {
-		if err := t.caught(ctx); err != nil {
-			return err
-		}
+	return live(ctx, h, NewInlet(), func(t *trial) error {
 		if err := t.has(want); err != nil {
 			return fmt.Errorf("caught up, but %w", err)
 		}
@@ -173,7 +160,7 @@ func checkLive(ctx context.Context, h Harness) error {
 			return err
 		}
 		return t.rises("k1")
-	}(), t.end())
+	})
 }
 
 // rises makes sure that the numbers under a key never fall.
@@ -197,16 +184,8 @@ func (t *trial) rises(key string) error {
 }
 
 func checkFleeting(ctx context.Context, h Harness) error {
-	in := NewInlet()
-	t, err := begin(ctx, h, in, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(func() error {
-		if err := t.caught(ctx); err != nil {
-			return err
-		}
-		in.Defer()
+	return live(ctx, h, NewInlet(), func(t *trial) error {
+		t.inlet.Defer()
 		if err := h.Write("fleeting", "here"); err != nil {
 			return err
 		}
@@ -217,7 +196,7 @@ func checkFleeting(ctx context.Context, h Harness) error {
 			return err
 		}
 		return t.holds(ctx, map[string]string{})
-	}(), t.end())
+	})
 }
 
 func checkHeld(ctx context.Context, h Harness) error {
@@ -226,14 +205,7 @@ func checkHeld(ctx context.Context, h Harness) error {
 		return err
 	}
 	in := NewInlet()
-	t, err := begin(ctx, h, in, nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(func() error {
-		if err := t.caught(ctx); err != nil {
-			return err
-		}
+	return live(ctx, h, in, func(t *trial) error {
 		in.Hold()
 		want["k2"] = "stuck"
 		if err := h.Write("k2", "stuck"); err != nil {
@@ -256,7 +228,7 @@ func checkHeld(ctx context.Context, h Harness) error {
 		}
 		in.Release()
 		return t.holds(ctx, want)
-	}(), t.end())
+	})
 }
 
 func checkHeldStop(ctx context.Context, h Harness) error {

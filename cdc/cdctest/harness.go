@@ -220,3 +220,24 @@ func equal(a, b map[string]string) bool {
 	}
 	return true
 }
+
+// copied gives the world n rows, and has a source read them until it is exhausted.
+func copied(ctx context.Context, h Harness, n int) (t *trial, want map[string]string, err error) {
+	if want, err = write(h, n); err != nil {
+		return nil, nil, err
+	}
+	t, err = once(ctx, h, NewInlet(), nil)
+	return t, want, err
+}
+
+// live takes steps beside a source that has caught up, and ends it.
+func live(ctx context.Context, h Harness, in *Inlet, steps func(t *trial) error) error {
+	t, err := begin(ctx, h, in, nil)
+	if err != nil {
+		return err
+	}
+	if err = t.caught(ctx); err == nil {
+		err = steps(t)
+	}
+	return errors.Join(err, t.end())
+}

@@ -11,15 +11,11 @@ import (
 // The checks of what a restart finds, after a clean end and after a crash.
 
 func checkIdle(ctx context.Context, h Harness) error {
-	want, err := write(h, 20)
+	first, want, err := copied(ctx, h, 20)
 	if err != nil {
 		return err
 	}
-	in := NewInlet()
-	if _, err := once(ctx, h, in, nil); err != nil {
-		return err
-	}
-	next := in.Crash()
+	next := first.inlet.Crash()
 	t, err := once(ctx, h, next, nil)
 	if err != nil {
 		return err
@@ -38,12 +34,8 @@ func checkIdle(ctx context.Context, h Harness) error {
 }
 
 func checkDown(ctx context.Context, h Harness) error {
-	want, err := write(h, 10)
+	first, want, err := copied(ctx, h, 10)
 	if err != nil {
-		return err
-	}
-	in := NewInlet()
-	if _, err := once(ctx, h, in, nil); err != nil {
 		return err
 	}
 	if err := errors.Join(h.Delete("k3"), h.Write("k4", "other"), h.Write("late", "comer")); err != nil {
@@ -51,7 +43,7 @@ func checkDown(ctx context.Context, h Harness) error {
 	}
 	delete(want, "k3")
 	want["k4"], want["late"] = "other", "comer"
-	t, err := once(ctx, h, in.Crash(), nil)
+	t, err := once(ctx, h, first.inlet.Crash(), nil)
 	if err != nil {
 		return err
 	}
@@ -64,14 +56,7 @@ func checkCrash(ctx context.Context, h Harness) error {
 		return err
 	}
 	in := NewInlet()
-	t, err := begin(ctx, h, in, nil)
-	if err != nil {
-		return err
-	}
-	steps := func() error {
-		if err := t.caught(ctx); err != nil {
-			return err
-		}
+	err = live(ctx, h, in, func(t *trial) error {
 		in.Defer()
 		for _, key := range []string{"first", "second"} {
 			want[key] = "value"
@@ -86,12 +71,13 @@ func checkCrash(ctx context.Context, h Harness) error {
 			}
 		}
 		return nil
-	}
-	if err := errors.Join(steps(), t.end()); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	next := in.Crash()
-	if t, err = once(ctx, h, next, nil); err != nil {
+	t, err := once(ctx, h, next, nil)
+	if err != nil {
 		return err
 	}
 	if err := t.has(want); err != nil {
@@ -113,19 +99,15 @@ func checkRescan(ctx context.Context, h Harness) error {
 	if r, ok := source.(interface{ Rescans() bool }); !ok || !r.Rescans() {
 		return nil
 	}
-	want, err := write(h, 10)
+	first, want, err := copied(ctx, h, 10)
 	if err != nil {
-		return err
-	}
-	in := NewInlet()
-	if _, err := once(ctx, h, in, nil); err != nil {
 		return err
 	}
 	if err := h.Delete("k7"); err != nil {
 		return err
 	}
 	delete(want, "k7")
-	next := in.Crash()
+	next := first.inlet.Crash()
 	t, err := once(ctx, h, next, func(s *cdc.Start) { s.Rescan = true })
 	if err != nil {
 		return err

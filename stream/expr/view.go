@@ -52,13 +52,9 @@ func (v *view) Equal(other ref.Val) ref.Val {
 
 // Get implements traits.Indexer, for a row that passes through dyn.
 func (v *view) Get(index ref.Val) ref.Val {
-	name, ok := index.(types.String)
-	if !ok {
-		return types.NewErr("a row has no field %v", index)
-	}
-	i := v.shape.index(string(name))
-	if i < 0 {
-		return types.NewErr("a row has no field %q", string(name))
+	i, fault := v.place(index)
+	if fault != nil {
+		return fault
 	}
 	x, err := v.field(i)
 	if err != nil {
@@ -69,15 +65,24 @@ func (v *view) Get(index ref.Val) ref.Val {
 
 // IsSet implements traits.FieldTester.
 func (v *view) IsSet(field ref.Val) ref.Val {
-	name, ok := field.(types.String)
-	if !ok {
-		return types.NewErr("a row has no field %v", field)
-	}
-	i := v.shape.index(string(name))
-	if i < 0 {
-		return types.NewErr("a row has no field %q", string(name))
+	i, fault := v.place(field)
+	if fault != nil {
+		return fault
 	}
 	return types.Bool(v.row.At(i).State != cdc.Null)
+}
+
+// place is the column that a value names, or else CEL's word that there is none.
+func (v *view) place(name ref.Val) (int, ref.Val) {
+	text, ok := name.(types.String)
+	if !ok {
+		return 0, types.NewErr("a row has no field %v", name)
+	}
+	i := v.shape.index(string(text))
+	if i < 0 {
+		return 0, types.NewErr("a row has no field %q", string(text))
+	}
+	return i, nil
 }
 
 // field decodes the field at i.
