@@ -6,6 +6,8 @@
 // The clients of model servers and the built-in model live in the packages below this one. Nothing here
 // knows flows, rows or stores: a call is named by a fingerprint that its caller made.
 //
+// Of Freshet's packages it may import backpressure alone.
+//
 // # Invariants
 //
 //   - Every submitted call that is not withdrawn ends in exactly one [Result]: an answer, or a rejection of

@@ -9,6 +9,8 @@
 //
 // [Credits] bound what waits. A [Pool] grants them to stages; a stage that has none left takes in nothing.
 //
+// It imports none of Freshet's packages.
+//
 // # Invariants
 //
 //   - Of a stage, granted is free, queued, in flight and retrying together, always (I9).

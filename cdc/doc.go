@@ -2,7 +2,8 @@
 // [Key] at a [Position] of a source's log, and the [Batch] in which changes travel.
 //
 // It belongs here if a source, the engine and a sink all have to agree on it, and if it can be said
-// without input or output. The package imports the standard library only.
+// without input or output. It imports none of Freshet's packages.
+// The standard library is all that it needs.
 //
 // # Nouns
 //

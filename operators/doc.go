@@ -6,6 +6,8 @@
 // [Listener], [Worker] and [Inline] make a model of package accel one that the engine can ask. All but the last remember,
 // across processes, what was used and spent, and who answered under a model's name.
 //
+// Of Freshet's packages it may import accel, backpressure, cdc, operators/split, stream and stream/expr.
+//
 // # Invariants
 //
 //   - A bound operator yields its key columns and the columns that somebody reads, nothing else.

@@ -1,6 +1,8 @@
 // Package statestore keeps what a worker must not lose: one careful layer over the embedded
 // key-value store Pebble. It speaks bytes; what keys and values mean is the caller's business.
 //
+// It imports none of Freshet's packages.
+//
 // # Nouns
 //
 //   - [Store]: one database directory with reads, scans, batches and synced commits. A worker's

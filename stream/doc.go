@@ -16,6 +16,6 @@
 //
 // # Imports
 //
-// This package imports cdc only. Contracts live here because the engine consumes them; sources
+// Of Freshet's packages it may import cdc alone. Contracts live here because the engine consumes them; sources
 // satisfy [Source] without importing this package.
 package stream

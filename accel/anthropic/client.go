@@ -3,6 +3,8 @@
 // A [Client] is a model at an address; it satisfies [accel.Generator]. A schema is passed on as the format
 // of the output.
 //
+// Of Freshet's packages it may import accel and accel/rest.
+//
 // # Invariants
 //
 //   - A reply is taken whole or not at all.

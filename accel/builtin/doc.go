@@ -6,6 +6,8 @@
 // are near, "dog bites man" and "man bites dog" are one. It was made for English; other languages in Latin letters
 // are matched by shared words and pieces, and of other scripts hardly more than single letters are known.
 //
+// Of Freshet's packages it may import accel alone.
+//
 // # Invariants
 //
 //   - A text has one vector, the same on every platform and in every process: the vectors of pieces and their

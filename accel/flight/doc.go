@@ -5,6 +5,8 @@
 // It belongs here if it says how a batch travels to a worker and back. What a step makes of rows does not, nor
 // when a request may leave: that is what package accel decides.
 //
+// Of Freshet's packages it may import accel, accel/rpc, backpressure, cdc and cdc/arrowrow.
+//
 // # Nouns
 //
 //   - [Client]: a worker, wherever it runs. It starts its child or dials its servers when it is first asked.

@@ -3,6 +3,8 @@
 //
 // A [Client] is a model behind such a server; it satisfies [accel.Embedder].
 //
+// Of Freshet's packages it may import accel and accel/rpc.
+//
 // # Invariants
 //
 //   - A reply is taken whole or not at all: one finite vector of the model's dimension for each text.

@@ -3,6 +3,8 @@
 // A [Client] is a model at a server; it satisfies [accel.Embedder] and [accel.Generator]. A schema is passed
 // on as the format of the answer. A text that is too long is rejected, never cut.
 //
+// Of Freshet's packages it may import accel and accel/rest.
+//
 // # Invariants
 //
 //   - A reply is taken whole or not at all: one finite vector of the model's dimension for each text, or one

@@ -5,6 +5,8 @@
 // request per Embed and never repeats one: retries, rates and bisection are the business of
 // [accel.Batcher].
 //
+// Of Freshet's packages it may import accel and accel/rest.
+//
 // # Invariants
 //
 //   - A reply is taken whole or not at all: one finite vector of the model's dimension for each text,

@@ -5,6 +5,8 @@
 // and what a correct answer looks like, is the client's. It repeats nothing: retries, rates and bisection
 // are the business of [accel.Batcher] and its governor.
 //
+// Of Freshet's packages it may import accel and backpressure.
+//
 // # Invariants
 //
 //   - What a server sends is bounded before it is read.

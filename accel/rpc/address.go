@@ -1,4 +1,6 @@
 // Package rpc says how a model server that speaks gRPC is reached, and what its refusals mean.
+//
+// Of Freshet's packages it may import accel alone.
 package rpc
 
 import (

@@ -4,6 +4,8 @@
 // without padding, refuses what does not fit into its queue with 429 and no Retry-After, and a request with
 // more texts than it was told to take with 413: batches are to be no larger than that.
 //
+// Of Freshet's packages it may import accel and accel/rest.
+//
 // # Invariants
 //
 //   - A reply is taken whole or not at all: one finite vector of the model's dimension for each text.

@@ -1,6 +1,8 @@
 // Package worker brings the Python module freshet_worker, with which a program becomes a worker: it serves its
 // functions, or a model, to flows. The module lies beside this file; the binary carries a copy, so that a
 // program which a flow starts finds it although nobody has installed it.
+//
+// It imports none of Freshet's packages.
 package worker
 
 import (

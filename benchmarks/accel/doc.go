@@ -2,4 +2,6 @@
 // nothing else, asked through the batcher and its governor alone.
 //
 //	go run ./benchmarks --only device     the same, and through the whole engine with its store
+//
+// Of Freshet's packages it may import accel and backpressure.
 package accel

@@ -9,4 +9,7 @@
 // the stable one. Copies are compared at the transaction size that ours has had.
 //
 // Its test runs the whole program, built anew, over a real broker: a bank of records under kills of both.
+//
+// Of Freshet's packages it may import cdc, cdc/kafka, internal/broker, internal/testenv, sinks/kafka,
+// statestore, stream and stream/engine.
 package kafka

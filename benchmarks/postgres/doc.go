@@ -11,4 +11,6 @@
 // round. On a machine that is shared, the CPU ratio is the stable one.
 //
 // Its tests run the whole program, built anew, over real servers: a bank under kills, and one giant transaction.
+//
+// Of Freshet's packages it may import cdc, cdc/postgres and internal/testenv.
 package postgres

@@ -1,8 +1,10 @@
-// Package arrowrow turns rows into Arrow record batches and back: for workers, devices, Parquet and
-// Flight, which all want columns. With accel/flight it is the only importer of Arrow.
+// Package arrowrow turns rows into Arrow record batches and back, for workers, which want columns. With
+// accel/flight it is the only importer of Arrow.
 //
 // It belongs here if it says how a value of package cdc is written as Arrow, or how Arrow is read as a
 // row. Files and transports do not.
+//
+// Of Freshet's packages it may import cdc alone.
 //
 // # Nouns
 //

@@ -4,6 +4,8 @@
 //
 // It belongs here if it tests the contract between a source and its runner without knowing either.
 //
+// Of Freshet's packages it may import cdc and internal/idle.
+//
 // # Nouns
 //
 //   - [Harness]: a real source and hands that change the world it reads.

@@ -4,6 +4,8 @@
 // It belongs here if it finds out what stands in a folder or what has changed there. What a file
 // means (its format, its paragraphs) is the business of steps.
 //
+// Of Freshet's packages it may import cdc, internal/blob and internal/idle.
+//
 // # Nouns
 //
 //   - [Source]: a folder with globs; [Options] says which files and how to look for changes.

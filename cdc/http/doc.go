@@ -8,6 +8,8 @@
 //
 // It belongs here if it takes a request, or says what one holds.
 //
+// Of Freshet's packages it may import cdc and internal/idle.
+//
 // # Nouns
 //
 //   - [Source]: a listener and the one collection that is pushed to it; [Options] says which.

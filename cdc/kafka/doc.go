@@ -4,6 +4,8 @@
 // It belongs here if it finds out what stands in a topic and what a record says. How a cluster is reached is
 // the business of internal/broker.
 //
+// Of Freshet's packages it may import cdc, internal/broker and internal/idle.
+//
 // # Nouns
 //
 //   - [Source]: a topic, or all topics whose names match, as one collection; [Options] says how to read them.

@@ -4,6 +4,8 @@
 // It belongs here if it speaks with the server to find out what changed. What a row means is the business
 // of steps.
 //
+// Of Freshet's packages it may import cdc, internal/idle and internal/pgdsn.
+//
 // # Nouns
 //
 //   - [Source]: some tables of one database, over one publication and one slot. [Options] says which.

@@ -4,6 +4,8 @@
 // It belongs here if it finds out what stands in a bucket, or what a notification says. What an object means is the
 // business of steps.
 //
+// Of Freshet's packages it may import cdc, internal/blob, internal/broker and internal/idle.
+//
 // # Nouns
 //
 //   - [Source]: a bucket and a prefix; [Options] says how it is reached and who tells of changes.

@@ -3,6 +3,8 @@
 //
 // It belongs here if cdc/files and cdc/s3 need it alike and it knows neither directories nor servers.
 //
+// Of Freshet's packages it may import cdc alone.
+//
 // # Nouns
 //
 //   - [Blob]: bytes under a name, and the row that they make.

@@ -5,4 +5,6 @@
 // An [Access] is a value; [Access.Options] makes the options of a client of it, which fail on what cannot be
 // meant (an unknown mechanism, a certificate that cannot be read) before anything is dialled. Secrets are
 // read where a connection is authenticated, so that a token file that is renewed is used anew.
+//
+// It imports none of Freshet's packages.
 package broker

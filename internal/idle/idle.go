@@ -1,6 +1,6 @@
 // Package idle is the wait between two attempts that the end of a context cuts short, for sources and sinks
-// alike. Nothing else belongs here: what to try again, and how often, is known to whoever tries. It may import
-// the standard library only.
+// alike. Nothing else belongs here: what to try again, and how often, is known to whoever tries. It imports none of
+// Freshet's packages.
 package idle
 
 import (

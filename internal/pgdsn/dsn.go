@@ -1,5 +1,7 @@
 // Package pgdsn is what source and sinks of PostgreSQL read out of a connection string alike: whether the server's
 // certificate has to be verified. It belongs here if it needs nothing but the string and what libpq lets stand beside it.
+//
+// It imports none of Freshet's packages.
 package pgdsn
 
 import (

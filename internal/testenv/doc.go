@@ -5,6 +5,8 @@
 // [Proxy] stands between a client and a server and cuts, stalls, slows and loses answers on demand. [RunPostgres] and
 // [RunKafka] are for programs that show something.
 //
+// It may import all of Freshet's packages.
+//
 // # Which servers
 //
 // `.ci/servers` installs them by pinned hashes, and `make test` calls it. A test whose server is not installed

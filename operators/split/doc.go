@@ -4,6 +4,8 @@
 // The nouns: a [Chunk] is a piece of the text; a border is a place where the text may be cut, with a strength and a
 // hash of the words around it; a [Splitter] is a checked set of [Options], ready to split.
 //
+// It imports none of Freshet's packages.
+//
 // # How a text is cut
 //
 // A text that fits is one chunk. One that does not fit is cut at one of its strongest borders (between paragraphs

@@ -11,4 +11,6 @@
 //
 // An epoch that comes again is left out (I3). Only a crash between the lines and the progress makes
 // lines come twice, which changes no key's state.
+//
+// Of Freshet's packages it may import cdc and stream.
 package jsonl

@@ -5,6 +5,8 @@
 //	value    {"_key":"7","id":7,"title":"x","_version":1099511627777,"_source":"orders/3/120"}
 //	headers  freshet.flow, freshet.version, freshet.source
 //
+// Of Freshet's packages it may import cdc, internal/broker, internal/idle and stream.
+//
 // # Nouns
 //
 //   - [Sink]: one topic, or one for each collection; [Options] says how they are reached and written.

@@ -3,6 +3,8 @@
 //
 // It belongs here if it knows SQL, the extension, or how a value of package cdc is written on PostgreSQL's wire.
 //
+// Of Freshet's packages it may import cdc, internal/pgdsn and stream.
+//
 // # Nouns
 //
 //   - [Sink]: the declared target; opened it is a writer, with one session that writes and a few that read.

@@ -2,6 +2,8 @@
 //
 // It belongs here if it knows Qdrant's calls, or how a row is written as a point.
 //
+// Of Freshet's packages it may import cdc and stream.
+//
 // # Nouns
 //
 //   - [Sink]: the declared target; opened it is a writer.

@@ -2,6 +2,8 @@
 // durable. It is built for data that changes: an update costs what an insert costs, and no amount of churn lowers
 // recall, because there is no graph to decay. It takes keys and payloads as bytes and knows nothing of flows.
 //
+// Of Freshet's packages it may import cdc, sinks/vector/kernel, statestore and stream.
+//
 // # Nouns
 //
 //   - [Index]: a directory with one index, opened by one process.

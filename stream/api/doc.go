@@ -4,6 +4,8 @@
 // It belongs here if it turns requests into questions to the engine and answers into JSON. What the
 // answers mean is the engine's; which address is served, and with which token, is the program's.
 //
+// Of Freshet's packages it may import cdc, stream, stream/api/console, stream/engine and stream/expr.
+//
 // # Nouns
 //
 //   - Server: an http.Handler over one flow. Serve runs it on a listener until its context ends, and

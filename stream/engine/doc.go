@@ -5,6 +5,8 @@
 // sink does inside is theirs. DESIGN.md beside this file follows a change, a pending call, a crash and
 // a change of logic through the code.
 //
+// Of Freshet's packages it may import backpressure, cdc, statestore and stream.
+//
 // # Nouns
 //
 //   - owner: the key of a source row; everything derived from the row is kept in its record.

@@ -4,6 +4,8 @@
 // the columns that it reads (they are what a fingerprint covers), and its canonical text, in which
 // white space and the spelling of literals do not matter.
 //
+// Of Freshet's packages it may import cdc and stream.
+//
 // # Types
 //
 // Columns are typed as CEL has them: bool, int, double (float), string, bytes, timestamp, list. A

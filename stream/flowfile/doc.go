@@ -6,6 +6,8 @@
 // struct's tags are at once what is decoded, what is checked, the reference page ([Reference]) and
 // the schema for editors ([Schema]).
 //
+// Of Freshet's packages it may import cdc, stream and stream/expr.
+//
 // # Nouns
 //
 //   - [Registry]: the kinds that a file may name, each with its config struct.

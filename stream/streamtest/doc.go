@@ -4,6 +4,8 @@
 //
 // It belongs here if it tests a contract of package stream without knowing who keeps it.
 //
+// Of Freshet's packages it may import cdc and stream.
+//
 // # Concurrency
 //
 // A Table and a Model are safe for concurrent use: a test changes their manners while a flow runs.

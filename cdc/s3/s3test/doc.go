@@ -3,6 +3,8 @@
 //
 // It belongs here if a reader of buckets may ask it of a server. Signatures are not checked and nothing is durable.
 //
+// It imports none of Freshet's packages.
+//
 // # Nouns
 //
 //   - [Bucket]: objects under keys, served at /<name>; it refuses, breaks off and counts as it is told.

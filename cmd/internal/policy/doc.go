@@ -5,6 +5,8 @@
 // A rule belongs here if it can be decided from the text of the repository alone, without a type
 // checker or a network, and if its message can name the fix.
 //
+// It imports none of Freshet's packages.
+//
 // # Nouns
 //
 //   - [House]: the repository as text and syntax trees, read once.

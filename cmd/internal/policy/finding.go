@@ -61,6 +61,7 @@ func Rules() []Rule {
 		{"package variables never change", Globals},
 		{"names say what things are", Names},
 		{"packages say what belongs there", PackageComments},
+		{"packages say what they may import", ImportsTold},
 		{"exported symbols are documented", Documented},
 		{"errors are bare verb phrases", ErrorWording},
 		{"tests sleep in fake time only", Sleeps},

@@ -1,6 +1,8 @@
 // Package database gives examples a PostgreSQL server of their own, and prints the SQL that they run there.
 //
 // Errors are kept by the stage. A [Database] belongs to one goroutine.
+//
+// Of Freshet's packages it may import examples/internal/stage and internal/testenv.
 package database
 
 import (

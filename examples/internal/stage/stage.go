@@ -1,6 +1,8 @@
 // Package stage is where the examples play: a copy of the example's folder that is gone afterwards, and the binary
 // freshet beside it. What belongs here is what every example needs to be played; what an example shows is its own.
 //
+// It imports none of Freshet's packages.
+//
 // # Errors
 //
 // A [Stage] keeps the first error. Nothing is done or printed after it, so that an example reads as a list of what

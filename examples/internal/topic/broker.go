@@ -2,6 +2,8 @@
 // is written there.
 //
 // Errors are kept by the stage. A [Broker] belongs to one goroutine.
+//
+// Of Freshet's packages it may import examples/internal/stage and internal/testenv.
 package topic
 
 import (

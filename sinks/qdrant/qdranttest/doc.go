@@ -10,4 +10,6 @@
 // Conditions, points without vectors, chunks and ranges were compared with the server's own core (qdrant-edge 0.9).
 //
 // It belongs here if it plays the server. A [Server] is safe for concurrent use.
+//
+// It imports none of Freshet's packages.
 package qdranttest

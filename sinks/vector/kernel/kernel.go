@@ -6,6 +6,8 @@
 // in all sets; float results differ by the order of summation only, that is by at most 2·n·2⁻²⁴ of Σ|aᵢ·bᵢ|.
 //
 // Nothing here allocates, blocks or keeps state, so all functions may run concurrently.
+//
+// It imports none of Freshet's packages.
 package kernel
 
 import "fmt"

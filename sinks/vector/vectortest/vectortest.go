@@ -1,5 +1,7 @@
 // Package vectortest makes the synthetic vectors that the tests and benchmarks of vector indexes share. The same
 // [Shape] and seed always give the same vectors, so that figures can be repeated.
+//
+// It imports none of Freshet's packages.
 package vectortest
 
 import (

@@ -5,6 +5,8 @@
 // that the flow answers already. What the answers mean is the engine's; who may ask is decided by the server
 // that mounts the pages (see stream/api), which also proves who is signed in.
 //
+// Of Freshet's packages it may import cdc, stream and stream/engine.
+//
 // # Nouns
 //
 //   - Console: the pages of one flow. Mount puts them on a mux, Run keeps their history.
