@@ -83,12 +83,9 @@ brought to what follows from it.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		f, err := c.open(cmd.Context(), args[0])
+		f, err := c.openStopped(cmd.Context(), args[0], "stop it first")
 		if err != nil {
 			return result{}, err
-		}
-		if _, ok := findPeer(cmd.Context(), f.state); ok {
-			return result{}, newFault("state_in_use", "stop it first", "the flow is running")
 		}
 		if !stateExists(args[1]) {
 			return result{}, newFault("path_unreadable", "name a folder that `freshet checkpoint` has made", "%s holds no state", args[1])

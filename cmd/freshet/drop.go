@@ -30,12 +30,9 @@ its results and the embedded indexes among it. Rows in other sinks stay.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		f, err := c.open(cmd.Context(), args[0])
+		f, err := c.openStopped(cmd.Context(), args[0], "stop it first")
 		if err != nil {
 			return result{}, err
-		}
-		if _, ok := findPeer(cmd.Context(), f.state); ok {
-			return result{}, newFault("state_in_use", "stop it first", "the flow is running")
 		}
 		var sources []string
 		tenants := map[string]stream.Tenant{}

@@ -79,6 +79,18 @@ func (c *console) open(ctx context.Context, path string) (*flow, error) {
 	return f, nil
 }
 
+// openStopped reads a flow file and plans it, and refuses a flow that runs; hint says what to do about it.
+func (c *console) openStopped(ctx context.Context, path, hint string) (*flow, error) {
+	f, err := c.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := findPeer(ctx, f.state); ok {
+		return nil, newFault("state_in_use", hint, "the flow is running")
+	}
+	return f, nil
+}
+
 // outline is what a flow file says by itself: a flow without its plan.
 func (c *console) outline(path string) (*flow, error) {
 	file, err := c.read(path)

@@ -48,12 +48,9 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 		if r.AcceptDeletes && r.Source == "" {
 			return result{}, usage("name the source with --source", "--accept-deletes is about a source")
 		}
-		fl, err := c.open(cmd.Context(), args[0])
+		fl, err := c.openStopped(cmd.Context(), args[0], "stop it first; the next run carries the reset out")
 		if err != nil {
 			return result{}, err
-		}
-		if _, ok := findPeer(cmd.Context(), fl.state); ok {
-			return result{}, newFault("state_in_use", "stop it first; the next run carries the reset out", "the flow is running")
 		}
 		if !fl.exists() {
 			return result{}, newFault("not_found", "a flow that never ran has nothing to derive anew", "%s has no state", fl.plan.Flow)
