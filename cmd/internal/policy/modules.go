@@ -36,6 +36,7 @@ func Allowed() []Module {
 		{"github.com/jackc/pgx/v5", "the protocol of PostgreSQL: authentication, TLS, binary values, COPY"},
 		{"github.com/hamba/avro/v2", "schemas of Avro: names, references, logical types"},
 		{"github.com/klauspost/cpuid/v2", "what the processor can do, for the kernels"},
+		{"github.com/modelcontextprotocol/go-sdk", "the Model Context Protocol in all its versions, from those who write it; its client in tests"},
 		{"github.com/prometheus/client_golang", "metrics in the format that everybody scrapes"},
 		{"github.com/qdrant/go-client", "the calls of Qdrant over gRPC, with the stubs that its fake is made of"},
 		{"github.com/rogpeppe/go-internal", "tests: scripts of the command line, and txtar"},

@@ -255,7 +255,7 @@ func tops() []Room {
 			Path:  "cmd/freshet",
 			Rooms: []string{"..."},
 			Modules: []string{
-				"github.com/chromedp/chromedp", "github.com/prometheus/client_golang", "github.com/spf13/cobra", "github.com/spf13/pflag",
+				"github.com/chromedp/chromedp", "github.com/modelcontextprotocol/go-sdk", "github.com/prometheus/client_golang", "github.com/spf13/cobra", "github.com/spf13/pflag",
 				"golang.org/x/sync", "golang.org/x/sys", "golang.org/x/term",
 				"go.yaml.in/yaml/v3",
 			},
