@@ -22,13 +22,7 @@ func TestAPushIsAnsweredOnceItIsDurable(t *testing.T) {
 	in := cdctest.NewInlet()
 	c := begin(t, prices(), in)
 	in.Defer()
-	answered := make(chan reply, 1)
-	var work sync.WaitGroup
-	request := c.request(nethttp.MethodPost, `{"id":1,"shop":"a","price":1}`)
-	work.Go(func() { answered <- c.ask(request) })
-	if err := in.Wait(t.Context(), "the push", func() bool { return len(in.Puts()) == 1 }); err != nil {
-		t.Fatal(err)
-	}
+	answered, work := c.waiting()
 	select {
 	case got := <-answered:
 		t.Fatalf("it is answered before it is durable: %+v", got)
@@ -60,13 +54,7 @@ func TestAStopAnswersThoseWhoWait(t *testing.T) {
 	in := cdctest.NewInlet()
 	c := begin(t, prices(), in)
 	in.Defer()
-	answered := make(chan reply, 1)
-	var work sync.WaitGroup
-	request := c.request(nethttp.MethodPost, `{"id":1,"shop":"a","price":1}`)
-	work.Go(func() { answered <- c.ask(request) })
-	if err := in.Wait(t.Context(), "the push", func() bool { return len(in.Puts()) == 1 }); err != nil {
-		t.Fatal(err)
-	}
+	answered, work := c.waiting()
 	c.end()
 	work.Wait()
 	if got := <-answered; got.Status != nethttp.StatusServiceUnavailable || got.Error.Code != "stopping" {

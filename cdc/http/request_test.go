@@ -82,6 +82,19 @@ func (c *counter) end() {
 	c.client.CloseIdleConnections()
 }
 
+// waiting pushes a row that is taken up and not answered yet; work ends with the answer.
+func (c *counter) waiting() (answered <-chan reply, work *sync.WaitGroup) {
+	c.t.Helper()
+	answers := make(chan reply, 1)
+	request := c.request(nethttp.MethodPost, `{"id":1,"shop":"a","price":1}`)
+	work = &sync.WaitGroup{}
+	work.Go(func() { answers <- c.ask(request) })
+	if err := c.inlet.Wait(c.t.Context(), "the push", func() bool { return len(c.inlet.Puts()) == 1 }); err != nil {
+		c.t.Fatal(err)
+	}
+	return answers, work
+}
+
 // reply is what a request was answered.
 type reply struct {
 	Status int

@@ -69,6 +69,24 @@ func saved(t *testing.T, n int, o vector.Options) (*vfs.MemFS, map[string]string
 	return fsys, want
 }
 
+// notTaken opens and closes an index beside a snapshot that is of no use: it is said, and the rows are there.
+func notTaken(t *testing.T, fsys *vfs.MemFS, o vector.Options, snapshot []byte, name, said string, want map[string]string) {
+	t.Helper()
+	writeAll(t, fsys, snapshotPath, snapshot)
+	var log strings.Builder
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	x := open(t, fsys, o)
+	if diff := cmp.Diff(want, dump(t, x)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+	if !strings.Contains(log.String(), said) {
+		t.Errorf("%s: the log says %q, want %q", name, log.String(), said)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestADamagedSnapshotIsSaidAndRebuilt flips a bit, cuts and lengthens the codes snapshot, wherever it may be.
 func TestADamagedSnapshotIsSaidAndRebuilt(t *testing.T) { // I10
 	o := vector.Options{Dims: 8, IVFRows: 1000}
@@ -92,19 +110,7 @@ func TestADamagedSnapshotIsSaidAndRebuilt(t *testing.T) { // I10
 		damage[fmt.Sprintf("bit flipped at %d", at)] = flipped
 	}
 	for name, b := range damage {
-		writeAll(t, fsys, snapshotPath, b)
-		var log strings.Builder
-		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		x := open(t, fsys, o)
-		if diff := cmp.Diff(want, dump(t, x)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if !strings.Contains(log.String(), "ignoring codes snapshot") {
-			t.Errorf("%s: nothing was said: %q", name, log.String())
-		}
-		if err := x.Close(); err != nil {
-			t.Fatal(err)
-		}
+		notTaken(t, fsys, o, b, name, "ignoring codes snapshot", want)
 		// Close has replaced it.
 		if readAll(t, fsys, snapshotPath)[0] != whole[0] {
 			t.Errorf("%s: the snapshot was not replaced", name)
@@ -137,19 +143,7 @@ func TestAForeignOrStaleSnapshotIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, b := range map[string][]byte{"of another index": readAll(t, other, snapshotPath), "from before the log was cut": old} {
-		writeAll(t, mine, snapshotPath, b)
-		var log strings.Builder
-		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		x := open(t, mine, o)
-		if diff := cmp.Diff(want, dump(t, x)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if !strings.Contains(log.String(), "another index or format") {
-			t.Errorf("%s: the log says %q", name, log.String())
-		}
-		if err := x.Close(); err != nil {
-			t.Fatal(err)
-		}
+		notTaken(t, mine, o, b, name, "another index or format", want)
 	}
 }
 
