@@ -159,8 +159,8 @@ func (f *flow) checkDisk(found *checkup) error {
 	}
 	free, floor := int64(disk.Bavail)*int64(disk.Bsize), f.plan.Limits.DiskFree
 	if free < floor {
-		return newFault("disk_full", "free some space, or lower limits.disk_free", "%s are free for the state, and limits.disk_free asks for %s", sized(free), sized(floor))
+		return newFault("disk_full", "free some space, or lower limits.disk_free", "%s are free for the state, and limits.disk_free asks for %s", stream.Bytes(free), stream.Bytes(floor))
 	}
-	found.add("disk", "", "%s are free; %s of them stay so", sized(free), sized(floor))
+	found.add("disk", "", "%s are free; %s of them stay so", stream.Bytes(free), stream.Bytes(floor))
 	return nil
 }

@@ -86,7 +86,11 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	rows = [][]string{{"sink", "change", "rows written", "rows removed"}}
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
 		s := p.Sinks[name]
-		rows = append(rows, []string{name, s.Change, grouped(s.Upserts), grouped(s.Deletes)})
+		upserts, deletes := grouped(s.Upserts), grouped(s.Deletes)
+		if !s.Known {
+			upserts, deletes = "not known", "not known"
+		}
+		rows = append(rows, []string{name, s.Change, upserts, deletes})
 	}
 	section(w, rows)
 	if !p.Exact {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -94,7 +95,7 @@ func neverRun(f *flow) engine.Status {
 }
 
 func showStatus(w io.Writer, s standing) {
-	fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), sized(s.Store.Bytes))
+	fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), stream.Bytes(s.Store.Bytes))
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "%s: %s\n", r.Code, oneLine(r.Message))
 	}
@@ -166,7 +167,7 @@ func told(s *engine.SourceStatus) string {
 		parts = append(parts, through(s.Backfill))
 	}
 	if s.RetainedBytes != nil {
-		parts = append(parts, sized(*s.RetainedBytes)+" of log kept for it")
+		parts = append(parts, stream.Bytes(*s.RetainedBytes).String()+" of log kept for it")
 	}
 	if p := s.Pushes; p != nil {
 		parts = append(parts, fmt.Sprintf("%s pushes, %s rows taken, %s refused, %s turned away", grouped(p.Requests), grouped(p.Taken), grouped(p.Refused), grouped(p.TurnedAway)))
@@ -188,18 +189,6 @@ func read(r *engine.Reading) string {
 
 // oneLine puts the lines of a text beside each other.
 func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
-
-// sized writes a number of bytes for people.
-func sized(bytes int64) string {
-	value, units := float64(bytes), []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	for len(units) > 1 && value >= 1024 {
-		value, units = value/1024, units[1:]
-	}
-	if units[0] == "B" {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	return fmt.Sprintf("%.1f %s", value, units[0])
-}
 
 // section prints a table below an empty line; one that has a head alone is left out.
 func section(w io.Writer, rows [][]string) {

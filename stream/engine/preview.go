@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -36,6 +37,7 @@ type SinkPreview struct {
 	Statements []string `json:"statements"`
 	Upserts    int64    `json:"upserts"`
 	Deletes    int64    `json:"deletes"`
+	Known      bool     `json:"known"` // Upserts and Deletes are: none of its rows has to be read from a source again
 }
 
 // Preview compares a plan with the state of this flow, which goes on meanwhile: what it does between the question
@@ -91,6 +93,9 @@ func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *s
 	for i, s := range plan.Sinks {
 		change := p.Sinks[s.Name]
 		change.Upserts, change.Deletes = int64(played.sinks[i].upserts), int64(played.sinks[i].deletes)
+		change.Known = change.Change == "none" || !slices.ContainsFunc(s.From, func(from int) bool {
+			return next.Roots[plan.Collections[plan.Collections[from].Root].Name].Backfill != backfillScan
+		})
 		p.Sinks[s.Name] = change
 	}
 	p.Exact = p.Exact && played.exact
@@ -195,6 +200,12 @@ func (p *Preview) sinks(ctx context.Context, stored, next *storedPlan, plan *str
 // countRows says by collection how many rows the sources have: those that are held or, where that is not
 // known yet, those that the source says it has.
 func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *stream.Plan) ([]int64, error) {
+	var held totals
+	if db != nil {
+		if err := held.load(db); err != nil {
+			return nil, err
+		}
+	}
 	rows := make([]int64, len(plan.Collections))
 	place := make([]int, len(plan.Sources)) // of the next collection among its source's
 	for i, c := range plan.Collections {
@@ -204,10 +215,7 @@ func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan 
 		at := place[c.Source]
 		place[c.Source]++
 		if root, ran := stored.Roots[c.Name]; ran && db != nil {
-			from, to := statestore.SpanOfInstance(vnode, statestore.SpaceOwners, root.Instance)
-			if err := db.State.Scan(from, to, func(_, _ []byte) error { rows[i]++; return nil }); err != nil {
-				return nil, err
-			}
+			rows[i] = held.Rows[root.Instance]
 			continue
 		}
 		if e, ok := plan.Sources[c.Source].Source.(stream.Estimator); ok {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
 )
 
 // Reason is why a flow is not ready.
@@ -27,7 +28,7 @@ func (e *Engine) Ready() (bool, []Reason) {
 	full, free := e.view.diskFull, e.view.diskFree
 	e.mu.RUnlock()
 	if full {
-		add("disk_full", "%d bytes are free, limits.disk_free asks for %d", free, e.plan.Limits.DiskFree)
+		add("disk_full", "%s are free for the state, and limits.disk_free asks for %s", stream.Bytes(free), stream.Bytes(e.plan.Limits.DiskFree))
 	}
 	for _, m := range e.models {
 		if h := m.remote.Queue().Health(); !h.Available && (h.Reason != "retry_after" || time.Until(h.Until) > 5*time.Second) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -92,14 +93,18 @@ func (e *Engine) checkDisk() (full bool, err error) {
 		return e.diskFull, nil
 	}
 	if !ok != e.diskFull {
-		e.log.Warn("free space", "bytes", free, "enough", ok)
+		if ok {
+			e.log.Info("there is space on the disk again", "free", stream.Bytes(free))
+		} else {
+			e.log.Warn("the disk is full for this flow: nothing is taken in", "free", stream.Bytes(free), "limits.disk_free", stream.Bytes(e.plan.Limits.DiskFree))
+		}
 	}
 	e.diskFull = !ok
 	e.mu.Lock()
 	e.view.diskFull, e.view.diskFree = e.diskFull, free
 	e.mu.Unlock()
 	if e.diskFull && e.o.Once {
-		return true, ErrDiskFull
+		return true, fmt.Errorf("%w: %s are free, it asks for %s", ErrDiskFull, stream.Bytes(free), stream.Bytes(e.plan.Limits.DiskFree))
 	}
 	return e.diskFull, nil
 }

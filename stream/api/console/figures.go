@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -58,7 +59,7 @@ func FiguresOf(w *Watch) Figures {
 	}
 	word, mood := Condition(now)
 	f.state("flow", word, mood)
-	f.put("flow", "epoch", count(int64(s.Epoch)), "store", sized(s.Store.Bytes), "letters", count(s.DeadLetters))
+	f.put("flow", "epoch", count(int64(s.Epoch)), "store", stream.Bytes(s.Store.Bytes).String(), "letters", count(s.DeadLetters))
 	f.Mood["letters"] = quiet
 	if s.DeadLetters > 0 {
 		f.Mood["letters"] = bad
@@ -164,7 +165,7 @@ func (f *Figures) model(w *Watch, name string, x engine.ModelStatus, now time.Ti
 func (f *Figures) sink(w *Watch, name string, x engine.SinkStatus, ready bool) {
 	node := "sink." + name
 	f.put(node, "rows", count(x.Rows), "rate", rated(w, writesOf(name)), "p50", span(x.FreshnessMS.P50), "p99", span(x.FreshnessMS.P99),
-		"waiting", count(int64(x.Outbox)), "bytes", sized(x.OutboxBytes), "upserts", count(x.UpsertsTotal), "deletes", count(x.DeletesTotal),
+		"waiting", count(int64(x.Outbox)), "bytes", stream.Bytes(x.OutboxBytes).String(), "upserts", count(x.UpsertsTotal), "deletes", count(x.DeletesTotal),
 		"position", x.Position, "problem", x.Problem)
 	rate, _ := w.rate(writesOf(name))
 	switch {
@@ -222,7 +223,7 @@ func TasksOf(w *Watch) []Task {
 		case x.Building:
 			tasks = append(tasks, successorTask(w, name, x.Successor))
 		case x.Outbox > 0:
-			tasks = append(tasks, Task{Name: name, What: plural(int64(x.Outbox), "write waits", "writes wait") + " (" + sized(x.OutboxBytes) + ")",
+			tasks = append(tasks, Task{Name: name, What: plural(int64(x.Outbox), "write waits", "writes wait") + " (" + stream.Bytes(x.OutboxBytes).String() + ")",
 				Rate: rated(w, writesOf(name)), Left: left(int64(x.Outbox), w.shrinking(outboxOf(name)))})
 		}
 	}

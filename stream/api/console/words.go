@@ -130,18 +130,6 @@ func long(d time.Duration) string {
 	return fmt.Sprintf("%d s", seconds)
 }
 
-// sized writes a number of bytes.
-func sized(bytes int64) string {
-	value, units := float64(bytes), []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	for len(units) > 1 && value >= 1024 {
-		value, units = value/1024, units[1:]
-	}
-	if units[0] == "B" {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	return fmt.Sprintf("%.1f %s", value, units[0])
-}
-
 // money writes US dollars; small sums are not written as none.
 func money(usd float64) string {
 	switch {
