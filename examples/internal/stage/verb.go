@@ -86,7 +86,7 @@ func (s *Stage) Ask(ctx context.Context, data any, args ...string) {
 func (s *Stage) command(ctx context.Context, args []string) *exec.Cmd {
 	if s.binary == "" && s.err == nil {
 		s.binary = filepath.Join(s.root, "bin", "freshet")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", s.binary, "./cmd/freshet")
+		build := exec.CommandContext(ctx, "go", "build", "-o", s.binary, "./cmd/freshet")
 		build.Dir, build.Env, build.Stderr = s.root, append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 		if err := build.Run(); err != nil {
 			s.Check(fmt.Errorf("build freshet: %w", err))
