@@ -172,6 +172,9 @@ func told(s *engine.SourceStatus) string {
 	if p := s.Pushes; p != nil {
 		parts = append(parts, fmt.Sprintf("%s pushes, %s rows taken, %s refused, %s turned away", grouped(p.Requests), grouped(p.Taken), grouped(p.Refused), grouped(p.TurnedAway)))
 	}
+	if n := s.Notices; n != nil {
+		parts = append(parts, fmt.Sprintf("%s keys told, %s left out", grouped(n.Taken), grouped(n.Unreadable+n.Foreign+n.Outside)))
+	}
 	return strings.Join(parts, "; ")
 }
 

@@ -70,6 +70,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		if src.LagBytes != nil {
 			emit(gauge, "freshet_source_lag_bytes", "Log that the flow has not confirmed.", float64(*src.LagBytes), "source", name)
 		}
+		if n := src.Notices; n != nil {
+			for outcome, count := range map[string]int64{"taken": n.Taken, "repeated": n.Repeated, "unreadable": n.Unreadable, "foreign": n.Foreign, "outside": n.Outside} {
+				emit(counter, "freshet_source_notices_total", "What the source was told of changes.", float64(count), "source", name, "outcome", outcome)
+			}
+		}
 		for _, op := range []string{"insert", "update", "delete", "truncate", "reject"} {
 			n := int64(0)
 			if f := t.Sources[name]; f != nil {

@@ -28,7 +28,8 @@ func TestWhatASourceTellsOfItselfIsInTheStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &telling{Script: newSource(), report: cdc.Report{RetainedBytes: 7, LagBytes: -1,
 			Reading: &cdc.Reading{Collection: "public.docs", Rows: 10, RowsPerSecond: 5, Done: 0.25, Left: time.Minute},
-			Pushes:  &cdc.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5}}}
+			Pushes:  &cdc.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5},
+			Notices: &cdc.Notices{Taken: 6, Repeated: 7, Unreadable: 8, Foreign: 9, Outside: 10}}}
 		table := streamtest.NewTable()
 		m := newMachine(t, func(dead func() bool) *stream.Flow {
 			f := stream.New("telling")
@@ -41,7 +42,8 @@ func TestWhatASourceTellsOfItselfIsInTheStatus(t *testing.T) {
 		retained := int64(7)
 		want := engine.SourceStatus{State: "live", Position: got.Position, RetainedBytes: &retained,
 			Reading: &engine.Reading{Collection: "public.docs", Rows: 10, RowsPerSecond: 5, Done: 0.25, ETASeconds: 60},
-			Pushes:  &engine.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5}}
+			Pushes:  &engine.Pushes{Requests: 1, Taken: 2, Repeated: 3, Refused: 4, TurnedAway: 5},
+			Notices: &engine.Notices{Taken: 6, Repeated: 7, Unreadable: 8, Foreign: 9, Outside: 10}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("the source's status differs (-want +got):\n%s", diff)
 		}

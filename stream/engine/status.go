@@ -42,6 +42,16 @@ type SourceStatus struct {
 	RetainedBytes *int64   `json:"retained_bytes,omitempty"` // of log that the other side keeps for this flow
 	LagBytes      *int64   `json:"lag_bytes,omitempty"`      // of log that the flow has not confirmed
 	Pushes        *Pushes  `json:"pushes,omitempty"`
+	Notices       *Notices `json:"notices,omitempty"`
+}
+
+// Notices counts what a source was told of changes since its process began.
+type Notices struct {
+	Taken      int64 `json:"taken"`      // keys to look at
+	Repeated   int64 `json:"repeated"`   // keys that were told before
+	Unreadable int64 `json:"unreadable"` // messages that are no notification
+	Foreign    int64 `json:"foreign"`    // keys of another place
+	Outside    int64 `json:"outside"`    // keys that the source does not read
 }
 
 // Reading is how far the rows of a source are read, from the source or from the state.
@@ -218,6 +228,10 @@ func (s *SourceStatus) report(r cdc.Report) {
 	if r.Pushes != nil {
 		pushes := Pushes(*r.Pushes)
 		s.Pushes = &pushes
+	}
+	if r.Notices != nil {
+		notices := Notices(*r.Notices)
+		s.Notices = &notices
 	}
 }
 
