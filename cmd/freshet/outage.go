@@ -82,7 +82,7 @@ func (c *console) patiently(ctx context.Context, v *service, f *flow, do func() 
 		case <-timer.C:
 		case err := <-served:
 			timer.Stop()
-			return err
+			return errors.Join(err, ctx.Err()) // the server ends with ctx, perhaps before we see that it has ended
 		}
 		timer.Stop()
 		if ctx.Err() != nil {
