@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/freshet/freshet/internal/machine"
 )
 
 // figure is one line of the table.
@@ -57,7 +59,7 @@ func writeTable(out io.Writer, figures []figure, o options) error {
 	if o.quick {
 		size = "--quick, ten times smaller: targets are for the full size"
 	}
-	fmt.Fprintf(out, "%s\n%s, %s; median of %d\n\n", machine(), revision(), size, max(o.repeat, 1))
+	fmt.Fprintf(out, "%s\n%s, %s; median of %d\n\n", machine.Describe(), revision(), size, max(o.repeat, 1))
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "workload\tfigure\tvalue\ttarget\ttimes better\tspread\tCPU s\twall s\tbeside it")
 	last := ""

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"time"
+
+	"github.com/freshet/freshet/internal/machine"
 )
 
 // flood lets a source put rows as fast as it can while a sink is slow, and then while a model does not
@@ -32,7 +34,7 @@ func flood(ctx context.Context, s scale) ([]figure, error) {
 		return nil, err
 	}
 	slow := watch.lap()
-	afterSink, err := peakMemory()
+	afterSink, err := machine.PeakMemory()
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +42,7 @@ func flood(ctx context.Context, s scale) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	afterModel, err := peakMemory()
+	afterModel, err := machine.PeakMemory()
 	if err != nil {
 		return nil, err
 	}

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
-	"strconv"
-	"syscall"
 	"time"
+
+	"github.com/freshet/freshet/internal/machine"
 )
 
 // lap is what a stretch of work took.
@@ -44,11 +42,11 @@ func (s scale) watch(stretch string) stopwatch {
 	return w
 }
 
-func startWatch() stopwatch { return stopwatch{began: time.Now(), cpu: cpuTime()} }
+func startWatch() stopwatch { return stopwatch{began: time.Now(), cpu: machine.CPUTime()} }
 
 // lap ends a stretch.
 func (s stopwatch) lap() lap {
-	l := lap{wall: time.Since(s.began).Seconds(), cpu: (cpuTime() - s.cpu).Seconds()}
+	l := lap{wall: time.Since(s.began).Seconds(), cpu: (machine.CPUTime() - s.cpu).Seconds()}
 	if s.profile != nil {
 		pprof.StopCPUProfile()
 		if err := s.profile.Close(); err != nil {
@@ -56,35 +54,6 @@ func (s stopwatch) lap() lap {
 		}
 	}
 	return l
-}
-
-// cpuTime is the processor time that this process has used. The call has no way to fail for the process
-// itself.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// peakMemory is the most memory that this process has had resident, in bytes.
-func peakMemory() (int64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, fmt.Errorf("read memory of the process: %w", err)
-	}
-	lines := bufio.NewScanner(bytes.NewReader(status))
-	for lines.Scan() {
-		rest, ok := bytes.CutPrefix(lines.Bytes(), []byte("VmHWM:"))
-		if !ok {
-			continue
-		}
-		kib, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read memory of the process: %w", err)
-		}
-		return kib << 10, nil
-	}
-	return 0, fmt.Errorf("read memory of the process: the system does not tell it")
 }
 
 // perCore is a rate for one second of processor time.

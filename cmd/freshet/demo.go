@@ -103,11 +103,10 @@ func (d *demo) tell(ctx context.Context, s *session, page string) error {
 		})
 	})
 	g.Go(func() error {
-		last, err := d.untilReady(ctx, s.engine)
-		if err != nil {
+		if err := untilReady(ctx, s.engine); err != nil {
 			return err
 		}
-		loaded.Store(max(last, 1))
+		loaded.Store(max(s.engine.Status().Epoch, 1)) // it ends the first load
 		return d.greet(s, page)
 	})
 	if err := g.Wait(); !errors.Is(err, context.Canceled) {
@@ -116,17 +115,17 @@ func (d *demo) tell(ctx context.Context, s *session, page string) error {
 	return nil
 }
 
-// untilReady waits for the first load and returns the epoch that ends it.
-func (d *demo) untilReady(ctx context.Context, e *engine.Engine) (uint64, error) {
+// untilReady waits for the first load.
+func untilReady(ctx context.Context, e *engine.Engine) error {
 	timer := time.NewTicker(readyBeat)
 	defer timer.Stop()
 	for {
 		if ready, _ := e.Ready(); ready {
-			return e.Status().Epoch, nil
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return ctx.Err()
 		case <-timer.C:
 		}
 	}

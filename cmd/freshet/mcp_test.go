@@ -57,20 +57,7 @@ func TestAgentsSearchAndTraceAFlow(t *testing.T) {
 		t.Errorf("the flow is %v, want stopped", state)
 	}
 
-	var running sync.WaitGroup
-	ctx, stop := context.WithCancel(t.Context())
-	defer running.Wait()
-	defer stop()
-	running.Go(func() {
-		c := newConsole([]string{"--json"}, io.Discard, io.Discard)
-		c.level, c.form = "error", "text"
-		if _, err := c.serve(ctx, &service{path: flow, serving: serving{addr: "127.0.0.1:0"}}); err != nil {
-			t.Errorf("run: %v", err)
-		}
-	})
-	if said, ok := comesToSay(filepath.Join(dir, ".freshet", "handbook"), "/readyz", `"ready":true`); !ok {
-		t.Fatalf("the flow does not get ready: %s", said)
-	}
+	runAt(t, dir)
 	if state := client.call(t, "status", nil)["state"]; state != "running" {
 		t.Errorf("the flow is %v, want running", state)
 	}
@@ -78,6 +65,37 @@ func TestAgentsSearchAndTraceAFlow(t *testing.T) {
 		t.Errorf("the running flow finds other rows than the stopped one:\n%s", cmp.Diff(found, again))
 	}
 	client.refusals(t)
+}
+
+// runningDemo is the folder of a demo that runs until the test is over.
+func runningDemo(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "demo")
+	if err := layDemo(dir); err != nil {
+		t.Fatal(err)
+	}
+	runAt(t, dir)
+	return dir
+}
+
+// runAt runs the demo of a folder, as a service of this process, until the test is over; it returns when it is ready.
+func runAt(t *testing.T, dir string) {
+	t.Helper()
+	t.Setenv("GOMEMLIMIT", "off") // the process of the tests keeps its bounds
+	var running sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(running.Wait)
+	t.Cleanup(stop)
+	running.Go(func() {
+		c := newConsole([]string{"--json"}, io.Discard, io.Discard)
+		c.level, c.form = "error", "text"
+		if _, err := c.serve(ctx, &service{path: filepath.Join(dir, demoFlow), serving: serving{addr: "127.0.0.1:0"}}); err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	if said, ok := comesToSay(filepath.Join(dir, ".freshet", "handbook"), "/readyz", `"ready":true`); !ok {
+		t.Fatalf("the flow does not get ready: %s", said)
+	}
 }
 
 // refusals are calls that a model has to be told about: as an answer that it reads, with what it can do.

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"bufio"
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// machine says on what was measured, as far as the system tells.
-func machine() string {
+// Describe says in a line on what was measured, as far as the system tells: toolchain, cores, processor, memory.
+func Describe() string {
 	parts := []string{runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, fmt.Sprintf("%d cores", runtime.GOMAXPROCS(0))}
 	if name := lineOf("/proc/cpuinfo", "model name"); name != "" {
 		parts = append(parts, name)
