@@ -82,6 +82,17 @@ type SourceError struct {
 func (e *SourceError) Error() string { return e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
 
+// OptionError is an option of a source, or of what it reaches, that cannot be meant. New of a source joins one for
+// each fault.
+type OptionError struct {
+	Option string // as flow files write it, dotted: notify.sqs
+	Err    error
+	Hint   string // what to do
+}
+
+func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }
+
 // Report is how a source stands, beside where it is.
 type Report struct {
 	Reading       *Reading // of first rows; nil: none are being read

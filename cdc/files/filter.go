@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // filter decides by the relative path which files are rows and which directories may hold some.
@@ -21,7 +23,7 @@ func newFilter(include, exclude []string) (filter, error) {
 	check := func(option string, patterns []string) {
 		for _, p := range patterns {
 			if hint := unfit(p); hint != "" {
-				faults = append(faults, &OptionError{Option: option, Err: fmt.Errorf("%q cannot match any file", p), Hint: hint})
+				faults = append(faults, &cdc.OptionError{Option: option, Err: fmt.Errorf("%q cannot match any file", p), Hint: hint})
 			}
 		}
 	}

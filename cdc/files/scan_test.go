@@ -100,7 +100,7 @@ func TestNewRefusesOptionsThatCannotBeMeant(t *testing.T) {
 		for _, e := range errs {
 			if j, ok := e.(interface{ Unwrap() []error }); ok {
 				walk(j.Unwrap())
-			} else if o, ok := errors.AsType[*files.OptionError](e); ok && o.Hint != "" {
+			} else if o, ok := errors.AsType[*cdc.OptionError](e); ok && o.Hint != "" {
 				options = append(options, o.Option)
 			}
 		}

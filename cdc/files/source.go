@@ -47,29 +47,19 @@ type Options struct {
 	Logger *slog.Logger // nil discards
 }
 
-// OptionError is an option that cannot be meant.
-type OptionError struct {
-	Option string // as flow files write it, such as include
-	Err    error
-	Hint   string
-}
-
-func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
-func (e *OptionError) Unwrap() error { return e.Err }
-
 // Source reads one folder. It is safe for concurrent use.
 type Source struct {
 	options Options
 	filter  filter
 }
 
-// New checks the options, without looking at the disk. The error joins an [*OptionError] for each that
+// New checks the options, without looking at the disk. The error joins an [*cdc.OptionError] for each that
 // is wrong.
 func New(o Options) (*Source, error) {
 	filter, err := newFilter(o.Include, o.Exclude)
 	faults := []error{err}
 	wrong := func(option, hint, format string, args ...any) {
-		faults = append(faults, &OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
+		faults = append(faults, &cdc.OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
 	}
 	if o.Path == "" {
 		wrong("path", "name the folder, such as path: ./docs", "no folder is named")

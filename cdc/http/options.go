@@ -30,20 +30,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// OptionError is an option that cannot be meant.
-type OptionError struct {
-	Option string // as the flow file calls it
-	Err    error
-	Hint   string
-}
-
-func (e *OptionError) Error() string { return e.Err.Error() }
-
-// Unwrap is what is wrong with the option.
-func (e *OptionError) Unwrap() error { return e.Err }
-
 func badOption(option, hint, format string, args ...any) error {
-	return &OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint}
+	return &cdc.OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
 // tokenMin is the least length of a token: shorter ones can be guessed.

@@ -53,7 +53,7 @@ func TestOptionsThatCannotBeMeantAreNamed(t *testing.T) {
 			o := prices()
 			test.change(&o)
 			_, err := http.New(o)
-			var option *http.OptionError
+			var option *cdc.OptionError
 			if !errors.As(err, &option) || option.Option != test.option || option.Hint == "" {
 				t.Errorf("it is answered with %v", err)
 			}

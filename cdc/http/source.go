@@ -19,7 +19,7 @@ type Source struct {
 	address string        // where it listens; empty: it does not
 }
 
-// New declares a source. Its faults are *OptionError, joined.
+// New declares a source. Its faults are *cdc.OptionError, joined.
 func New(o Options) (*Source, error) {
 	if err := o.settle(); err != nil {
 		return nil, err

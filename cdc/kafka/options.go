@@ -44,20 +44,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// OptionError is an option that cannot be meant.
-type OptionError struct {
-	Option string // as the flow file calls it
-	Err    error
-	Hint   string
-}
-
-func (e *OptionError) Error() string { return e.Err.Error() }
-
-// Unwrap is what is wrong with the option.
-func (e *OptionError) Unwrap() error { return e.Err }
-
 func badOption(option, hint, format string, args ...any) error {
-	return &OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint}
+	return &cdc.OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint}
 }
 
 // Formats are the forms of records that can be read.
@@ -97,10 +85,6 @@ func (o *Options) settle() error {
 		}
 	}
 	if _, err := o.Access.Options(); err != nil {
-		var of *broker.OptionError
-		if errors.As(err, &of) {
-			err = &OptionError{Option: of.Option, Err: of.Err, Hint: of.Hint}
-		}
 		fault(err)
 	}
 	faults = append(faults, o.settleSchema()...)

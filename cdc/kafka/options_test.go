@@ -18,7 +18,7 @@ func faultsOf(t *testing.T, o Options) []string {
 	var named []string
 	var collect func(error)
 	collect = func(err error) {
-		var of *OptionError
+		var of *cdc.OptionError
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, one := range many.Unwrap() {
 				collect(one)

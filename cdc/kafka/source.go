@@ -20,7 +20,7 @@ type Source struct {
 	schema *cdc.Schema // nil: the registry has not been asked yet
 }
 
-// New declares a source. Its faults are *OptionError, joined.
+// New declares a source. Its faults are *cdc.OptionError, joined.
 func New(o Options) (*Source, error) {
 	if err := o.settle(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func New(o Options) (*Source, error) {
 // Collections implements stream.Source. It asks nobody, unless the registry has to tell the columns.
 func (s *Source) Collections(ctx context.Context) ([]cdc.Collection, error) {
 	schema, err := s.known(ctx)
-	var option *OptionError
+	var option *cdc.OptionError
 	if errors.As(err, &option) {
 		err = &cdc.SourceError{Code: "bad_value", Err: err, Hint: option.Hint}
 	}

@@ -72,13 +72,13 @@ const (
 // the catalog, and makes nothing on the server. Where the server's statistics do not tell how long texts are, it
 // asks for the lengths of some, for a second at most, and goes on without where that is too long.
 //
-// The dsn is one of [Options]. One that cannot be read is an [*OptionError] that repeats nothing of it; a server
+// The dsn is one of [Options]. One that cannot be read is an [*cdc.OptionError] that repeats nothing of it; a server
 // that does not answer, or a right without which the catalog cannot be read, is a [*cdc.SourceError].
 func TakeInventory(ctx context.Context, dsn, schema string) (*Inventory, error) {
 	o := Options{DSN: dsn}
 	if _, err := o.config(false); err != nil || torn(dsn) {
 		// What a parser says of it quotes the place of the fault, which may be within a password.
-		return nil, &OptionError{Option: "dsn", Err: errors.New("it is no connection string"),
+		return nil, &cdc.OptionError{Option: "dsn", Err: errors.New("it is no connection string"),
 			Hint: "write postgres://user:password@host:5432/database; in user and password the characters @ : / ? # [ ] % are written as %40 %3A %2F %3F %23 %5B %5D %25"}
 	}
 	c, err := o.connect(ctx)

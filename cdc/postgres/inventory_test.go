@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/postgres"
 	"github.com/freshet/freshet/internal/testenv"
 )
@@ -166,7 +167,7 @@ func TestInventoryRepeatsNoConnectionString(t *testing.T) {
 		"mysql://u:hunter@127.0.0.1/db", "host=127.0.0.1 password='hunter", "postgres://u:hunter@[::1/db",
 	} {
 		_, err := postgres.TakeInventory(t.Context(), dsn, "public")
-		var option *postgres.OptionError
+		var option *cdc.OptionError
 		if !errors.As(err, &option) || option.Option != "dsn" {
 			t.Errorf("%s: %v", dsn, err)
 			continue

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // Defaults of [Options].
@@ -66,16 +68,6 @@ type Options struct {
 	Logger *slog.Logger // nil discards
 }
 
-// OptionError is an option that cannot be meant.
-type OptionError struct {
-	Option string // as flow files write it, such as slot
-	Err    error
-	Hint   string
-}
-
-func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
-func (e *OptionError) Unwrap() error { return e.Err }
-
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 
 // SlotName makes a name that Postgres takes for slots and publications of one: what is not a lower-case
@@ -90,11 +82,11 @@ func SlotName(text string) string {
 	return name[:min(len(name), 63)]
 }
 
-// check says what is wrong with the options, an [*OptionError] for each fault.
+// check says what is wrong with the options, an [*cdc.OptionError] for each fault.
 func (o *Options) check() error {
 	var faults []error
 	wrong := func(option, hint, format string, args ...any) {
-		faults = append(faults, &OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
+		faults = append(faults, &cdc.OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
 	}
 	if o.DSN == "" {
 		wrong("dsn", "write it as an environment variable: dsn: \"${PG_URL}\"", "no database is named")

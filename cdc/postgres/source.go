@@ -27,7 +27,7 @@ type Source struct {
 	looked    bool
 }
 
-// New checks the options without reaching the server. The error joins an [*OptionError] for each that is wrong.
+// New checks the options without reaching the server. The error joins an [*cdc.OptionError] for each that is wrong.
 func New(o Options) (*Source, error) {
 	if err := o.check(); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/broker"
 )
 
@@ -67,23 +68,11 @@ type Topic struct {
 	Topic string
 }
 
-// OptionError is an option that cannot be meant.
-type OptionError struct {
-	Option string // as flow files write it, such as notify.sqs
-	Err    error
-	Hint   string
-}
-
-func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
-
-// Unwrap is what is wrong with the option.
-func (e *OptionError) Unwrap() error { return e.Err }
-
 // settle checks the options, without asking anybody, and sets defaults.
 func (o *Options) settle() error {
 	var faults []error
 	wrong := func(option, hint, format string, args ...any) {
-		faults = append(faults, &OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
+		faults = append(faults, &cdc.OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
 	}
 	if o.Bucket == "" {
 		wrong("bucket", "name the bucket, such as bucket: docs", "no bucket is named")
@@ -127,7 +116,7 @@ func (o *Options) settle() error {
 func (n *Notify) check() []error {
 	var faults []error
 	wrong := func(option, hint, format string, args ...any) {
-		faults = append(faults, &OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
+		faults = append(faults, &cdc.OptionError{Option: option, Err: fmt.Errorf(format, args...), Hint: hint})
 	}
 	ways := 0
 	for _, set := range []bool{n.SQS != "", n.Webhook.Addr != "", n.Kafka != nil, n.Poll != 0} {
@@ -158,7 +147,7 @@ func (n *Notify) check() []error {
 		}
 		if _, err := n.Kafka.Access.Options(); err != nil {
 			option, hint := "notify.kafka.brokers", ""
-			if of, ok := errors.AsType[*broker.OptionError](err); ok {
+			if of, ok := errors.AsType[*cdc.OptionError](err); ok {
 				option, hint, err = "notify.kafka."+of.Option, of.Hint, of.Err
 			}
 			wrong(option, hint, "%w", err)

@@ -170,7 +170,7 @@ func TestOptionsThatCannotBeMeantAreNamed(t *testing.T) {
 			if joined, ok := err.(interface{ Unwrap() []error }); ok {
 				err = joined.Unwrap()[0]
 			}
-			option, _ := err.(*s3.OptionError)
+			option, _ := err.(*cdc.OptionError)
 			if option == nil || option.Option != c.option || option.Hint == "" {
 				t.Errorf("it ends with %v", err)
 			}

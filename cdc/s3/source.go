@@ -18,7 +18,7 @@ type Source struct {
 	sieve   sieve
 }
 
-// New checks the options, without asking the server. The error joins an [*OptionError] for each that is wrong.
+// New checks the options, without asking the server. The error joins an [*cdc.OptionError] for each that is wrong.
 func New(o Options) (*Source, error) {
 	if err := o.settle(); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/postgres"
 	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/flowfile"
@@ -51,7 +52,7 @@ func (c *console) fromDatabase(ctx context.Context, path, url, sink string) (*pr
 		return nil, err
 	}
 	found, err := postgres.TakeInventory(ctx, dsn, schemaRead)
-	var option *postgres.OptionError
+	var option *cdc.OptionError
 	switch {
 	case errors.As(err, &option):
 		return nil, usage(option.Hint, "--from-db: %s", option.Err)

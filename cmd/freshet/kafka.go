@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -104,7 +103,7 @@ func kafkaSource() flowfile.SourceKind {
 			}
 			s, err := kafka.New(o)
 			if err != nil {
-				return nil, problemsOf(err, kafkaOption)
+				return nil, problemsOf(err)
 			}
 			return s, nil
 		}}
@@ -123,18 +122,7 @@ func newKafkaSink(config any, env *flowfile.Env) (stream.Sink, error) {
 	c := config.(*kafkaSinkConfig)
 	s, err := kafkasink.New(kafkasink.Options{Access: c.access(env), Topic: c.Topic, Envelopes: c.Deletes == "envelope", AtLeastOnce: !c.Transactional, Timeout: c.Timeout, Logger: env.Logger})
 	if err != nil {
-		return nil, problemsOf(err, kafkaOption)
+		return nil, problemsOf(err)
 	}
 	return s, nil
-}
-
-// kafkaOption says what the source of topics, the sink or the access to a cluster finds wrong with its options.
-func kafkaOption(err error) *stream.Problem {
-	if o, ok := errors.AsType[*kafka.OptionError](err); ok {
-		return badValue(o.Option, o, o.Hint)
-	}
-	if o, ok := errors.AsType[*broker.OptionError](err); ok {
-		return badValue(o.Option, o, o.Hint)
-	}
-	return nil
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/freshet/freshet/cdc/postgres"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/flowfile"
@@ -82,15 +80,7 @@ func newPostgresSource(c *postgresSource, name string, env *flowfile.Env) (strea
 	}
 	s, err := postgres.New(o)
 	if err != nil {
-		return nil, problemsOf(err, postgresOption)
+		return nil, problemsOf(err)
 	}
 	return s, nil
-}
-
-// postgresOption says what package postgres finds wrong with its options.
-func postgresOption(err error) *stream.Problem {
-	if o, ok := errors.AsType[*postgres.OptionError](err); ok {
-		return badValue(o.Option, o, o.Hint)
-	}
-	return nil
 }

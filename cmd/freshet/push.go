@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -36,15 +35,7 @@ func newPush(config any, env *flowfile.Env) (stream.Source, error) {
 	}
 	s, err := http.New(o)
 	if err != nil {
-		return nil, problemsOf(err, pushOption)
+		return nil, problemsOf(err)
 	}
 	return s, nil
-}
-
-// pushOption says what package http finds wrong with its options.
-func pushOption(err error) *stream.Problem {
-	if o, ok := errors.AsType[*http.OptionError](err); ok {
-		return badValue(o.Option, o, o.Hint)
-	}
-	return nil
 }

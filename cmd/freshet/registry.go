@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -82,17 +81,9 @@ func newFiles(config any, env *flowfile.Env) (stream.Source, error) {
 	s, err := files.New(files.Options{Path: env.Path(c.Path), Include: c.Include, Exclude: c.Exclude, MaxSize: c.MaxSize,
 		Poll: c.Poll, Reconcile: c.Reconcile, MaxDelete: c.MaxDelete, Logger: env.Logger})
 	if err != nil {
-		return nil, problemsOf(err, filesOption)
+		return nil, problemsOf(err)
 	}
 	return s, nil
-}
-
-// filesOption says what package files finds wrong with its options.
-func filesOption(err error) *stream.Problem {
-	if o, ok := errors.AsType[*files.OptionError](err); ok {
-		return badValue(o.Option, o, o.Hint)
-	}
-	return nil
 }
 
 func newFilter(config any, _ *flowfile.Env) (stream.Operator, error) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"github.com/freshet/freshet/cdc/s3"
@@ -52,15 +51,7 @@ func newS3(config any, env *flowfile.Env) (stream.Source, error) {
 	}
 	s, err := s3.New(o)
 	if err != nil {
-		return nil, problemsOf(err, s3Option)
+		return nil, problemsOf(err)
 	}
 	return s, nil
-}
-
-// s3Option says what package s3 finds wrong with its options.
-func s3Option(err error) *stream.Problem {
-	if o, ok := errors.AsType[*s3.OptionError](err); ok {
-		return badValue(o.Option, o, o.Hint)
-	}
-	return nil
 }

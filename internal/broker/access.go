@@ -16,6 +16,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // Access says how a cluster is reached.
@@ -43,29 +45,17 @@ type SASL struct {
 	TokenFile string // of OAUTHBEARER: read for each connection
 }
 
-// OptionError is a setting that cannot be meant.
-type OptionError struct {
-	Option string // as the flow file calls it, such as sasl.mechanism
-	Err    error
-	Hint   string
-}
-
-func (e *OptionError) Error() string { return e.Err.Error() }
-
-// Unwrap is what is wrong with the setting.
-func (e *OptionError) Unwrap() error { return e.Err }
-
 // DialTimeout bounds the opening of one connection.
 const DialTimeout = 5 * time.Second
 
 // Options are the options of a client that reaches the cluster.
 func (a Access) Options() ([]kgo.Opt, error) {
 	if len(a.Brokers) == 0 {
-		return nil, &OptionError{Option: "brokers", Err: errors.New("no broker is named"), Hint: `name some, such as brokers: ["localhost:9092"]`}
+		return nil, &cdc.OptionError{Option: "brokers", Err: errors.New("no broker is named"), Hint: `name some, such as brokers: ["localhost:9092"]`}
 	}
 	for _, b := range a.Brokers {
 		if _, _, err := net.SplitHostPort(b); err != nil {
-			return nil, &OptionError{Option: "brokers", Err: fmt.Errorf("%q is no host:port", b), Hint: "write the address of a broker, such as localhost:9092"}
+			return nil, &cdc.OptionError{Option: "brokers", Err: fmt.Errorf("%q is no host:port", b), Hint: "write the address of a broker, such as localhost:9092"}
 		}
 	}
 	dial := a.Dial
@@ -123,15 +113,15 @@ func (t *TLS) config() (*tls.Config, error) {
 	if t.CA != "" {
 		pem, err := os.ReadFile(t.CA)
 		if err != nil {
-			return nil, &OptionError{Option: "tls.ca", Err: fmt.Errorf("read certificates to trust: %w", err), Hint: "name a file in PEM format"}
+			return nil, &cdc.OptionError{Option: "tls.ca", Err: fmt.Errorf("read certificates to trust: %w", err), Hint: "name a file in PEM format"}
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &OptionError{Option: "tls.ca", Err: fmt.Errorf("%s holds no certificate", t.CA), Hint: "name a file in PEM format"}
+			return nil, &cdc.OptionError{Option: "tls.ca", Err: fmt.Errorf("%s holds no certificate", t.CA), Hint: "name a file in PEM format"}
 		}
 	}
 	if (t.Cert == "") != (t.Key == "") {
-		return nil, &OptionError{Option: "tls.cert", Err: errors.New("a certificate needs its key, and a key its certificate"), Hint: "give both tls.cert and tls.key, or neither"}
+		return nil, &cdc.OptionError{Option: "tls.cert", Err: errors.New("a certificate needs its key, and a key its certificate"), Hint: "give both tls.cert and tls.key, or neither"}
 	}
 	if t.Cert != "" {
 		// Read for each connection: certificates are renewed while a flow runs.
@@ -143,7 +133,7 @@ func (t *TLS) config() (*tls.Config, error) {
 			return &pair, nil
 		}
 		if _, err := c.GetClientCertificate(nil); err != nil {
-			return nil, &OptionError{Option: "tls.cert", Err: err, Hint: "name a certificate and its key in PEM format"}
+			return nil, &cdc.OptionError{Option: "tls.cert", Err: err, Hint: "name a certificate and its key in PEM format"}
 		}
 	}
 	return c, nil
@@ -153,12 +143,12 @@ func (s *SASL) mechanism() (sasl.Mechanism, error) {
 	name := strings.ToUpper(s.Mechanism)
 	if name == "OAUTHBEARER" {
 		if (s.Token == "") == (s.TokenFile == "") {
-			return nil, &OptionError{Option: "sasl.token", Err: errors.New("OAUTHBEARER needs a token or the file that holds it"), Hint: "give one of sasl.token and sasl.token_file"}
+			return nil, &cdc.OptionError{Option: "sasl.token", Err: errors.New("OAUTHBEARER needs a token or the file that holds it"), Hint: "give one of sasl.token and sasl.token_file"}
 		}
 		return oauth.Oauth(s.oauth), nil
 	}
 	if s.User == "" || s.Password == "" {
-		return nil, &OptionError{Option: "sasl.user", Err: fmt.Errorf("%s needs a user and a password", name), Hint: `write user and password; keep the latter out of the file: "${KAFKA_PASSWORD}"`}
+		return nil, &cdc.OptionError{Option: "sasl.user", Err: fmt.Errorf("%s needs a user and a password", name), Hint: `write user and password; keep the latter out of the file: "${KAFKA_PASSWORD}"`}
 	}
 	switch name {
 	case "PLAIN":
@@ -168,7 +158,7 @@ func (s *SASL) mechanism() (sasl.Mechanism, error) {
 	case "SCRAM-SHA-512":
 		return scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism(), nil
 	}
-	return nil, &OptionError{Option: "sasl.mechanism", Err: fmt.Errorf("there is no mechanism %q", s.Mechanism),
+	return nil, &cdc.OptionError{Option: "sasl.mechanism", Err: fmt.Errorf("there is no mechanism %q", s.Mechanism),
 		Hint: "write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"}
 }
 

@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/freshet/freshet/internal/broker"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/broker"
 )
 
 func TestSettingsThatCannotBeMeantAreNamed(t *testing.T) {
@@ -33,7 +35,7 @@ func TestSettingsThatCannotBeMeantAreNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := c.access.Options()
-			var fault *broker.OptionError
+			var fault *cdc.OptionError
 			if !errors.As(err, &fault) || fault.Option != c.option || fault.Hint == "" {
 				t.Errorf("it ends with %+v, want a fault of %s with a hint", err, c.option)
 			}

@@ -6,5 +6,5 @@
 // meant (an unknown mechanism, a certificate that cannot be read) before anything is dialled. Secrets are
 // read where a connection is authenticated, so that a token file that is renewed is used anew.
 //
-// It imports none of Freshet's packages.
+// Of Freshet's packages it may import cdc alone.
 package broker

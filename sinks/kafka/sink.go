@@ -39,7 +39,7 @@ var _ stream.Sink = (*Sink)(nil)
 
 const collectionHole = "{collection}"
 
-// New declares a sink. Its faults are *broker.OptionError.
+// New declares a sink. Its faults are *cdc.OptionError.
 func New(o Options) (*Sink, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -295,7 +295,7 @@ func tops() []Room {
 			Why: "the rows of named bytes, for the sources of folders and buckets alike",
 		},
 		{
-			Path: "internal/broker", Modules: []string{"github.com/twmb/franz-go"},
+			Path: "internal/broker", Rooms: []string{"cdc"}, Modules: []string{"github.com/twmb/franz-go"},
 			Why: "how a Kafka cluster is reached, for the source and the sink alike",
 		},
 		{Path: "internal/dist", Why: "archives, packages and bills of materials; the standard library only, so that what packs the house drags nothing into it"},
