@@ -48,7 +48,7 @@ func newQdrant(config any, env *flowfile.Env) (stream.Sink, error) {
 		o.M, o.EfConstruct = x.M, x.EfConstruct
 	}
 	var err error
-	if o.Metric, err = qdrant.ParseMetric(c.Metric); err != nil {
+	if o.Metric, err = stream.ParseMetric(c.Metric); err != nil {
 		return nil, &stream.Problem{Code: "bad_value", Field: "metric", Message: err.Error(), Hint: "write cosine, dot or l2"}
 	}
 	if o.Quantization, err = qdrant.ParseQuantization(c.Quantization); err != nil {

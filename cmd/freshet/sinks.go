@@ -32,7 +32,7 @@ type vectorConfig struct {
 
 func newVector(config any, env *flowfile.Env) (stream.Sink, error) {
 	c := config.(*vectorConfig)
-	metric, err := vector.ParseMetric(c.Metric)
+	metric, err := stream.ParseMetric(c.Metric)
 	if err != nil {
 		return nil, &stream.Problem{Code: "bad_value", Field: "metric", Message: err.Error(), Hint: "write cosine, dot or l2"}
 	}
@@ -76,7 +76,7 @@ func newPgvector(config any, env *flowfile.Env) (stream.Sink, error) {
 	if o.Index, err = pgvector.ParseIndex(c.Index); err != nil {
 		return nil, &stream.Problem{Code: "bad_value", Field: "index", Message: err.Error(), Hint: "write hnsw, ivfflat or none"}
 	}
-	if o.Metric, err = pgvector.ParseMetric(c.Metric); err != nil {
+	if o.Metric, err = stream.ParseMetric(c.Metric); err != nil {
 		return nil, &stream.Problem{Code: "bad_value", Field: "metric", Message: err.Error(), Hint: "write cosine, dot or l2"}
 	}
 	o.Half = c.Type == "halfvec"

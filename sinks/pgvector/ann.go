@@ -75,7 +75,7 @@ func (w *writer) index(ctx context.Context, conn *pgconn.PgConn, rows int64, mos
 func (w *writer) indexKind(t *table) string {
 	name := t.columns[t.vector].have
 	name, _, _ = strings.Cut(name[strings.LastIndex(name, ".")+1:], "(")
-	return w.sink.o.Index.String() + " " + name + "_" + w.sink.o.Metric.operators()
+	return w.sink.o.Index.String() + " " + name + "_" + operatorsOf(w.sink.o.Metric)
 }
 
 func (w *writer) indexStatement(t *table, name string, rows int64) string {

@@ -87,7 +87,7 @@ func TestOnlyWhatIsStoredCountsAsStorage(t *testing.T) {
 		t.Errorf("the storage tells the dsn: %s", was)
 	}
 	for name, change := range map[string]func(o *pgvector.Options){
-		"the index": func(o *pgvector.Options) { o.Index = pgvector.None }, "the metric": func(o *pgvector.Options) { o.Metric = pgvector.L2 },
+		"the index": func(o *pgvector.Options) { o.Index = pgvector.None }, "the metric": func(o *pgvector.Options) { o.Metric = stream.L2 },
 		"the dsn": func(o *pgvector.Options) { o.DSN = "postgres://u:two@127.0.0.1/d" },
 	} {
 		if storage(change) != was {

@@ -11,7 +11,7 @@ import (
 
 // A sink is checked against its collections before any server is reached.
 func ExampleNew() {
-	sink, err := pgvector.New(pgvector.Options{DSN: "postgres://freshet_writer@127.0.0.1:5432/app", Table: "doc_chunks", Metric: pgvector.Cosine})
+	sink, err := pgvector.New(pgvector.Options{DSN: "postgres://freshet_writer@127.0.0.1:5432/app", Table: "doc_chunks", Metric: stream.Cosine})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -21,8 +21,8 @@ type Options struct {
 	Table string
 	// Index is how vectors are searched; the default is [HNSW].
 	Index Index
-	// Metric is how likeness is measured; the default is [Cosine].
-	Metric Metric
+	// Metric is how likeness is measured; the default is [stream.Cosine].
+	Metric stream.Metric
 	// Half stores vectors in half precision: half the space, and up to 4,000 dimensions in an index.
 	Half bool
 	// Unmanaged leaves tables, indexes and the table freshet_progress to the user: what is missing is an error that
@@ -57,36 +57,13 @@ func ParseIndex(name string) (Index, error) {
 	return 0, fmt.Errorf("parse index %q: want hnsw, ivfflat or none", name)
 }
 
-// Metric says how the likeness of two vectors is measured.
-type Metric uint8
+// operatorOf is the extension's distance of a metric, and operatorsOf the suffix of its operator class.
+func operatorOf(m stream.Metric) string  { return [...]string{"<=>", "<#>", "<->"}[m%3] }
+func operatorsOf(m stream.Metric) string { return [...]string{"cosine_ops", "ip_ops", "l2_ops"}[m%3] }
 
-// The metrics. Scores are greater for what is more alike.
-const (
-	Cosine Metric = iota // score: cosine of the angle, −1 to 1
-	Dot                  // score: inner product
-	L2                   // score: Euclidean distance, negated
-)
-
-// String is the name that flow files use.
-func (m Metric) String() string { return [...]string{"cosine", "dot", "l2"}[m%3] }
-
-// ParseMetric returns the metric of a name.
-func ParseMetric(name string) (Metric, error) {
-	for m := Cosine; m <= L2; m++ {
-		if m.String() == name {
-			return m, nil
-		}
-	}
-	return 0, fmt.Errorf("parse metric %q: want cosine, dot or l2", name)
-}
-
-// operator is the extension's distance, and operators the suffix of its operator class.
-func (m Metric) operator() string  { return [...]string{"<=>", "<#>", "<->"}[m%3] }
-func (m Metric) operators() string { return [...]string{"cosine_ops", "ip_ops", "l2_ops"}[m%3] }
-
-// score turns the extension's distance into a score.
-func (m Metric) score(distance float64) float32 {
-	if m == Cosine {
+// scoreOf turns the extension's distance into a score.
+func scoreOf(m stream.Metric, distance float64) float32 {
+	if m == stream.Cosine {
 		return float32(1 - distance)
 	}
 	return float32(-distance) // <#> is the negated inner product

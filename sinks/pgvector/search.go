@@ -174,7 +174,7 @@ func (x *index) nearestOf(ctx context.Context, conn *pgconn.PgConn, collection i
 	if err != nil {
 		return nil, err
 	}
-	distance := fmt.Sprintf("%s %s '%s'", name, x.sink.o.Metric.operator(), vector)
+	distance := fmt.Sprintf("%s %s '%s'", name, operatorOf(x.sink.o.Metric), vector)
 	err = conn.Exec(ctx, fmt.Sprintf("DECLARE found NO SCROLL CURSOR FOR SELECT %s, %s, (%s)::float8 FROM %s WHERE %s IS NOT NULL AND %s IS NOT NULL ORDER BY %s%s",
 		list, versionColumn, distance, relation, versionColumn, name, distance, limit)).Close()
 	if err != nil {
@@ -213,7 +213,7 @@ func (x *index) nearestOf(ctx context.Context, conn *pgconn.PgConn, collection i
 }
 
 // hit decodes a row that was found: the columns of the collection, the key, the version.
-func (t *table) hit(raw [][]byte, schema *cdc.Schema, metric Metric) (stream.Hit, error) {
+func (t *table) hit(raw [][]byte, schema *cdc.Schema, metric stream.Metric) (stream.Hit, error) {
 	var b cdc.RowBuilder
 	keys := make([][]byte, len(t.key))
 	for i, k := range t.key {
@@ -236,5 +236,5 @@ func (t *table) hit(raw [][]byte, schema *cdc.Schema, metric Metric) (stream.Hit
 		return stream.Hit{}, fmt.Errorf("read a row of %s: it is not whole", t.quoted())
 	}
 	return stream.Hit{Key: key, Row: b.Build(), Version: binary.BigEndian.Uint64(version),
-		Score: metric.score(math.Float64frombits(binary.BigEndian.Uint64(distance)))}, nil
+		Score: scoreOf(metric, math.Float64frombits(binary.BigEndian.Uint64(distance)))}, nil
 }

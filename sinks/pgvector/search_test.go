@@ -34,7 +34,7 @@ func plane(n int64) []float32 { return []float32{1, float32(n) / 100, 0} }
 func TestASearchFindsTheNearestRowsFirst(t *testing.T) {
 	for _, half := range []bool{false, true} {
 		for _, index := range []pgvector.Index{pgvector.HNSW, pgvector.IVFFlat, pgvector.None} {
-			for _, metric := range []pgvector.Metric{pgvector.Cosine, pgvector.Dot, pgvector.L2} {
+			for _, metric := range []stream.Metric{stream.Cosine, stream.Dot, stream.L2} {
 				t.Run(fmt.Sprintf("%v %v half=%v", index, metric, half), func(t *testing.T) {
 					d := newDocs(t, 18, 3, pgvector.Options{Index: index, Metric: metric, Half: half})
 					d.open()
@@ -46,9 +46,9 @@ func TestASearchFindsTheNearestRowsFirst(t *testing.T) {
 					query := plane(0)
 					first, last, score := int64(1), int64(30), float32(0.99995)
 					switch metric {
-					case pgvector.Dot:
+					case stream.Dot:
 						query, first, last, score = []float32{0, 1, 0}, 30, 1, 0.3
-					case pgvector.L2:
+					case stream.L2:
 						score = -0.01
 					}
 					hits := d.search(query, 40, nil)
@@ -246,7 +246,7 @@ func TestTheIndexIsMadeBehindTheLoad(t *testing.T) {
 	t.Run("another metric has another index", func(t *testing.T) {
 		d := loaded(t)
 		d.open()
-		d.bed.options.Metric = pgvector.L2
+		d.bed.options.Metric = stream.L2
 		d.open()
 		if got := d.bed.database.Text(t, "SELECT indexdef LIKE '%l2_ops%' FROM pg_indexes WHERE indexdef LIKE '%hnsw%'"); got != "t" {
 			t.Errorf("the index is of the new metric: %s", got)

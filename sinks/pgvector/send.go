@@ -62,7 +62,7 @@ var errZero = errors.New("the vector has length zero")
 // unfit rejects a row that the server would take and no search would ever find.
 func (w *writer) unfit(e *stream.Effect) error {
 	t := w.tables[e.Collection]
-	if t.vector < 0 || e.Delete || w.sink.o.Metric != Cosine {
+	if t.vector < 0 || e.Delete || w.sink.o.Metric != stream.Cosine {
 		return nil
 	}
 	v := e.Row.At(t.columns[t.vector].field)

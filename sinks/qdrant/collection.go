@@ -11,7 +11,7 @@ import (
 // create makes a physical collection. Its vectors have names, since a point may then lack one.
 func (o *opening) create(ctx context.Context, name string) error {
 	p := o.sink.o
-	params := &qdrant.VectorParams{Size: uint64(o.dims), Distance: p.Metric.distance()}
+	params := &qdrant.VectorParams{Size: uint64(o.dims), Distance: distanceOf(p.Metric)}
 	said := []string{fmt.Sprintf("%s: %d numbers, %s", o.vector, o.dims, p.Metric)}
 	request := &qdrant.CreateCollection{CollectionName: name}
 	if p.OnDisk {
@@ -56,7 +56,7 @@ func positive(n uint64) *uint64 {
 // fits reports whether a collection is made as this sink makes it.
 func (o *opening) fits(info *qdrant.CollectionInfo) bool {
 	params := info.GetConfig().GetParams().GetVectorsConfig().GetParamsMap().GetMap()[o.vector]
-	return params.GetSize() == uint64(o.dims) && params.GetDistance() == o.sink.o.Metric.distance()
+	return params.GetSize() == uint64(o.dims) && params.GetDistance() == distanceOf(o.sink.o.Metric)
 }
 
 // index makes the indexes of payload that are missing: those that the sink's own conditions go by, and those that the

@@ -24,8 +24,8 @@ type Options struct {
 	APIKey string
 	// TLS says how an https server is trusted.
 	TLS TLS
-	// Metric is how likeness is measured; the default is [Cosine].
-	Metric Metric
+	// Metric is how likeness is measured; the default is [stream.Cosine].
+	Metric stream.Metric
 	// OnDisk keeps vectors on disk, with a cache, in place of memory.
 	OnDisk bool
 	// Quantization has searches go over smaller copies of the vectors; the default is [Full], no copies.
@@ -49,39 +49,17 @@ type TLS struct {
 	ServerName string // the name in the server's certificate, where it is not the host of the URL
 }
 
-// Metric says how the likeness of two vectors is measured.
-type Metric uint8
-
-// The metrics. Scores are greater for what is more alike.
-const (
-	Cosine Metric = iota // score: cosine of the angle, −1 to 1
-	Dot                  // score: inner product
-	L2                   // score: Euclidean distance, negated
-)
-
-// String is the name that flow files use.
-func (m Metric) String() string { return [...]string{"cosine", "dot", "l2"}[m%3] }
-
-func (m Metric) distance() qdrant.Distance {
+// distanceOf is the server's word for a metric.
+func distanceOf(m stream.Metric) qdrant.Distance {
 	return [...]qdrant.Distance{qdrant.Distance_Cosine, qdrant.Distance_Dot, qdrant.Distance_Euclid}[m%3]
 }
 
-// score turns what the server gives into a score.
-func (m Metric) score(s float32) float32 {
-	if m == L2 {
+// scoreOf turns what the server gives into a score.
+func scoreOf(m stream.Metric, s float32) float32 {
+	if m == stream.L2 {
 		return -s
 	}
 	return s
-}
-
-// ParseMetric returns the metric of a name.
-func ParseMetric(name string) (Metric, error) {
-	for m := Cosine; m <= L2; m++ {
-		if m.String() == name {
-			return m, nil
-		}
-	}
-	return 0, fmt.Errorf("parse metric %q: want cosine, dot or l2", name)
 }
 
 // Quantization is the kind of the smaller copies that searches go over; the vectors themselves decide in the end.

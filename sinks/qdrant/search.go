@@ -88,5 +88,5 @@ func (w *writer) hit(p *qdrant.ScoredPoint, q stream.Query) (hit stream.Hit, kee
 	if err != nil {
 		return hit, false, fmt.Errorf("read the key of point %s: %w", p.GetId().GetUuid(), err)
 	}
-	return stream.Hit{Score: w.sink.o.Metric.score(p.GetScore()), Collection: i, Key: key, Row: row, Version: uint64(p.GetPayload()["_version"].GetIntegerValue())}, true, nil
+	return stream.Hit{Score: scoreOf(w.sink.o.Metric, p.GetScore()), Collection: i, Key: key, Row: row, Version: uint64(p.GetPayload()["_version"].GetIntegerValue())}, true, nil
 }

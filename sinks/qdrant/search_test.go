@@ -13,7 +13,7 @@ import (
 )
 
 func TestTheNearestRowsComeFirst(t *testing.T) {
-	for _, metric := range []qdrant.Metric{qdrant.Cosine, qdrant.Dot, qdrant.L2} {
+	for _, metric := range []stream.Metric{stream.Cosine, stream.Dot, stream.L2} {
 		t.Run(metric.String(), func(t *testing.T) {
 			d := newDocs(t, qdrant.Options{Metric: metric})
 			d.open()
@@ -27,7 +27,7 @@ func TestTheNearestRowsComeFirst(t *testing.T) {
 					t.Errorf("scores rise: %v then %v", hits[i-1].Score, hits[i].Score)
 				}
 			}
-			best := map[qdrant.Metric]float64{qdrant.Cosine: 1, qdrant.Dot: 1, qdrant.L2: 0}[metric]
+			best := map[stream.Metric]float64{stream.Cosine: 1, stream.Dot: 1, stream.L2: 0}[metric]
 			if math.Abs(float64(hits[0].Score)-best) > 1e-5 {
 				t.Errorf("the best score is %v", hits[0].Score)
 			}

@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+
+	"github.com/freshet/freshet/stream"
 )
 
 // Report is what an audit has found.
@@ -101,7 +103,7 @@ func (e *encoder) near(vec []float32, norm2 float32, r *rand.Rand) *query {
 		other[i] = f + float32(r.NormFloat64()*scale)
 		sum += other[i] * other[i]
 	}
-	if e.metric == Cosine && sum > 0 {
+	if e.metric == stream.Cosine && sum > 0 {
 		inv := float32(1 / math.Sqrt(float64(sum)))
 		for i := range other {
 			other[i] *= inv
@@ -162,11 +164,11 @@ func (v *View) recall(ctx context.Context, probes []probe) (recall float64, unre
 func holds(list []candidate, p *probe, s *scan) bool {
 	self := float32(math.Inf(1))
 	switch s.enc.metric {
-	case Cosine:
+	case stream.Cosine:
 		self = 1
-	case Dot:
+	case stream.Dot:
 		self = p.own.norm2
-	case L2:
+	case stream.L2:
 		self = 0
 	}
 	for i := range list {

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/freshet/freshet/sinks/vector/kernel"
+	"github.com/freshet/freshet/stream"
 )
 
 func FuzzDecodeRecord(f *testing.F) {
@@ -66,7 +67,7 @@ func FuzzDecodeProgress(f *testing.F) {
 // FuzzReadSnapshot gives the reader sections with right checksums and wrong contents: it must refuse them, or come
 // to rows that searches can read, never panic.
 func FuzzReadSnapshot(f *testing.F) {
-	x := &Index{enc: newEncoder(3, Cosine, kernel.Portable), conf: config{encoding: encodingVersion, dims: 3}, opts: Options{FS: vfs.NewMem()}}
+	x := &Index{enc: newEncoder(3, stream.Cosine, kernel.Portable), conf: config{encoding: encodingVersion, dims: 3}, opts: Options{FS: vfs.NewMem()}}
 	x.space = newSpace(x.enc)
 	var group rowGroup
 	b := newBlock(0, x.enc)

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/freshet/freshet/sinks/vector/kernel"
+	"github.com/freshet/freshet/stream"
 )
 
 // zeroCode is the code of the value 0: codes are signed bytes biased by 128, the form that the kernels multiply.
@@ -19,7 +20,7 @@ const zeroCode = 128
 type encoder struct {
 	dims   int
 	stride int // bytes of a row of codes, in memory
-	metric Metric
+	metric stream.Metric
 	set    kernel.Set
 	signs  []float32 // two rounds of dims random signs
 }
@@ -36,7 +37,7 @@ type encoded struct {
 	norm2  float32 // squared length
 }
 
-func newEncoder(dims int, metric Metric, set kernel.Set) *encoder {
+func newEncoder(dims int, metric stream.Metric, set kernel.Set) *encoder {
 	e := &encoder{dims: dims, stride: kernel.Stride(dims), metric: metric, set: set, signs: make([]float32, 2*dims)}
 	// A fixed linear congruential sequence, written out here so that no library can change it under stored codes.
 	state := uint64(dims)*0x9e3779b97f4a7c15 + 0x2545f4914f6cdd1d
@@ -116,7 +117,7 @@ func (e *encoder) prepare(v, scratch []float32) (rotated []float32, norm2 float3
 	if sum == 0 {
 		return nil, 0, ErrZeroVector
 	}
-	if e.metric == Cosine {
+	if e.metric == stream.Cosine {
 		inv := float32(1 / math.Sqrt(sum))
 		if math.IsInf(float64(inv), 0) { // a length that float32 cannot invert
 			scale := 1 / math.Sqrt(sum)

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/freshet/freshet/sinks/vector"
+	"github.com/freshet/freshet/stream"
 )
 
 func Example() {
@@ -42,7 +43,7 @@ func Example() {
 
 func ExampleView() {
 	ctx := context.Background()
-	x, err := vector.Open("index", vector.Options{Dims: 2, FS: vfs.NewMem(), Metric: vector.L2})
+	x, err := vector.Open("index", vector.Options{Dims: 2, FS: vfs.NewMem(), Metric: stream.L2})
 	if err != nil {
 		log.Fatal(err)
 	}

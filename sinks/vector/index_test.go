@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet/freshet/sinks/vector"
 	"github.com/freshet/freshet/sinks/vector/vectortest"
+	"github.com/freshet/freshet/stream"
 )
 
 // open opens an index on a file system in memory; the test fails when it is not closed well.
@@ -96,7 +97,7 @@ func TestScoresAreTheTrueLikeness(t *testing.T) {
 			rows[i][j] *= 1 + float32(i)/100
 		}
 	}
-	for _, metric := range []vector.Metric{vector.Cosine, vector.Dot, vector.L2} {
+	for _, metric := range []stream.Metric{stream.Cosine, stream.Dot, stream.L2} {
 		t.Run(metric.String(), func(t *testing.T) {
 			x := open(t, vfs.NewMem(), vector.Options{Dims: dims, Metric: metric})
 			var txn vector.Txn
@@ -129,7 +130,7 @@ func TestScoresAreTheTrueLikeness(t *testing.T) {
 }
 
 // trueScore returns the score from the float vectors and 1 % of the lengths that it is made of.
-func trueScore(m vector.Metric, a, b []float32) (score, tolerance float64) {
+func trueScore(m stream.Metric, a, b []float32) (score, tolerance float64) {
 	var dot, aa, bb float64
 	for i := range a {
 		dot += float64(a[i]) * float64(b[i])
@@ -138,9 +139,9 @@ func trueScore(m vector.Metric, a, b []float32) (score, tolerance float64) {
 	}
 	lengths := math.Sqrt(aa * bb)
 	switch m {
-	case vector.Cosine:
+	case stream.Cosine:
 		return dot / lengths, 0.01
-	case vector.Dot:
+	case stream.Dot:
 		return dot, 0.01 * lengths
 	}
 	return -math.Sqrt(aa + bb - 2*dot), 0.01 * (math.Sqrt(aa) + math.Sqrt(bb))
@@ -279,16 +280,16 @@ func TestRowsThatCannotBeScoredAreRefusedByName(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	for _, c := range []struct {
 		name   string
-		metric vector.Metric
+		metric stream.Metric
 		row    vector.Upsert
 		want   error
 	}{
-		{"a vector of zeros", vector.Cosine, up("bad", 1, "", 0, 0, 0), vector.ErrZeroVector},
-		{"a vector of zeros under l2", vector.L2, up("bad", 1, "", 0, 0, 0), vector.ErrZeroVector},
-		{"a NaN", vector.Cosine, up("bad", 1, "", 1, nan, 0), vector.ErrNotFinite},
-		{"an infinity", vector.Dot, up("bad", 1, "", 1, inf, 0), vector.ErrNotFinite},
-		{"a length beyond float32", vector.Dot, up("bad", 1, "", 1e30, 0, 0), vector.ErrOutOfRange},
-		{"no key", vector.Cosine, up("", 1, "", 1, 0, 0), vector.ErrNoKey},
+		{"a vector of zeros", stream.Cosine, up("bad", 1, "", 0, 0, 0), vector.ErrZeroVector},
+		{"a vector of zeros under l2", stream.L2, up("bad", 1, "", 0, 0, 0), vector.ErrZeroVector},
+		{"a NaN", stream.Cosine, up("bad", 1, "", 1, nan, 0), vector.ErrNotFinite},
+		{"an infinity", stream.Dot, up("bad", 1, "", 1, inf, 0), vector.ErrNotFinite},
+		{"a length beyond float32", stream.Dot, up("bad", 1, "", 1e30, 0, 0), vector.ErrOutOfRange},
+		{"no key", stream.Cosine, up("", 1, "", 1, 0, 0), vector.ErrNoKey},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := open(t, vfs.NewMem(), vector.Options{Dims: 3, Metric: c.metric})
@@ -355,7 +356,7 @@ func TestQueriesThatMakeNoSenseAreErrors(t *testing.T) {
 
 func TestAnIndexKeepsItsDimensionsAndMetric(t *testing.T) {
 	fs := vfs.NewMem()
-	x := open(t, fs, vector.Options{Dims: 2, Metric: vector.L2})
+	x := open(t, fs, vector.Options{Dims: 2, Metric: stream.L2})
 	apply(t, x, vector.Txn{Epoch: 1, Upserts: []vector.Upsert{up("a", 1, "", 1, 0)}})
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
@@ -364,7 +365,7 @@ func TestAnIndexKeepsItsDimensionsAndMetric(t *testing.T) {
 		o    vector.Options
 		want vector.ConfigError
 	}{
-		{vector.Options{Dims: 3, Metric: vector.L2, FS: fs}, vector.ConfigError{Dir: "index", Field: "dims", Stored: "2", Requested: "3"}},
+		{vector.Options{Dims: 3, Metric: stream.L2, FS: fs}, vector.ConfigError{Dir: "index", Field: "dims", Stored: "2", Requested: "3"}},
 		{vector.Options{Dims: 2, FS: fs}, vector.ConfigError{Dir: "index", Field: "metric", Stored: "l2", Requested: "cosine"}},
 	} {
 		_, err := vector.Open("index", c.o)
@@ -373,7 +374,7 @@ func TestAnIndexKeepsItsDimensionsAndMetric(t *testing.T) {
 			t.Errorf("got %v, want %v", err, &c.want)
 		}
 	}
-	x = open(t, fs, vector.Options{Dims: 2, Metric: vector.L2})
+	x = open(t, fs, vector.Options{Dims: 2, Metric: stream.L2})
 	if x.Len() != 1 {
 		t.Errorf("%d rows after refused opens, want 1", x.Len())
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet/freshet/sinks/vector/kernel"
 	"github.com/freshet/freshet/sinks/vector/vectortest"
+	"github.com/freshet/freshet/stream"
 )
 
 // TestEveryKernelGivesTheSameHits opens one index with each set of kernels: exact searches agree, scores to the
@@ -74,7 +75,7 @@ func TestEveryKernelGivesTheSameHits(t *testing.T) {
 
 func TestRotationKeepsLengthsAndAngles(t *testing.T) {
 	for _, dims := range []int{1, 2, 3, 5, 64, 100, 384, 1536} {
-		e := newEncoder(dims, L2, kernel.Best())
+		e := newEncoder(dims, stream.L2, kernel.Best())
 		src := vectortest.New(uint64(dims), dims, vectortest.Noise)
 		a, b := src.Next(), src.Next()
 		ra, rb := append([]float32{}, a...), append([]float32{}, b...)
@@ -91,7 +92,7 @@ func TestRotationKeepsLengthsAndAngles(t *testing.T) {
 
 // TestCodesOfAnEncodingNeverChange pins the codes of one vector: they are on disk.
 func TestCodesOfAnEncodingNeverChange(t *testing.T) {
-	e := newEncoder(10, Cosine, kernel.Portable)
+	e := newEncoder(10, stream.Cosine, kernel.Portable)
 	v := []float32{1, -2, 3, -4, 5, -6, 7, -8, 9, -10}
 	row, err := e.encode(v, make([]byte, e.codeBytes()), nil)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+
+	"github.com/freshet/freshet/stream"
 )
 
 // trainRounds is how often k-means moves its centroids; later rounds change little.
@@ -113,7 +115,7 @@ func (p *partition) setCentroid(e *encoder, i int, vec []float32) {
 		along += float32(c) * f
 	}
 	p.factor[i], p.norm2[i] = norm2/along, norm2
-	if e.metric == Cosine {
+	if e.metric == stream.Cosine {
 		p.factor[i] /= float32(math.Sqrt(float64(norm2)))
 		p.norm2[i] = 1
 	}

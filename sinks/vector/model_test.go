@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/freshet/freshet/sinks/vector"
+	"github.com/freshet/freshet/stream"
 )
 
 // model is what an index should hold: a map, and the versions of what was deleted.
@@ -237,7 +238,7 @@ func checkSearch(rt *rapid.T, x *vector.Index, m *model) {
 	if len(hits) != min(q.K, len(want)) {
 		rt.Fatalf("%d hits for k=%d of %d matching rows", len(hits), q.K, len(want))
 	}
-	score := func(key string) float64 { s, _ := trueScore(vector.Cosine, q.Vector, m.rows[key].vec); return s }
+	score := func(key string) float64 { s, _ := trueScore(stream.Cosine, q.Vector, m.rows[key].vec); return s }
 	seen := map[string]bool{}
 	worst := 1.0
 	for _, h := range hits {

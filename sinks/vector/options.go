@@ -8,14 +8,15 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/freshet/freshet/sinks/vector/kernel"
+	"github.com/freshet/freshet/stream"
 )
 
 // Options says what an index holds and how much it may take. Dims has no default.
 type Options struct {
 	// Dims is the length of every vector, 1 to 16,384. It is fixed when the index is created.
 	Dims int
-	// Metric is fixed when the index is created; the default is [Cosine].
-	Metric Metric
+	// Metric is fixed when the index is created; the default is [stream.Cosine].
+	Metric stream.Metric
 	// FS is the file system; nil is the operating system's.
 	FS vfs.FS
 	// MemoryBytes bounds the rows in memory and the store's cache together; a [Txn] that would need more is refused
@@ -46,7 +47,7 @@ func (o Options) Validate() error {
 	if o.Dims < 1 || o.Dims > dimsMax || o.Dims > kernel.DimsMax {
 		errs = append(errs, fmt.Errorf("dims is %d: want 1 to %d", o.Dims, dimsMax))
 	}
-	if o.Metric > L2 {
+	if o.Metric > stream.L2 {
 		errs = append(errs, fmt.Errorf("metric is %v: want cosine, dot or l2", o.Metric))
 	}
 	if o.MemoryBytes < 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/bits"
+
+	"github.com/freshet/freshet/stream"
 )
 
 // scan is one pass over a part of a view.
@@ -22,7 +24,7 @@ type scan struct {
 
 func newScan(e *encoder, st *state, q *query, cores int) *scan {
 	s := &scan{enc: e, state: st, q: q, alpha: q.scale * 128, cores: cores}
-	if e.metric == L2 {
+	if e.metric == stream.L2 {
 		s.alpha, s.beta = 2*s.alpha, 1
 	}
 	return s
@@ -182,9 +184,9 @@ func (s *scan) score(c *candidate, nibbles []byte) float32 {
 	fine := 128*int64(s.product(q.hi, nibbles)-q.sumHi/16) + int64(s.product(q.lo, nibbles)-q.sumLo/16)
 	product := float64(b.factor[i]) * float64(q.scale) * (float64(coarse) + float64(fine)/16)
 	switch e.metric {
-	case Cosine:
+	case stream.Cosine:
 		return float32(min(max(product, -1), 1))
-	case L2:
+	case stream.L2:
 		return float32(-math.Sqrt(max(0, float64(q.norm2)+float64(b.norm2[i])-2*product)))
 	}
 	return float32(product)

@@ -16,7 +16,7 @@ import (
 
 // SinkOptions declare the embedded index as a sink of a flow.
 type SinkOptions struct {
-	Metric Metric
+	Metric stream.Metric
 	Path   string // folder of the index; empty: in the state of the flow
 	Logger *slog.Logger
 }

@@ -1,10 +1,12 @@
 package vector
 
+import "github.com/freshet/freshet/stream"
+
 // Stats is what an index says about itself at one moment.
 type Stats struct {
 	Rows        int
 	Dims        int
-	Metric      Metric
+	Metric      stream.Metric
 	Kernel      string // implementation of the inner loops
 	Lists       int    // of the newest partition; 1 is flat
 	Probes      int    // lists that a search reads

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
 )
 
 // The truth is one store with these keys:
@@ -40,7 +41,7 @@ var (
 type config struct {
 	encoding uint32
 	dims     uint32
-	metric   Metric
+	metric   stream.Metric
 	identity [16]byte // random: a codes snapshot of another index is never taken for this one's
 }
 
@@ -57,7 +58,7 @@ func decodeConfig(b []byte) (config, error) {
 	return config{
 		encoding: binary.BigEndian.Uint32(b),
 		dims:     binary.BigEndian.Uint32(b[4:]),
-		metric:   Metric(b[8]),
+		metric:   stream.Metric(b[8]),
 		identity: [16]byte(b[9:]),
 	}, nil
 }

@@ -1,11 +1,11 @@
-package vector
+package stream
 
 import "fmt"
 
-// Metric says how the likeness of two vectors is measured. It is fixed when an index is created.
+// Metric says how the likeness of two vectors is measured. A sink that is searched stores its vectors for one.
 type Metric uint8
 
-// The metrics. Their scores are greater for what is more alike.
+// The metrics. The score of a [Hit] is greater for what is more alike.
 const (
 	Cosine Metric = iota // score: cosine of the angle, −1 to 1; lengths do not matter
 	Dot                  // score: inner product
@@ -22,7 +22,7 @@ func (m Metric) String() string {
 	case L2:
 		return "l2"
 	}
-	return fmt.Sprintf("vector.Metric(%d)", uint8(m))
+	return fmt.Sprintf("Metric(%d)", uint8(m))
 }
 
 // ParseMetric returns the metric of a name.
