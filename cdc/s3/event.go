@@ -34,15 +34,7 @@ type (
 		Version string `json:"eventVersion"`
 		Source  string `json:"eventSource"`
 		Name    string `json:"eventName"`
-		S3      struct {
-			Bucket struct {
-				Name string `json:"name"`
-			} `json:"bucket"`
-			Object struct {
-				Key       string `json:"key"`
-				Sequencer string `json:"sequencer"`
-			} `json:"object"`
-		} `json:"s3"`
+		S3      detail `json:"s3"`
 	}
 	detail struct {
 		Bucket struct {

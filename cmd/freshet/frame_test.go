@@ -1,13 +1,9 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	board "github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
@@ -57,19 +53,7 @@ func TestFrameShowsFreshnessAndTheFlow(t *testing.T) {
 			f := frame{width: c.width, height: c.height, color: c.color}
 			f.all(w, graph, c.note)
 			got := strings.ReplaceAll(strings.Join(f.lines, "\n")+"\n", "\x1b", "␛")
-			path := filepath.Join("testdata", "top", strings.ReplaceAll(c.name, " ", "-")+".golden")
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("the frame differs (-want +got):\n%s", diff)
-			}
+			golden(t, "top/"+strings.ReplaceAll(c.name, " ", "-")+".golden", got)
 			for _, line := range f.lines {
 				if !c.color && len([]rune(line)) > c.width {
 					t.Errorf("a line is wider than the terminal: %q", line)

@@ -59,7 +59,7 @@ func verb(t *testing.T, args ...string) (code int, envelope map[string]any, said
 // golden compares a text with a file of testdata, or writes it there.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "fromdb", name)
+	path := filepath.Join("testdata", filepath.FromSlash(name))
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -117,8 +117,8 @@ func TestInitFromDatabase(t *testing.T) {
 	if code, _, said := verb(t, "init", filepath.Join(dir, "again.yaml"), "--from-db", "${PG_URL}"); code != exitOK || !strings.Contains(said, `"env_set":true`) {
 		t.Errorf("a variable in place of the URL: exit %d: %s", code, said)
 	}
-	golden(t, "shop.yaml", strings.ReplaceAll(string(text), db.Name, "shop"))
-	golden(t, "shop.txt", strings.NewReplacer(db.Name, "shop", dir+string(filepath.Separator), "").Replace(out.String()))
+	golden(t, "fromdb/shop.yaml", strings.ReplaceAll(string(text), db.Name, "shop"))
+	golden(t, "fromdb/shop.txt", strings.NewReplacer(db.Name, "shop", dir+string(filepath.Separator), "").Replace(out.String()))
 }
 
 // What is missing on the server is told, and hinders nobody from having the file.
@@ -260,7 +260,7 @@ func TestProposals(t *testing.T) {
 				LookupEnv: func(string) (string, bool) { return "postgres://127.0.0.1/shop", true }}); err != nil {
 				t.Errorf("%v\n%s", err, text)
 			}
-			golden(t, strings.NewReplacer(" ", "-").Replace(tt.name)+".yaml", text)
+			golden(t, "fromdb/"+strings.NewReplacer(" ", "-").Replace(tt.name)+".yaml", text)
 		})
 	}
 }

@@ -3,7 +3,7 @@ import itertools
 
 import pyarrow as pa
 
-from .function import Unavailable, code_revision, out_of_memory, release_memory, words
+from .function import Unavailable, code_revision, out_of_memory, unanswered, words
 from .reply import HEAD, Progress, Status
 
 
@@ -41,13 +41,7 @@ class Embedding:
                 part, meta = self.part(progress, span, vectors, tokens, fault)
                 yield part, {"done": last, **meta}
         except Exception as error:
-            if isinstance(error, Unavailable):
-                yield progress.broken("unavailable", words(error))
-            elif out_of_memory(error):
-                release_memory()
-                yield progress.broken("oom", words(error))
-            else:
-                raise
+            yield unanswered(progress, error)
 
     def compute(self, texts, progress):
         pending = [range(len(texts))]

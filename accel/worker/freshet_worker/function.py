@@ -84,14 +84,8 @@ class Function:
             parts = self.columns(columns, progress) if self.batched else self.rows(columns, progress, mark)
             for rows, last in parts:
                 yield progress.part(schema, output, rows, last)
-        except Exception as error:  # the whole batch: what it needs is out, or too little memory
-            if isinstance(error, Unavailable):
-                yield progress.broken("unavailable", words(error))
-            elif out_of_memory(error):
-                release_memory()
-                yield progress.broken("oom", words(error))
-            else:
-                raise
+        except Exception as error:
+            yield unanswered(progress, error)
 
     def rows(self, columns, progress, mark):
         """Calls the function for one row after the other."""
@@ -153,6 +147,16 @@ def spread(result, count):
     if len(rows) != count:
         raise ValueError(f"the function was given {count} rows and gave {len(rows)}")
     return rows
+
+
+def unanswered(progress, error):
+    """The end of a whole batch: what it needs is out, or there is too little memory. Any other error is raised."""
+    if isinstance(error, Unavailable):
+        return progress.broken("unavailable", words(error))
+    if out_of_memory(error):
+        release_memory()
+        return progress.broken("oom", words(error))
+    raise error
 
 
 def release_memory():
