@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/internal/machine"
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -111,7 +112,7 @@ func (o *observed) see(first engine.Status, now standing, after time.Duration) {
 }
 
 func showObserved(w io.Writer, o *observed) {
-	fmt.Fprintf(w, "%s for %.1f s on %s, %s of state\n", o.Flow, o.Seconds, o.Machine, sized(o.StateBytes))
+	fmt.Fprintf(w, "%s for %.1f s on %s, %s of state\n", o.Flow, o.Seconds, o.Machine, stream.Bytes(o.StateBytes))
 	for _, r := range o.Reasons {
 		fmt.Fprintf(w, "%s: %s\n", r.Code, oneLine(r.Message))
 	}
