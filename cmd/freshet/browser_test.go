@@ -282,13 +282,13 @@ func (d *desk) searchAndTrace() {
 	d.click(".stage.source a")
 	d.until(`document.querySelector(".subject").textContent === "What was made of docs/credentials.md"`)
 	d.until(`document.querySelectorAll(".stage.sink").length === 2`)
-	if why := d.ask(`document.querySelector(".stage.sink td[data-label=Why]").textContent`); !strings.Contains(why, "source row changed") {
+	if why := d.ask(`document.querySelector(".stage.sink td[data-label=Why]").textContent`); why != "its source row was new" {
 		d.t.Errorf("the reason is %q", why)
 	}
 	d.picture("console-lineage")
 	// A row that an edit has not touched says so.
 	d.open("/lineage?key=docs/billing.md")
-	d.until(`[...document.querySelectorAll("td[data-label=Why]")].some((cell) => cell.textContent.startsWith("kept"))`)
+	d.until(`[...document.querySelectorAll("td[data-label=Why]")].some((cell) => cell.textContent.endsWith("the newest change left it as it was"))`)
 	// Whoever comes back finds the hits still there.
 	d.do(chromedp.Evaluate[chromedp.Void](`void history.go(-3)`))
 	d.until(`location.pathname === "/search" && document.querySelectorAll(".hits li").length === 10`)
