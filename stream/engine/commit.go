@@ -64,6 +64,9 @@ func (e *Engine) commit(g *gathered) error {
 		return err
 	}
 	b.Put(metaKey("totals"), value)
+	if g.paused {
+		e.putPaused(b)
+	}
 	if e.planDirty {
 		e.graph.stored.forgetPositions(e.plan, b)
 		if err := e.graph.stored.put(b); err != nil {

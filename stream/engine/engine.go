@@ -77,7 +77,8 @@ type Engine struct {
 	orphans   []orphan
 	feeders   []feeder
 	planDirty bool
-	undropped int // replaced instances whose targets could not be removed
+	anew      string // source that a person wants read again by the next run; empty: none
+	undropped int    // replaced instances whose targets could not be removed
 	workers   []*worker
 
 	wakeup   chan struct{}
@@ -89,6 +90,7 @@ type Engine struct {
 	mu     sync.RWMutex // guards view
 	view   view
 	ready  atomic.Bool
+	paused atomic.Bool // nothing is taken in from sources; set by the loop
 	events *broadcaster
 	taps   taps
 }

@@ -186,6 +186,9 @@ func (e *Engine) restore() error {
 		}
 		e.cursors[i] = cdc.Position(value)
 	}
+	if err := e.restorePaused(); err != nil {
+		return err
+	}
 	e.restoreProbes()
 	if err := e.totals.load(e.db); err != nil {
 		return err

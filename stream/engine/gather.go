@@ -27,6 +27,7 @@ type gathered struct {
 	cleaned  [][]byte   // marks of dirty owners that are among the tasks
 	refused  []bool     // targets whose rejections are among the tasks
 	swapped  bool
+	paused   bool // a pause begins or ends
 	staged   bool // a slice of a staged transaction is among the tasks
 }
 
@@ -78,9 +79,9 @@ func (e *Engine) gather() (*gathered, error) {
 }
 
 // gatherChanges takes a slice of the staged transaction, or else what the sources have put: what comes
-// behind a large transaction waits for it.
+// behind a large transaction waits for it, and everything for the end of a pause.
 func (e *Engine) gatherChanges(g *gathered) error {
-	if e.stage == nil {
+	if e.stage == nil && !e.paused.Load() {
 		if err := e.gatherSources(g); err != nil {
 			return err
 		}

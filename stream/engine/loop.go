@@ -30,6 +30,9 @@ func (e *Engine) loop(ctx context.Context) error {
 			}
 			e.releaseEvents()
 			e.look()
+			if err := e.asked(); err != nil {
+				return err
+			}
 			if worked {
 				continue
 			}

@@ -24,6 +24,9 @@ func (e *Engine) Ready() (bool, []Reason) {
 	if !e.ready.Load() {
 		add("catching_up", "the sources as they stood at the start are not applied yet")
 	}
+	if e.paused.Load() {
+		add("intake_paused", "a person has paused the flow: nothing is taken in from its sources")
+	}
 	e.mu.RLock()
 	full, free := e.view.diskFull, e.view.diskFree
 	e.mu.RUnlock()

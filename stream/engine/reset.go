@@ -27,16 +27,8 @@ func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 		return &NotFoundError{What: "a state of the flow " + plan.Flow}
 	}
 	b := db.State.NewBatch()
-	found := false
+	found := r.Source != "" && stored.reread(plan, r.Source)
 	for i, c := range plan.Collections {
-		if c.Source >= 0 && plan.Sources[c.Source].Name == r.Source {
-			found = true
-			if root, ran := stored.Roots[c.Name]; ran {
-				root.Rescan = rereads(plan.Sources[c.Source])
-				stored.Roots[c.Name] = root
-			}
-			stored.forget(plan, i)
-		}
 		if c.Step >= 0 && plan.Steps[c.Step].Name == r.Step {
 			found = true
 			if err := acceptModels(db, b, plan.Steps[c.Step]); err != nil {
@@ -58,6 +50,23 @@ func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 		return fmt.Errorf("write the reset: %w", err)
 	}
 	return nil
+}
+
+// reread has the next start read a source again and evaluate everything behind it. It reports whether the plan has
+// such a source.
+func (p *storedPlan) reread(plan *stream.Plan, source string) (found bool) {
+	for i, c := range plan.Collections {
+		if c.Source < 0 || plan.Sources[c.Source].Name != source {
+			continue
+		}
+		found = true
+		if root, ran := p.Roots[c.Name]; ran {
+			root.Rescan = rereads(plan.Sources[c.Source])
+			p.Roots[c.Name] = root
+		}
+		p.forget(plan, i)
+	}
+	return found
 }
 
 // rereads reports whether a source can be read again when a person asks for it.

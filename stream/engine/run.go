@@ -14,6 +14,9 @@ import (
 // Run runs the flow until ctx ends, or with Once until it has caught up. Every goroutine that it starts
 // is gone when it returns. At the end no new call is made; calls in flight are awaited and kept.
 func (e *Engine) Run(ctx context.Context) error {
+	if e.o.Once && e.paused.Load() {
+		return ErrPaused
+	}
 	g, run := errgroup.WithContext(ctx)
 	stopping, stop := context.WithCancel(run)
 	defer stop()

@@ -23,6 +23,7 @@ type Status struct {
 	Sinks   map[string]SinkStatus   `json:"sinks"`
 	Store   StoreStatus             `json:"store"`
 
+	Paused      bool  `json:"paused"`       // nothing is taken in from the sources, until somebody resumes
 	DeadLetters int64 `json:"dead_letters"` // of all sources, steps and sinks
 }
 
@@ -190,6 +191,7 @@ func (e *Engine) Status() Status {
 		}
 	}
 	s.Store.Bytes, s.Store.Stalls = e.storeStats()
+	s.Paused = e.paused.Load()
 	return s
 }
 
@@ -348,6 +350,9 @@ func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
 			st.Rows, st.UpsertsTotal, st.DeletesTotal = f.Rows, f.Upserts, f.Deletes
 		}
 		s.Sinks[n.Name] = st
+	}
+	if s.Paused, err = Paused(db); err != nil {
+		return s, err
 	}
 	if err := stoppedModels(&s, db, plan); err != nil {
 		return s, err
