@@ -78,17 +78,27 @@ func (o *Options) connectReplication(ctx context.Context) (*pgconn.PgConn, *wire
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the connection string: %s", dsnFault(err))
 	}
+	var f *funnel // of the last attempt, as is w
+	dial := c.DialFunc
+	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		raw, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		f = newFunnel(raw)
+		return f, nil
+	}
 	// Between the connection and what parses it, and not around the connection: authentication asks that for its TLS.
 	var w *wire
 	c.BuildFrontend = func(from io.Reader, to io.Writer) *pgproto3.Frontend {
-		w = newWire(from) // of the last attempt
+		w = newWire(from)
 		return pgproto3.NewFrontend(w, to)
 	}
 	conn, err := pgconn.ConnectConfig(ctx, c)
 	if err != nil {
 		return nil, nil, o.refused(err)
 	}
-	w.Conn = conn.Conn()
+	w.Conn, w.funnel = conn.Conn(), f
 	return conn, w, nil
 }
 

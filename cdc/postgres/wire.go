@@ -24,6 +24,7 @@ const (
 type wire struct {
 	net.Conn // writes go to it
 	in       *bufio.Reader
+	funnel   *funnel
 	left     int    // bytes of the present message that Read has not given yet
 	gone     int    // bytes to be dropped before the next frame
 	big      []byte // a frame that is larger than the buffer
