@@ -13,8 +13,8 @@ const (
 	// Revision is the version of the model, as [Embedder.Identity] reports it: that of the algorithm, and the
 	// beginning of the SHA-256 of vocabulary and vectors.
 	Revision = "2-4147bfa2"
-	// Model is the name of the model.
-	Model = "static-minilm"
+	// model is its name.
+	model = "static-minilm"
 	// DefaultDims is the length of the vectors unless told otherwise.
 	DefaultDims = 256
 
@@ -46,7 +46,7 @@ func New(dims int) (*Embedder, error) {
 
 // Identity returns provider "builtin", the model and its revision.
 func (e *Embedder) Identity() accel.Identity {
-	return accel.Identity{Provider: "builtin", Model: Model, Revision: Revision, Dims: e.dims}
+	return accel.Identity{Provider: "builtin", Model: model, Revision: Revision, Dims: e.dims}
 }
 
 // Embed returns the vectors of the texts; they share one array. It computes in the calling goroutine,
@@ -54,7 +54,7 @@ func (e *Embedder) Identity() accel.Identity {
 func (e *Embedder) Embed(ctx context.Context, texts []string) (accel.Reply, error) {
 	n := e.notebooks.Get().(*notebook)
 	defer e.giveBack(n)
-	reply := accel.Reply{Model: Model, Vectors: make([][]float32, len(texts))}
+	reply := accel.Reply{Model: model, Vectors: make([][]float32, len(texts))}
 	flat := make([]float32, len(texts)*e.dims)
 	for i, text := range texts {
 		if err := ctx.Err(); err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/freshet/freshet/backpressure"
 )
 
-// Options say where a server is and how it is spoken to.
-type Options struct {
+// clientOptions say where a server is and how it is spoken to.
+type clientOptions struct {
 	// BaseURL is the address below which the paths of the protocol lie. A query in it is sent with every
 	// request. http is spoken only where it says so.
 	BaseURL string
@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // validate returns every problem of the options, in the words of the flow file.
-func (o Options) validate() (*url.URL, error) {
+func (o clientOptions) validate() (*url.URL, error) {
 	var problems []error
 	base, err := url.Parse(o.BaseURL)
 	switch {
@@ -69,17 +69,17 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 func isNoHeader(r rune) bool { return r <= ' ' || r == ':' || r > '~' }
 
-// Client speaks to one server.
-type Client struct {
-	options Options
+// client speaks to one server.
+type client struct {
+	options clientOptions
 	base    *url.URL
 	host    string
 	http    *http.Client
 	buffers sync.Pool // *[]byte: bodies of replies
 }
 
-// New returns a client, or everything that is wrong with its options. It sends nothing.
-func New(o Options) (*Client, error) {
+// newClient returns a client, or everything that is wrong with its options. It sends nothing.
+func newClient(o clientOptions) (*client, error) {
 	base, err := o.validate()
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func New(o Options) (*Client, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
 	}
-	return &Client{
+	return &client{
 		options: o,
 		base:    base,
 		host:    base.Host,
@@ -124,7 +124,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 }
 
 // Close closes the idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *client) Close() { c.http.CloseIdleConnections() }
 
 // Reply is a complete reply of status 200.
 type Reply struct {
@@ -135,7 +135,7 @@ type Reply struct {
 
 // Post sends a request and hands its reply to take, which says whether it is a correct one. A body longer
 // than limit bytes is not read to its end. Errors are [*accel.Error], or that of ctx when it ended first.
-func (c *Client) Post(ctx context.Context, path string, request any, limit int, take func(Reply) error) error {
+func (c *client) Post(ctx context.Context, path string, request any, limit int, take func(Reply) error) error {
 	limited, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	err := c.post(limited, path, request, limit, take)
@@ -151,7 +151,7 @@ func (c *Client) Post(ctx context.Context, path string, request any, limit int, 
 	return err
 }
 
-func (c *Client) post(ctx context.Context, path string, request any, limit int, take func(Reply) error) error {
+func (c *client) post(ctx context.Context, path string, request any, limit int, take func(Reply) error) error {
 	body, media, err := encode(request)
 	if err != nil {
 		return &accel.Error{Kind: accel.Rejected, Message: "write the request", Err: err}
@@ -173,7 +173,7 @@ func (c *Client) post(ctx context.Context, path string, request any, limit int, 
 }
 
 // sign adds the key and the headers of the options.
-func (c *Client) sign(h http.Header) {
+func (c *client) sign(h http.Header) {
 	switch {
 	case c.options.Key == "":
 	case c.options.KeyHeader == "":
@@ -187,7 +187,7 @@ func (c *Client) sign(h http.Header) {
 }
 
 // broken is an exchange that ended below the protocol. The URL stays out of it: a query may hold a key.
-func (c *Client) broken(what string, err error) error {
+func (c *client) broken(what string, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}

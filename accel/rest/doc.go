@@ -15,6 +15,6 @@
 //
 // # Concurrency
 //
-// A Client is safe for concurrent use. It starts no goroutines but those of its idle connections, which
-// [Client.Close] ends.
+// A [Model] is safe for concurrent use. It starts no goroutines but those of its idle connections, which
+// [Model.Close] ends.
 package rest

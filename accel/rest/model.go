@@ -22,7 +22,7 @@ const (
 // Profile is what tells one kind of model servers from the others, besides its routes.
 type Profile struct {
 	Provider  string            // the kind, as identities name it
-	KeyHeader string            // see [Options]
+	KeyHeader string            // the header that carries the key; Authorization, as a bearer token, when empty
 	Headers   map[string]Secret // sent with every request
 }
 
@@ -52,7 +52,7 @@ type ModelOptions struct {
 // Model is one model at one server: what the clients of all kinds of servers have in common. It is safe for
 // concurrent use.
 type Model struct {
-	*Client
+	*client
 	options  ModelOptions
 	provider string
 }
@@ -65,7 +65,7 @@ func NewModel(p Profile, o ModelOptions) (*Model, error) {
 			headers[name] = value
 		}
 	}
-	client, err := New(Options{BaseURL: o.BaseURL, Key: o.APIKey, KeyHeader: p.KeyHeader, Headers: headers, Timeout: o.Timeout})
+	c, err := newClient(clientOptions{BaseURL: o.BaseURL, Key: o.APIKey, KeyHeader: p.KeyHeader, Headers: headers, Timeout: o.Timeout})
 	problems := []error{err}
 	if o.Model == "" {
 		problems = append(problems, errors.New("model is missing"))
@@ -76,7 +76,7 @@ func NewModel(p Profile, o ModelOptions) (*Model, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	return &Model{Client: client, options: o, provider: p.Provider}, nil
+	return &Model{client: c, options: o, provider: p.Provider}, nil
 }
 
 // Identity is that of the model that the options name.
@@ -145,7 +145,7 @@ func (m *Model) Scores(ctx context.Context, path string, request any, query stri
 		got.Scores, got.Announced = nil, r.Announced
 		ranked = got
 		if err == nil && count != len(texts) {
-			err = Malformed("the reply has scores of %d texts, not of %d", count, len(texts))
+			err = malformed("the reply has scores of %d texts, not of %d", count, len(texts))
 		}
 		if err == nil {
 			ranked.Scores = scores

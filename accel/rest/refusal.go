@@ -22,14 +22,14 @@ const (
 )
 
 // refusal turns a reply that is not 200 into an error.
-func (c *Client) refusal(res *http.Response) error {
+func (c *client) refusal(res *http.Response) error {
 	// What cannot be read of a complaint does not change its status.
 	body, _ := readAll(io.LimitReader(res.Body, maxErrorBody), nil, -1, maxErrorBody)
 	said := complaintIn(body)
 	e := &accel.Error{
 		Kind:    kindOf(res.StatusCode, said, body),
 		Status:  res.StatusCode,
-		Message: c.Clean(said.message),
+		Message: c.clean(said.message),
 		Rows:    rowsIn(said.message),
 	}
 	if e.Message == "" {
@@ -119,8 +119,8 @@ func textOf(raw json.RawMessage) string {
 	return s
 }
 
-// Clean makes a server's words fit for an error: one short line without credentials.
-func (c *Client) Clean(s string) string {
+// clean makes a server's words fit for an error: one short line without credentials.
+func (c *client) clean(s string) string {
 	s = strings.ToValidUTF8(s, "�")
 	for _, secret := range append([]Secret{c.options.Key}, c.headerValues()...) {
 		if secret != "" {
@@ -138,7 +138,7 @@ func (c *Client) Clean(s string) string {
 	return s[:end] + "…"
 }
 
-func (c *Client) headerValues() []Secret {
+func (c *client) headerValues() []Secret {
 	var values []Secret
 	for _, value := range c.options.Headers {
 		// A short value is no credential, and would blot out words.

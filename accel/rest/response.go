@@ -15,7 +15,7 @@ import (
 const maxKept = 16 << 20
 
 // read takes the reply of the server, whatever it is.
-func (c *Client) read(res *http.Response, limit int, take func(Reply) error) error {
+func (c *client) read(res *http.Response, limit int, take func(Reply) error) error {
 	if res.StatusCode != http.StatusOK {
 		return c.refusal(res)
 	}
@@ -29,7 +29,7 @@ func (c *Client) read(res *http.Response, limit int, take func(Reply) error) err
 	*buffer = body
 	switch {
 	case errors.Is(err, errTooLong):
-		return Malformed("the reply is longer than %d bytes", limit)
+		return malformed("the reply is longer than %d bytes", limit)
 	case err != nil:
 		return c.broken("read the reply", err)
 	}
@@ -42,13 +42,13 @@ func (c *Client) read(res *http.Response, limit int, take func(Reply) error) err
 		return e
 	}
 	if kind != "" && !strings.Contains(kind, "json") {
-		return Malformed("%s, and is %s", c.Clean(err.Error()), c.Clean(kind))
+		return malformed("%s, and is %s", c.clean(err.Error()), c.clean(kind))
 	}
-	return Malformed("%s", c.Clean(err.Error()))
+	return malformed("%s", c.clean(err.Error()))
 }
 
-// Malformed is a reply that no correct server gives.
-func Malformed(format string, args ...any) *accel.Error {
+// malformed is a reply that no correct server gives.
+func malformed(format string, args ...any) *accel.Error {
 	return &accel.Error{Kind: accel.Malformed, Status: http.StatusOK, Message: fmt.Sprintf(format, args...)}
 }
 
