@@ -45,15 +45,11 @@ func newCloudEvents(schema *cdc.Schema, doc document) *cloudEvents {
 
 // decode implements format.
 func (f *cloudEvents) decode(ctx context.Context, r *kgo.Record, d *decoded) error {
-	var err error
-	if d.key, err = f.keys.read(ctx, r, d.key[:0]); err != nil {
+	if ended, err := f.keys.begin(ctx, r, d); ended || err != nil {
 		return err
 	}
-	if r.Value == nil {
-		d.op = cdc.Delete
-		return nil
-	}
 	var head, body []byte
+	var err error
 	if isBinary(r) {
 		if head, err = contextOf(r); err == nil {
 			body, err = f.doc.json(ctx, r, r.Value, false)

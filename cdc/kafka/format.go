@@ -121,6 +121,15 @@ func (k *keys) read(ctx context.Context, r *kgo.Record, dst cdc.Key) (cdc.Key, e
 	return k.build(dst, doc, k.tokens)
 }
 
+// begin reads the key of a record into d. ended says that there is no more to it: the row has come to its end.
+func (k *keys) begin(ctx context.Context, r *kgo.Record, d *decoded) (ended bool, err error) {
+	if d.key, err = k.read(ctx, r, d.key[:0]); err != nil || r.Value != nil {
+		return false, err
+	}
+	d.op = cdc.Delete
+	return true, nil
+}
+
 // text is the key of a record that is a text.
 func (k *keys) text(ctx context.Context, r *kgo.Record) ([]byte, error) {
 	if _, ok := k.doc.(plain); ok {

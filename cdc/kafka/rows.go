@@ -56,13 +56,8 @@ func textKeyed(s *cdc.Schema) bool {
 
 // decode implements format.
 func (f *rows) decode(ctx context.Context, r *kgo.Record, d *decoded) error {
-	var err error
-	if d.key, err = f.keys.read(ctx, r, d.key[:0]); err != nil {
+	if ended, err := f.keys.begin(ctx, r, d); ended || err != nil {
 		return err
-	}
-	if r.Value == nil {
-		d.op = cdc.Delete
-		return nil
 	}
 	doc, err := f.doc.json(ctx, r, r.Value, false)
 	if err != nil {

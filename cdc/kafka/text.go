@@ -18,13 +18,8 @@ func textSchema() *cdc.Schema {
 
 // decode implements format.
 func (f *texts) decode(ctx context.Context, r *kgo.Record, d *decoded) error {
-	var err error
-	if d.key, err = f.keys.read(ctx, r, d.key[:0]); err != nil {
+	if ended, err := f.keys.begin(ctx, r, d); ended || err != nil {
 		return err
-	}
-	if r.Value == nil {
-		d.op = cdc.Delete
-		return nil
 	}
 	if !utf8.Valid(r.Value) {
 		return undecodable("read value", errUTF8)
