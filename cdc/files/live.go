@@ -44,7 +44,7 @@ func (r *run) live(ctx context.Context) (wait time.Duration, err error) {
 			return 0, err
 		}
 	}
-	if err := r.box.Flush(ctx); err != nil {
+	if err := r.packer.Flush(ctx); err != nil {
 		return 0, err
 	}
 	r.troubles.tell(r.out)
@@ -142,8 +142,8 @@ const lookEvery = 5 * time.Millisecond
 // at, so that they do not wait for the end of a long pass.
 func (r *run) breathe(ctx context.Context, whole bool) error {
 	now := time.Now()
-	if r.box.Due() {
-		if err := r.box.Flush(ctx); err != nil {
+	if r.packer.Due() {
+		if err := r.packer.Flush(ctx); err != nil {
 			return err
 		}
 	}

@@ -74,7 +74,7 @@ func (r *run) file(ctx context.Context, dir *os.Root, base, rel string, was note
 // put adds the file as a transaction of its own.
 func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 	name := nameOf(rel)
-	batch, err := r.box.Room(ctx, len(f.data))
+	batch, err := r.packer.Room(ctx, len(f.data))
 	if err != nil {
 		return err
 	}
@@ -101,12 +101,12 @@ func (r *run) put(ctx context.Context, rel string, f *reading, how how) error {
 	if err := r.known.Put(name, f.note); err != nil {
 		return err
 	}
-	return r.box.Commit(ctx, now)
+	return r.packer.Commit(ctx, now)
 }
 
 // delete adds the end of a row as a transaction of its own.
 func (r *run) delete(ctx context.Context, name string) error {
-	batch, err := r.box.Room(ctx, 0)
+	batch, err := r.packer.Room(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -115,5 +115,5 @@ func (r *run) delete(ctx context.Context, name string) error {
 	if err := r.known.Gone(name); err != nil {
 		return err
 	}
-	return r.box.Commit(ctx, now)
+	return r.packer.Commit(ctx, now)
 }

@@ -25,8 +25,8 @@ type run struct {
 	builder  cdc.RowBuilder
 	troubles troubles
 
-	box  *blob.Outbox
-	note []byte // scratch
+	packer *blob.Packer
+	note   []byte // scratch
 
 	root      *os.Root
 	rootInfo  os.FileInfo
@@ -41,13 +41,13 @@ type run struct {
 }
 
 func newRun(s *Source, start cdc.Start, out cdc.Inlet) (*run, error) {
-	box, err := blob.NewOutbox(out, start.Resume)
+	packer, err := blob.NewPacker(out, start.Resume)
 	if err != nil {
 		return nil, err
 	}
 	columns := blob.Carried(start.Columns)
 	return &run{
-		source: s, start: start, out: out, columns: columns, box: box,
+		source: s, start: start, out: out, columns: columns, packer: packer,
 		known:  blob.NewKnown(start.Ledger, decodeNote),
 		reader: reader{maxSize: s.options.MaxSize, whole: blob.HoldsContent(columns), hasher: xxh3.New()},
 	}, nil
@@ -114,8 +114,8 @@ func (r *run) session(ctx context.Context) (err error) {
 // setback sorts a fault: those that a new look at the folder may mend become setbacks.
 func (r *run) setback(err error) error {
 	switch {
-	case r.box.Refused() != nil:
-		return r.box.Refused()
+	case r.packer.Refused() != nil:
+		return r.packer.Refused()
 	case errors.As(err, new(*setback)):
 		return err
 	case errors.Is(err, errWatchLimit):
@@ -145,7 +145,7 @@ func (r *run) full(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.box.Flush(ctx); err != nil {
+	if err := r.packer.Flush(ctx); err != nil {
 		return err
 	}
 	r.troubles.setback = nil

@@ -58,10 +58,10 @@ func (r *run) breathe(ctx context.Context) error {
 			return err
 		}
 	}
-	if !r.box.Due() {
+	if !r.packer.Due() {
 		return nil
 	}
-	return r.box.Flush(ctx)
+	return r.packer.Flush(ctx)
 }
 
 // sieve takes from notifications the keys that are worth a look. It is safe for concurrent use.

@@ -64,7 +64,7 @@ func (r *run) settle(ctx context.Context, l *look) (err error) {
 	}
 	r.eye.release(l)
 	if l.parcel != nil {
-		l.parcel.done(r.box.Number())
+		l.parcel.done(r.packer.Number())
 	}
 	return err
 }
@@ -90,7 +90,7 @@ func (r *run) block(l *look) error {
 
 // put adds the object as a transaction of its own.
 func (r *run) put(ctx context.Context, l *look) error {
-	batch, err := r.box.Room(ctx, len(l.data))
+	batch, err := r.packer.Room(ctx, len(l.data))
 	if err != nil {
 		return err
 	}
@@ -115,12 +115,12 @@ func (r *run) put(ctx context.Context, l *look) error {
 	if err := r.known.Put(l.key, n); err != nil {
 		return err
 	}
-	return r.box.Commit(ctx, now)
+	return r.packer.Commit(ctx, now)
 }
 
 // delete adds the end of a row as a transaction of its own.
 func (r *run) delete(ctx context.Context, key string) error {
-	batch, err := r.box.Room(ctx, 0)
+	batch, err := r.packer.Room(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -129,5 +129,5 @@ func (r *run) delete(ctx context.Context, key string) error {
 	if err := r.known.Gone(key); err != nil {
 		return err
 	}
-	return r.box.Commit(ctx, now)
+	return r.packer.Commit(ctx, now)
 }

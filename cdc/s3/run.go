@@ -25,7 +25,7 @@ type run struct {
 	known    *blob.Known[note]
 	troubles *troubles
 
-	box     *blob.Outbox
+	packer  *blob.Packer
 	builder cdc.RowBuilder
 	note    []byte // scratch
 
@@ -39,12 +39,12 @@ type run struct {
 }
 
 func newRun(s *Source, start cdc.Start, out cdc.Inlet) (*run, error) {
-	box, err := blob.NewOutbox(out, start.Resume)
+	packer, err := blob.NewPacker(out, start.Resume)
 	if err != nil {
 		return nil, err
 	}
-	s.durable.set(box.Number())
-	r := &run{source: s, start: start, out: out, columns: blob.Carried(start.Columns), box: box,
+	s.durable.set(packer.Number())
+	r := &run{source: s, start: start, out: out, columns: blob.Carried(start.Columns), packer: packer,
 		window: newWindow(), known: blob.NewKnown(start.Ledger, decodeNote), touched: make(map[string]struct{}),
 		troubles: &troubles{out: out, once: start.Once, words: s.fault}}
 	r.eye = eye{maxSize: s.options.MaxSize, whole: blob.HoldsContent(r.columns), budget: semaphore.NewWeighted(lookBudget), insist: r.troubles.insist}
@@ -105,7 +105,7 @@ func (r *run) full(ctx context.Context) error {
 			break
 		}
 		// What cannot be looked at has to be, by a copy of everything: what that does not give would be taken for gone.
-		if err := r.box.Flush(ctx); err != nil {
+		if err := r.packer.Flush(ctx); err != nil {
 			return err
 		}
 		if err := r.troubles.stumble(err); err != nil {
@@ -115,7 +115,7 @@ func (r *run) full(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.box.Flush(ctx); err != nil {
+	if err := r.packer.Flush(ctx); err != nil {
 		return err
 	}
 	if !first {
@@ -190,8 +190,8 @@ func (r *run) follow(ctx context.Context) error {
 
 // ripe puts what has been gathered where nothing more is under way, or it has waited for long.
 func (r *run) ripe(ctx context.Context) error {
-	if (!r.window.empty() || len(r.parcels) > 0) && !r.box.Due() {
+	if (!r.window.empty() || len(r.parcels) > 0) && !r.packer.Due() {
 		return nil
 	}
-	return r.box.Flush(ctx)
+	return r.packer.Flush(ctx)
 }

@@ -9,7 +9,7 @@
 //
 //   - [Blob]: bytes under a name, and the row that they make.
 //   - [Known]: the last note put of each name: the ledger, and before it what is not durable yet.
-//   - [Outbox]: changes on their way to the inlet, in batches of whole transactions, which are numbered.
+//   - [Packer]: packs changes for the inlet into batches of whole transactions, which are numbered.
 //   - [Cursor]: the known names in the byte order of their keys, by the page.
 //
 // # Concurrency

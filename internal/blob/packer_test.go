@@ -28,10 +28,10 @@ func (s *sums) Put(_ context.Context, b *cdc.Batch) error {
 	return errors.Join(err, s.fault)
 }
 
-func TestAnOutboxHandsOverWhatIsFullOrOld(t *testing.T) {
+func TestAPackerHandsOverWhatIsFullOrOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var to sums
-		o, err := blob.NewOutbox(&to, blob.Position(40))
+		o, err := blob.NewPacker(&to, blob.Position(40))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestPositionsAreNumbers(t *testing.T) {
 	if n, err := blob.Sequence(""); n != 0 || err != nil {
 		t.Errorf("the empty position is %d: %v", n, err)
 	}
-	if _, err := blob.NewOutbox(new(sums), "short"); err == nil {
+	if _, err := blob.NewPacker(new(sums), "short"); err == nil {
 		t.Error("a position of 5 bytes is taken")
 	}
 }

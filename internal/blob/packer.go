@@ -17,8 +17,8 @@ const (
 	maxAge = 50 * time.Millisecond
 )
 
-// Outbox gathers transactions into batches and hands them over. A transaction's position is its number.
-type Outbox struct {
+// Packer packs transactions into batches and hands them over. A transaction's position is its number.
+type Packer struct {
 	to      cdc.Inlet
 	number  uint64 // of the last transaction
 	batch   *cdc.Batch
@@ -26,64 +26,64 @@ type Outbox struct {
 	refused error
 }
 
-// NewOutbox goes on behind a position; the empty one is before the first transaction.
-func NewOutbox(to cdc.Inlet, resume cdc.Position) (*Outbox, error) {
+// NewPacker goes on behind a position; the empty one is before the first transaction.
+func NewPacker(to cdc.Inlet, resume cdc.Position) (*Packer, error) {
 	n, err := Sequence(resume)
 	if err != nil {
 		return nil, err
 	}
-	return &Outbox{to: to, number: n}, nil
+	return &Packer{to: to, number: n}, nil
 }
 
 // Number is that of the last transaction.
-func (o *Outbox) Number() uint64 { return o.number }
+func (p *Packer) Number() uint64 { return p.number }
 
 // Refused is why a batch was not taken: its changes are lost to this run.
-func (o *Outbox) Refused() error { return o.refused }
+func (p *Packer) Refused() error { return p.refused }
 
 // Room gives the batch for the next change, which has so many bytes of content; one that is large begins a new batch. It
 // may wait for credit for long.
-func (o *Outbox) Room(ctx context.Context, size int) (*cdc.Batch, error) {
-	if o.batch != nil && o.batch.Len() > 0 && o.batch.Bytes()+int64(size) > batchBytes {
-		if err := o.Flush(ctx); err != nil {
+func (p *Packer) Room(ctx context.Context, size int) (*cdc.Batch, error) {
+	if p.batch != nil && p.batch.Len() > 0 && p.batch.Bytes()+int64(size) > batchBytes {
+		if err := p.Flush(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if o.batch == nil {
-		o.batch = o.to.Batch()
+	if p.batch == nil {
+		p.batch = p.to.Batch()
 	}
-	if o.batch.Len() == 0 {
-		o.begun = time.Now()
+	if p.batch.Len() == 0 {
+		p.begun = time.Now()
 	}
-	return o.batch, nil
+	return p.batch, nil
 }
 
 // Commit ends the transaction, and hands the batch over where it is full or has waited for long. now is when its changes
 // were made, in microseconds since 1970.
-func (o *Outbox) Commit(ctx context.Context, now int64) error {
-	o.number++
-	o.batch.Commit(Position(o.number), now)
-	if o.batch.Bytes() < batchBytes && !o.Due() {
+func (p *Packer) Commit(ctx context.Context, now int64) error {
+	p.number++
+	p.batch.Commit(Position(p.number), now)
+	if p.batch.Bytes() < batchBytes && !p.Due() {
 		return nil
 	}
-	return o.Flush(ctx)
+	return p.Flush(ctx)
 }
 
 // Empty reports whether nothing waits to be handed over.
-func (o *Outbox) Empty() bool { return o.batch == nil || o.batch.Len() == 0 }
+func (p *Packer) Empty() bool { return p.batch == nil || p.batch.Len() == 0 }
 
 // Due reports whether changes have waited for long.
-func (o *Outbox) Due() bool { return !o.Empty() && time.Since(o.begun) >= maxAge }
+func (p *Packer) Due() bool { return !p.Empty() && time.Since(p.begun) >= maxAge }
 
 // Flush hands the batch over. It may wait for credit for long.
-func (o *Outbox) Flush(ctx context.Context) error {
-	if o.Empty() {
+func (p *Packer) Flush(ctx context.Context) error {
+	if p.Empty() {
 		return nil
 	}
-	b := o.batch
-	o.batch = nil // it belongs to the inlet now
-	o.refused = o.to.Put(ctx, b)
-	return o.refused
+	b := p.batch
+	p.batch = nil // it belongs to the inlet now
+	p.refused = p.to.Put(ctx, b)
+	return p.refused
 }
 
 // Position encodes the number of a transaction so that bytes order as numbers do.
