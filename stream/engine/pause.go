@@ -63,39 +63,25 @@ func PauseStopped(db *statestore.DB, paused bool) error {
 	return nil
 }
 
-// RereadError says that a source cannot be read again without losing rows, or not at all.
-type RereadError struct {
-	Source string
-	Log    bool // it is a log that forgets: what it gives now may be less than what it gave
-}
-
-func (e *RereadError) Error() string {
-	if e.Log {
-		return fmt.Sprintf("read source %s again: its log may have forgotten rows that the sinks hold, and these would be deleted", e.Source)
-	}
-	return fmt.Sprintf("read source %s again: it gives each change once", e.Source)
-}
-
-// Hint says what a user can do.
-func (e *RereadError) Hint() string {
-	if e.Log {
-		return "if that is meant: stop the flow, then `freshet reset <flow> --source " + e.Source + " --yes`"
-	}
-	return "have its producer send the rows again; those that did not change cost nothing"
-}
-
-// CheckBackfill makes sure that a source of a plan can be read again without losing anything.
+// CheckBackfill makes sure that a source of a plan can be read again without losing anything. What is in the way is a
+// *stream.Problem.
 func CheckBackfill(plan *stream.Plan, source string) error {
+	var names []string
 	for _, n := range plan.Sources {
-		if n.Name != source {
-			continue
-		}
-		if n.Rescans {
+		names = append(names, n.Name)
+		switch {
+		case n.Name != source:
+		case n.Rescans:
 			return nil
+		case rereads(n): // I10: a person has to say that rows may go
+			return &stream.Problem{Code: "data_guard", Message: "the log of source " + source + " may have forgotten rows that the sinks hold; a backfill would delete them",
+				Hint: "if that is meant, stop the flow; then `freshet reset <flow> --source " + source + " --yes`"}
+		default:
+			return &stream.Problem{Code: "usage", Message: "source " + source + " cannot be read again: it gives each change once",
+				Hint: "have its producer send the rows again; those that did not change cost nothing"}
 		}
-		return &RereadError{Source: source, Log: rereads(n)}
 	}
-	return &NotFoundError{What: fmt.Sprintf("a source named %q", source)}
+	return &stream.Problem{Code: "not_found", Message: fmt.Sprintf("no source is named %q", source), Hint: stream.DidYouMean("sources", source, names)}
 }
 
 // Backfill has a source read again from its start: what differs from what the sinks hold is written, results that are

@@ -150,10 +150,12 @@ func TestABackfillIsRefusedWhereItWouldLoseRows(t *testing.T) {
 	cases := []struct {
 		name   string
 		source func(stream.Source) stream.Source
-		log    bool
+		asked  string
+		code   string
 	}{
-		{"a log that forgets", func(s stream.Source) stream.Source { return log{s} }, true},
-		{"a source that gives each change once", func(s stream.Source) stream.Source { return plain{s} }, false},
+		{"a log that forgets", func(s stream.Source) stream.Source { return log{s} }, "rows", "data_guard"},
+		{"a source that gives each change once", func(s stream.Source) stream.Source { return plain{s} }, "rows", "usage"},
+		{"a source that there is not", func(s stream.Source) stream.Source { return s }, "row", "not_found"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,13 +167,9 @@ func TestABackfillIsRefusedWhereItWouldLoseRows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var refused *engine.RereadError
-			if err := engine.CheckBackfill(plan, "rows"); !errors.As(err, &refused) || refused.Log != c.log || refused.Hint() == "" {
-				t.Errorf("a backfill gives %v", err)
-			}
-			var unknown *engine.NotFoundError
-			if err := engine.CheckBackfill(plan, "none"); !errors.As(err, &unknown) {
-				t.Errorf("a source that there is not gives %v", err)
+			var refused *stream.Problem
+			if err := engine.CheckBackfill(plan, c.asked); !errors.As(err, &refused) || refused.Code != c.code || refused.Hint == "" {
+				t.Errorf("a backfill gives %v, want %s with a hint", err, c.code)
 			}
 		})
 	}
