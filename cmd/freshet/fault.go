@@ -45,7 +45,7 @@ func (f *fault) Error() string { return f.Message }
 // those of a bad flow.
 func exitByCode(code string) int {
 	switch code {
-	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "not_ready", "internal":
+	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "not_ready", "paused", "internal":
 		return exitRunTime
 	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
 		"flow_not_running", "access_denied":
@@ -142,6 +142,8 @@ func faultOf(err error) *fault {
 		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it"
 	case errors.As(err, &position):
 		code, hint = "bad_value", "give a position as the source writes it; `freshet status <flow>` shows how"
+	case errors.Is(err, engine.ErrPaused):
+		code, hint = "paused", "`freshet resume <flow>` lets it take in what its sources have"
 	case errors.Is(err, engine.ErrNoIndex):
 		code, hint = "no_index", "add a vector sink that reads a step with embed"
 	case errors.As(err, &problem):

@@ -1,36 +1,52 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/engine"
 )
 
 func (c *console) resumeVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume FLOW",
-		Short: "Ask models again at once whose key, quota or setting has been seen to",
-		Long: `Resume tells a running flow that a person has dealt with what its models were
+		Short: "End a pause, and ask models again at once whose key, quota or setting has been seen to",
+		Long: `Resume lets a flow that was paused take in what its sources have, from where it was.
+
+It also tells a running flow that a person has dealt with what its models were
 waiting for: a wrong key, an exhausted quota, an unknown model, or a model that
 rejects every text. A stopped flow asks by itself when it is run again.`,
 		Args: takes("flow file"),
 	}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		state, err := c.place(args[0])
-		if err != nil {
-			return result{}, err
-		}
-		p, ok := findPeer(cmd.Context(), state)
-		if !ok {
-			return result{}, newFault("flow_not_running", "run it: it asks its models anew at the start", "the flow is not running")
-		}
-		var none struct{}
-		if err := p.ask(cmd.Context(), http.MethodPost, "/api/v1/resume", struct{}{}, &none); err != nil {
-			return result{}, err
-		}
-		return result{data: none, text: func(w io.Writer) { fmt.Fprintln(w, "the models are asked again") }}, nil
+		text, err := c.resume(cmd.Context(), args[0])
+		return result{data: struct{}{}, text: func(w io.Writer) { fmt.Fprintln(w, text) }}, err
 	})
 	return cmd
+}
+
+func (c *console) resume(ctx context.Context, path string) (string, error) {
+	return either(ctx, c, path, func(p *peer) (string, error) {
+		return "the flow takes in what its sources have, and its models are asked again", p.ask(ctx, http.MethodPost, "/api/v1/resume", struct{}{}, &struct{}{})
+	}, func(f *flow) (string, error) {
+		idle := newFault("flow_not_running", "run it: it asks its models anew at the start", "the flow is neither running nor paused")
+		if !f.exists() {
+			return "", idle
+		}
+		return holding(f, false, func(db *statestore.DB) (string, error) {
+			paused, err := engine.Paused(db)
+			if err == nil && !paused {
+				err = idle
+			}
+			if err != nil {
+				return "", err
+			}
+			return "the next run takes in what its sources have", engine.PauseStopped(db, false)
+		})
+	})
 }

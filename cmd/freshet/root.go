@@ -47,7 +47,7 @@ Begin with "freshet demo": it needs nothing installed.`,
 		return err
 	}
 	root.AddCommand(c.demoVerb(), c.initVerb(), c.validateVerb(), c.doctorVerb(), c.planVerb(), c.testVerb(), c.benchVerb(), c.runVerb(), c.statusVerb(), c.topVerb(), c.queryVerb(),
-		c.lineageVerb(), c.mcpVerb(), c.tapVerb(), c.letterVerbs(), c.checkpointVerb(), c.restoreVerb(), c.resetVerb(), c.resumeVerb(), c.dropVerb(), c.versionVerb())
+		c.lineageVerb(), c.mcpVerb(), c.tapVerb(), c.letterVerbs(), c.checkpointVerb(), c.restoreVerb(), c.backfillVerb(), c.resetVerb(), c.pauseVerb(), c.resumeVerb(), c.dropVerb(), c.versionVerb())
 	return root
 }
 

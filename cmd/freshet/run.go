@@ -170,7 +170,7 @@ func (c *console) runBeside(ctx context.Context, v *service, s *session, registr
 		if err := out.control.write(s.state); err != nil {
 			return errors.Join(err, out.Close())
 		}
-		server := api.New(api.Flow{Health: s.engine, Tracer: s.engine, Changes: s.engine, Taps: s.engine, Letters: s, Search: s.engine, Waiter: s.engine, Models: s.engine, Planner: s, Keeper: s, Plan: s.plan},
+		server := api.New(api.Flow{Health: s.engine, Tracer: s.engine, Changes: s.engine, Taps: s.engine, Letters: s, Search: s.engine, Waiter: s.engine, Models: s.engine, Intake: s.engine, Planner: s, Keeper: s, Plan: s.plan},
 			api.Options{Flow: s.plan.Flow, Token: out.control.Token, TokenAt: v.tokenAt(s.state), Remote: out.remote, Metrics: registry, Explain: explain(s), Logger: s.log})
 		g.Go(func() error {
 			return errors.Join(server.Serve(besides, out), out.control.remove(s.state))

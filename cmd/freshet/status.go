@@ -96,6 +96,9 @@ func neverRun(f *flow) engine.Status {
 
 func showStatus(w io.Writer, s standing) {
 	fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), stream.Bytes(s.Store.Bytes))
+	if s.Paused && len(s.Reasons) == 0 {
+		fmt.Fprintln(w, "paused: its next run takes nothing in until `freshet resume`")
+	}
 	for _, r := range s.Reasons {
 		fmt.Fprintf(w, "%s: %s\n", r.Code, oneLine(r.Message))
 	}

@@ -34,6 +34,8 @@ func statusOf(code string) int {
 		return http.StatusNotFound
 	case "usage", "bad_value", "wrong_type", "unknown_column", "expression_syntax", "expression_type", "null_misuse", "missing_key":
 		return http.StatusBadRequest
+	case "data_guard":
+		return http.StatusConflict
 	case "too_large":
 		return http.StatusRequestEntityTooLarge
 	case "unauthorized":

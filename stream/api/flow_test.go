@@ -144,7 +144,7 @@ func startWith(t *testing.T, o api.Options, more func(*testing.T, *stream.Flow, 
 	}
 	o.Flow, o.Token, o.Metrics, o.Explain = "handbook", token, registry, explain
 	r := &running{Engine: e, docs: docs}
-	r.api = api.New(api.Flow{Health: e, Tracer: e, Changes: e, Taps: e, Letters: letterBox{e, db}, Search: e, Waiter: e, Models: e, Plan: p}, o)
+	r.api = api.New(api.Flow{Health: e, Tracer: e, Changes: e, Taps: e, Letters: letterBox{e, db}, Search: e, Waiter: e, Models: e, Intake: e, Plan: p}, o)
 	r.server = httptest.NewServer(r.api)
 	r.client = r.server.Client()
 	ctx, stop := context.WithCancel(t.Context())
@@ -171,6 +171,10 @@ func explain(err error) api.Fault {
 	var unknown *engine.NotFoundError
 	if errors.As(err, &unknown) {
 		return api.Fault{Code: "not_found", Message: err.Error(), Hint: "look closer"}
+	}
+	var problem *stream.Problem
+	if errors.As(err, &problem) {
+		return api.Fault{Code: problem.Code, Message: problem.Message, Hint: problem.Hint}
 	}
 	return api.Fault{Code: "internal", Message: err.Error()}
 }

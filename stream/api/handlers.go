@@ -121,12 +121,3 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, nil, &Fault{Code: "not_found", Message: "there is no " + r.Method + " " + r.URL.Path,
 		Hint: "ask for /api/v1/status, search (POST), plan (POST), lineage, dlq, events, tap or wait"})
 }
-
-// resume tells the models that a person has dealt with what they were waiting for.
-func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
-	if !s.authorized(w, r) {
-		return
-	}
-	s.flow.Models.Resume()
-	s.answer(w, struct{}{}, nil)
-}

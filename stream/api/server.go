@@ -33,6 +33,7 @@ type Flow struct {
 	Search  Searcher
 	Waiter  Waiter
 	Models  Resumer
+	Intake  Intake
 	Planner Planner
 	Keeper  Keeper
 	Plan    *stream.Plan // what the flow was checked to be; nil: its shape is not shown
@@ -40,6 +41,15 @@ type Flow struct {
 
 // Resumer tells the models that a person has dealt with what they were waiting for.
 type Resumer interface{ Resume() }
+
+// Intake is what a person can do about what the flow takes in. Each is durable when it returns.
+type Intake interface {
+	// Pause has the flow take nothing in from its sources until Unpause.
+	Pause(ctx context.Context) error
+	Unpause(ctx context.Context) error
+	// Backfill has the flow begin anew and read a source again from its start.
+	Backfill(ctx context.Context, source string) error
+}
 
 // Planner says what another text of the flow file would do, and does none of it.
 type Planner interface {
@@ -117,6 +127,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/v1/dlq/retry", s.mutation(s.retry))
 	mux.HandleFunc("POST /api/v1/dlq/discard", s.mutation(s.discard))
 	mux.HandleFunc("POST /api/v1/resume", s.resume)
+	mux.HandleFunc("POST /api/v1/pause", s.pause)
+	mux.HandleFunc("POST /api/v1/backfill", s.backfill)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /api/v1/tap", s.tap)
 	mux.HandleFunc("/api/", s.unknown)

@@ -29,6 +29,9 @@ func Advise(reasons []engine.Reason) []Advice {
 		case "disk_full":
 			a.Grave, a.Title = true, "The disk is nearly full"
 			a.Do = "Free some space, or lower limits.disk_free. Nothing is lost: reading goes on by itself once there is room."
+		case "intake_paused":
+			a.Grave, a.Title = true, "The flow is paused"
+			a.Do = "`freshet resume` lets it go on where it was. What its sources have waits there meanwhile."
 		case "model_unavailable":
 			a.Grave, a.Title = true, "A model does not answer"
 			a.Do = "Look at its reason under Models. What was answered is kept; calls that wait are made once it answers."

@@ -27,7 +27,7 @@ func TestFiguresAreWrittenForPeople(t *testing.T) {
 }
 
 func TestEveryReasonSaysWhatHelpsAndTheGraveOnesComeFirst(t *testing.T) {
-	codes := []string{"catching_up", "disk_full", "model_unavailable", "paused", "sink_unavailable", "source_unavailable", "something_new"}
+	codes := []string{"catching_up", "disk_full", "intake_paused", "model_unavailable", "paused", "sink_unavailable", "source_unavailable", "something_new"}
 	var reasons []engine.Reason
 	for _, code := range codes {
 		reasons = append(reasons, engine.Reason{Code: code, Message: "m"})
