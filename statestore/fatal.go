@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -49,8 +50,11 @@ func (l pebbleLog) die(err error, causes ...any) {
 // exit is the default of Options.Fatal.
 func exit(code int, err error) {
 	hint := "check the disk and the kernel log; start again once it is healthy: nothing acknowledged is lost"
-	if code == ExitCorrupt {
+	switch {
+	case code == ExitCorrupt:
 		hint = (&CorruptError{}).Hint()
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		hint = "free some space, and start again: nothing acknowledged is lost"
 	}
 	fmt.Fprintf(os.Stderr, "freshet: error: %v\nfreshet: hint: %s\n", err, hint)
 	_ = os.Stderr.Sync() // a terminal or a pipe cannot be synced, and there is nobody left to tell

@@ -49,6 +49,14 @@ var children = map[string]func(dir string) error{
 	"disk full for the log": func(dir string) error {
 		return commitUntilKilled(dir, statestore.DBOptions{FS: failing(errorfs.OpFileWrite, syscall.ENOSPC)})
 	},
+	"disk full for results": func(dir string) error {
+		return putResults(dir, errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".log") && strings.Contains(op.Path, "/memo/") {
+				return syscall.ENOSPC
+			}
+			return nil
+		})))
+	},
 	"fatal returns": func(dir string) error {
 		return commitUntilKilled(dir, statestore.DBOptions{
 			FS: failing(errorfs.OpFileSync, syscall.EIO), Fatal: func(int, error) {},
@@ -89,6 +97,21 @@ func commitUntilKilled(dir string, o statestore.DBOptions) error {
 	}
 }
 
+// putResults commits an epoch, and puts a result that fills more than one log.
+func putResults(dir string, fs vfs.FS) error {
+	db, err := statestore.Open(dir, statestore.DBOptions{FS: fs, MemoryBytes: 8 << 20})
+	if err != nil {
+		return err
+	}
+	b := db.State.NewBatch()
+	b.Put(ownerKey("a"), []byte("row"))
+	if err := db.CommitEpoch(b, 1); err != nil {
+		return err
+	}
+	fmt.Println("acked 1")
+	return db.Memo.Put([]statestore.Entry{{Value: make([]byte, 16<<20)}})
+}
+
 func child(t *testing.T, part, dir string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
@@ -114,7 +137,7 @@ func lastAck(t *testing.T, output string) (epoch uint64) {
 // TestAFailedSyncEndsTheProcess proves that a commit whose write or sync failed is never acknowledged
 // (I1, I2): the process ends with the exit code of the disk, and what it had acknowledged is there.
 func TestAFailedSyncEndsTheProcess(t *testing.T) {
-	for _, part := range []string{"sync fails", "write fails", "disk full for the log"} {
+	for _, part := range []string{"sync fails", "write fails", "disk full for the log", "disk full for results"} {
 		t.Run(part, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "state")
 			output, err := child(t, part, dir).Output()
