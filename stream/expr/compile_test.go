@@ -169,6 +169,8 @@ func TestCompileFollowsGuards(t *testing.T) {
 		{"a guard is forgotten for a name that is taken", `row.text != null && [{"text": 1}].exists(row, row.text == 1)`, "", ""},
 		{"an element by its place", "row.names[0].size() > 1", "row.names[0]", "give a value for null, or compare with null first"},
 		{"the bare column of a condition", "row.flag", "", ""},
+		{"a number that is read in a text", "double(row.text) * 2.0", "row.text", `give a value for null: row.?text.orValue("0")`},
+		{"a text that is measured", "size(row.text) * 2", "row.text", `give a value for null: row.?text.orValue("")`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := expr.Compile(c.text, article(), expr.Options{})

@@ -308,7 +308,7 @@ func (c *nullCheck) misuse(e, around ast.Expr) {
 		}
 		hint = "guard it: " + p + " != null && " + c.print(around)
 		if t := c.types[around.ID()]; t == nil || t.Kind() != types.BoolKind || isChain(around) {
-			dot, literal := strings.LastIndexByte(p, '.'), zero(c.types[e.ID()])
+			dot, literal := strings.LastIndexByte(p, '.'), standIn(e, c.types[e.ID()], around)
 			switch {
 			case literal == "":
 				hint = "guard it: " + p + " != null && …"
@@ -335,6 +335,19 @@ func isChain(e ast.Expr) bool {
 		return true
 	}
 	return false
+}
+
+// standIn is a literal that may take the place of e in what stands around it: double("") is no number.
+func standIn(e ast.Expr, t *types.Type, around ast.Expr) string {
+	literal := zero(t)
+	if literal != `""` || around.Kind() != ast.CallKind || len(around.AsCall().Args()) != 1 || around.AsCall().Args()[0].ID() != e.ID() {
+		return literal
+	}
+	switch around.AsCall().FunctionName() {
+	case "double", "int":
+		return `"0"`
+	}
+	return literal
 }
 
 // zero is a literal of a type, to show where a default goes; "" where there is none.
