@@ -59,6 +59,11 @@ func TestTheReferenceIsMadeOfTheCode(t *testing.T) {
 	}
 }
 
+// TestTheReferenceForEditorsIsMadeOfTheCode holds the schema of flow files that editors complete by.
+func TestTheReferenceForEditorsIsMadeOfTheCode(t *testing.T) {
+	golden(t, "../../../docs/flow.schema.json", string(flowfile.Schema(registry())))
+}
+
 // kindHeads are the headings of kinds: a word in small letters.
 var kindHeads = regexp.MustCompile(`(?m)^## ([a-z0-9]+)$`)
 
