@@ -49,13 +49,10 @@ var children = map[string]func(dir string) error{
 	"disk full for the log": func(dir string) error {
 		return commitUntilKilled(dir, statestore.DBOptions{FS: failing(errorfs.OpFileWrite, syscall.ENOSPC)})
 	},
-	"disk full for results": func(dir string) error {
-		return putResults(dir, errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if op.Kind == errorfs.OpFileWrite && strings.HasSuffix(op.Path, ".log") && strings.Contains(op.Path, "/memo/") {
-				return syscall.ENOSPC
-			}
-			return nil
-		})))
+	"disk full for results": func(dir string) error { return putResults(dir, newFullFS("/memo/", ".log")) },
+	"disk full at open": func(dir string) error {
+		_, err := statestore.Open(dir, statestore.DBOptions{MemoryBytes: 8 << 20, FS: newFullFS(".sst")})
+		return err
 	},
 	"fatal returns": func(dir string) error {
 		return commitUntilKilled(dir, statestore.DBOptions{
@@ -77,6 +74,20 @@ func failing(kind errorfs.OpKind, err error) vfs.FS {
 		}
 		return nil
 	}))
+}
+
+// newFullFS is a file system without space for files whose paths hold all of the parts.
+func newFullFS(parts ...string) vfs.FS {
+	full := newFaultFS(vfs.Default, syscall.ENOSPC, func(op errorfs.Op) bool {
+		for _, part := range parts {
+			if !strings.Contains(op.Path, part) {
+				return false
+			}
+		}
+		return op.Kind == errorfs.OpFileWrite
+	})
+	full.on.Store(true)
+	return full
 }
 
 // commitUntilKilled commits epochs and says so on standard output, one by one.
@@ -158,6 +169,39 @@ func TestAFailedSyncEndsTheProcess(t *testing.T) {
 				t.Errorf("durable epoch %d, though %d had been acknowledged", got, acked)
 			}
 		})
+	}
+}
+
+// TestAFullDiskAtOpenEndsTheProcess: what the logs hold cannot be flushed, and nobody waits who could be told
+// (I10). When there is space, everything is there.
+func TestAFullDiskAtOpenEndsTheProcess(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	hold := child(t, "hold", dir)
+	out, err := hold.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hold.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for range 10 {
+		if !lines.Scan() {
+			t.Fatal("child ended early")
+		}
+	}
+	if err := errors.Join(hold.Process.Kill(), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_ = hold.Wait() // it was killed
+	var exit *exec.ExitError
+	if err := child(t, "disk full at open", dir).Run(); !errors.As(err, &exit) || exit.ExitCode() != statestore.ExitDisk {
+		t.Errorf("child ended with %v, want exit code %d", err, statestore.ExitDisk)
+	}
+	db := openDB(t, nil, dir)
+	defer closeDB(t, db)
+	if got := db.DurableEpoch(); got < 10 {
+		t.Errorf("durable epoch %d after the disk has space again, want 10 or more", got)
 	}
 }
 

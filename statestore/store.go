@@ -140,7 +140,11 @@ func (s *Store) open(o Options) error {
 			return err
 		}
 	}
+	// What the logs hold is flushed before Pebble gives the database out, and tried for ever: nobody could
+	// say so or stop it yet. Without a word, a process would hang there until somebody killed it (I10).
+	s.watch.whileOpening(func(err error) { s.log.die(fmt.Errorf("open state: %w", err), err) })
 	s.db, err = pebble.Open(s.dir, opts)
+	s.watch.whileOpening(nil)
 	if err != nil {
 		return s.openError(err)
 	}

@@ -33,6 +33,9 @@ type watch struct {
 	isStuck    bool
 	flushFails chan struct{} // closed at the next flush that fails
 	flushError string        // error of the flush that has just ended
+
+	// opening is called with a background error while the store opens, and may not return; nil otherwise.
+	opening func(err error)
 }
 
 func newWatch(log *slog.Logger) *watch {
@@ -68,6 +71,9 @@ func (w *watch) found(damage *CorruptError) *CorruptError {
 func (w *watch) backgroundError(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.opening != nil && !IsCorrupt(err) {
+		w.opening(err)
+	}
 	w.failures++
 	w.failed = flatten(err)
 	if w.failed.Error() == w.flushError {
@@ -81,6 +87,13 @@ func (w *watch) backgroundError(err error) {
 			"err", w.failed, "times", w.suppressed)
 		w.noticed, w.suppressed = now, 0
 	}
+}
+
+// whileOpening sets what a background error is told to until the store is open.
+func (w *watch) whileOpening(failed func(err error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opening = failed
 }
 
 // flushEnd sees every flush. A failed one is reported to backgroundError next; an error that is
