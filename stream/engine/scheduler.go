@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
 )
@@ -9,11 +11,12 @@ import (
 // to the loop. What it holds can be derived again from the records: after a start it is empty, and
 // owners come back by way of the pending index.
 type scheduler struct {
-	jobs    map[stream.Fingerprint]*job
-	waiting map[waitKey]*waiter
-	owners  map[int]int // how many of waiting are at an expensive step, by its index
-	bytes   int64       // of inputs that wait or are in flight
-	rest    int64       // the part of them that nobody waits for: first loads, backfills
+	jobs     map[stream.Fingerprint]*job
+	unwanted map[stream.Fingerprint]struct{} // those of jobs that no owner waits for any more
+	waiting  map[waitKey]*waiter
+	owners   map[int]int // how many of waiting are at an expensive step, by its index
+	bytes    int64       // of inputs that wait or are in flight
+	rest     int64       // the part of them that nobody waits for: first loads, backfills
 }
 
 // job is a call that is wanted and not answered.
@@ -43,7 +46,7 @@ type waiter struct {
 const jobOverhead = 256
 
 func newScheduler() *scheduler {
-	return &scheduler{jobs: map[stream.Fingerprint]*job{}, waiting: map[waitKey]*waiter{}, owners: map[int]int{}}
+	return &scheduler{jobs: map[stream.Fingerprint]*job{}, unwanted: map[stream.Fingerprint]struct{}{}, waiting: map[waitKey]*waiter{}, owners: map[int]int{}}
 }
 
 // settle takes the word of an evaluation: these calls, and no others, does the owner wait for at this
@@ -76,6 +79,7 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 		}
 		if len(j.waiters) == 0 { // also one that was withdrawn while in flight: it may never be answered
 			submit = append(submit, stream.Call{Fingerprint: want.call, Input: want.input, Live: h.live, Stage: h.node.step.Name})
+			delete(s.unwanted, want.call)
 		}
 		j.waiters[k] = struct{}{}
 	}
@@ -109,6 +113,7 @@ func (s *scheduler) add(call stream.Fingerprint, j *job) {
 
 func (s *scheduler) remove(call stream.Fingerprint, j *job) {
 	delete(s.jobs, call)
+	delete(s.unwanted, call)
 	s.bytes -= j.bytes
 	if !j.live {
 		s.rest -= j.bytes
@@ -126,6 +131,7 @@ func (s *scheduler) leave(k waitKey, was *waiter, still map[stream.Fingerprint]s
 			continue
 		}
 		if delete(j.waiters, k); len(j.waiters) == 0 {
+			s.unwanted[call] = struct{}{}
 			drop = append(drop, call)
 		}
 	}
@@ -164,20 +170,22 @@ func (s *scheduler) answered(a *stream.Answer, ready func(k waitKey, w *waiter))
 
 // abandoned lists the calls in flight that nobody waits for any more.
 func (s *scheduler) abandoned() map[*modelRun][]stream.Fingerprint {
-	var calls map[*modelRun][]stream.Fingerprint
-	for call, j := range s.jobs {
-		if len(j.waiters) == 0 {
-			if calls == nil {
-				calls = map[*modelRun][]stream.Fingerprint{}
-			}
-			calls[j.node.model] = append(calls[j.node.model], call)
-		}
+	if len(s.unwanted) == 0 {
+		return nil
+	}
+	calls := map[*modelRun][]stream.Fingerprint{}
+	for call := range s.unwanted {
+		m := s.jobs[call].node.model
+		calls[m] = append(calls[m], call)
 	}
 	return calls
 }
 
 // overdue yields the owners whose hold has outlasted its step's max_hold, once each.
 func (s *scheduler) overdue(now int64, calls []*callNode, fn func(k waitKey, w *waiter)) {
+	if !slices.ContainsFunc(calls, func(n *callNode) bool { return n.step.Options.MaxHold > 0 }) {
+		return
+	}
 	for k, w := range s.waiting {
 		most := calls[k.node].step.Options.MaxHold.Microseconds()
 		if most > 0 && w.since > 0 && now-w.since >= most {
