@@ -85,6 +85,16 @@ func (f *Flow) AddSource(name string, s Source) {
 	f.sources = append(f.sources, sourceDecl{name: name, source: s})
 }
 
+// Tenants yields the sources that may have made something where they read, in the order of the flow. Nothing is
+// read or planned for it: a flow that no longer fits what it reads can still be taken away.
+func (f *Flow) Tenants(yield func(name string, t Tenant) bool) {
+	for _, d := range f.sources {
+		if t, ok := d.source.(Tenant); ok && !yield(d.name, t) {
+			return
+		}
+	}
+}
+
 // AddStep declares a step that reads the collection named from.
 func (f *Flow) AddStep(name, from string, op Operator, o StepOptions) {
 	f.steps = append(f.steps, stepDecl{name: name, from: from, op: op, options: o})

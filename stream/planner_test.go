@@ -1,8 +1,10 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -228,5 +230,27 @@ func TestLimitsHaveDefaults(t *testing.T) {
 	f.Limits = stream.Limits{MemoryBytes: 1, DiskFree: 2}
 	if p := plan(t, f); p.Limits.MemoryBytes != 1 || p.Limits.DiskFree != 2 {
 		t.Errorf("limits %+v, want those given", p.Limits)
+	}
+}
+
+// tenant is a source that makes something where it reads.
+type tenant struct{ table }
+
+func (tenant) Drop(context.Context) error { return nil }
+
+func TestTenantsAreToldWithoutAPlan(t *testing.T) {
+	f := stream.New("orders")
+	f.AddSource("orders", tenant{table{err: errors.New("read table orders: it is gone")}})
+	f.AddSource("pages", table{})
+	f.AddSource("items", tenant{})
+	if _, err := f.Plan(t.Context()); err == nil {
+		t.Error("a table that is gone was planned")
+	}
+	var names []string
+	for name := range f.Tenants {
+		names = append(names, name)
+	}
+	if !slices.Equal(names, []string{"orders", "items"}) {
+		t.Errorf("tenants %q, want orders and items", names)
 	}
 }
