@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/statestore"
 )
 
 // dropped is what drop has removed.
@@ -30,16 +31,18 @@ its results and the embedded indexes among it. Rows in other sinks stay.`,
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		f, err := c.openStopped(cmd.Context(), args[0], "stop it first")
+		// Without a plan: tables that have changed and models that do not answer are no reason to keep a slot.
+		f, err := c.outline(args[0])
 		if err != nil {
 			return result{}, err
 		}
+		if _, ok := findPeer(cmd.Context(), f.state); ok {
+			return result{}, newFault("state_in_use", "stop it first", "the flow is running")
+		}
 		var sources []string
-		tenants := map[string]stream.Tenant{}
-		for _, n := range f.plan.Sources {
-			if t, ok := n.Source.(stream.Tenant); ok {
-				sources, tenants[n.Name] = append(sources, n.Name), t
-			}
+		tenants := maps.Collect(f.file.Flow.Tenants)
+		for name := range f.file.Flow.Tenants {
+			sources = append(sources, name)
 		}
 		if !yes {
 			if err := c.confirm("Drop", wordsOfDrop(f, sources)); err != nil {
@@ -59,14 +62,14 @@ its results and the embedded indexes among it. Rows in other sinks stay.`,
 			}
 			gone.State = f.state
 		}
-		return result{data: gone, text: func(w io.Writer) { fmt.Fprintf(w, "dropped %s\n", f.plan.Flow) }}, nil
+		return result{data: gone, text: func(w io.Writer) { fmt.Fprintf(w, "dropped %s\n", f.file.Name) }}, nil
 	})
 	return cmd
 }
 
 // removeState removes the state directory, which nobody may hold.
 func (f *flow) removeState() error {
-	db, err := f.store(false)
+	db, err := statestore.Open(f.state, statestore.DBOptions{Logger: f.log})
 	if err != nil {
 		return err
 	}

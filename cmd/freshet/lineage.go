@@ -57,7 +57,11 @@ func showLineage(w io.Writer, l *engine.Lineage) {
 			if len(logic) > 12 {
 				logic = logic[:12]
 			}
-			rows = append(rows, []string{"  " + n.Kind, n.Name, n.Key, n.At, logic, n.Why})
+			at := n.At
+			if n.Epoch == 0 {
+				at = "" // a source row was not computed: it has no time here
+			}
+			rows = append(rows, []string{"  " + n.Kind, n.Name, n.Key, at, logic, n.Why})
 		}
 		table(w, rows)
 	}
