@@ -31,8 +31,10 @@ func TestACutConnectionLosesAndDoublesNothing(t *testing.T) {
 		rows int
 		held bool // the server has committed all the same
 	}{
-		{"before the lock on the record", func(p *testenv.Proxy) func(testing.TB) { return p.CutBefore("FOR UPDATE") }, 10, false},
-		{"behind the lock on the record", func(p *testenv.Proxy) func(testing.TB) { return p.CutAfter("FOR UPDATE") }, 10, false},
+		{"before the lock on a record that is known", func(p *testenv.Proxy) func(testing.TB) { return p.CutBefore("freshet_record") }, 10, false},
+		{"behind the lock on a record that is known", func(p *testenv.Proxy) func(testing.TB) { return p.CutAfter("freshet_record") }, 10, false},
+		{"before the lock on the record of a load", func(p *testenv.Proxy) func(testing.TB) { return p.CutBefore("FOR UPDATE") }, 2000, false},
+		{"behind the lock on the record of a load", func(p *testenv.Proxy) func(testing.TB) { return p.CutAfter("FOR UPDATE") }, 2000, false},
 		{"before the rows", func(p *testenv.Proxy) func(testing.TB) { return p.CutBefore("upsert_0") }, 10, false},
 		{"behind the rows", func(p *testenv.Proxy) func(testing.TB) { return p.CutAfter("upsert_0") }, 10, false},
 		{"in the middle of a load", func(p *testenv.Proxy) func(testing.TB) { return p.CutBefore("body 1500") }, 2000, false},

@@ -78,23 +78,33 @@ func (w *writer) send(ctx context.Context, txn *stream.Txn, h held) (written, er
 	if err != nil {
 		return written{}, err
 	}
-	done := written{position: position}
 	if len(all) == 0 {
-		return done, nil
+		return written{position: position}, nil
 	}
 	if err := w.prepare(ctx); err != nil {
-		return done, err
+		return written{}, err
 	}
+	return w.pipe(ctx, all, position, nil)
+}
+
+// pipe writes effects in one round trip, behind what opens the transaction where it is not open yet.
+func (w *writer) pipe(ctx context.Context, all []change, position string, g *guard) (written, error) {
+	done := written{position: position}
 	pipeline := w.session.conn.StartPipeline(ctx)
+	g.queue(pipeline)
 	for i := range all {
 		if err := w.queue(pipeline, &all[i].Effect); err != nil {
 			return done, errors.Join(err, pipeline.Close())
 		}
 	}
-	if err := pipeline.Sync(); err != nil {
+	err := pipeline.Sync()
+	if err != nil {
 		return done, errors.Join(err, pipeline.Close())
 	}
-	passed, err := w.answers(pipeline, all, &done)
+	var passed []change
+	if err = g.answers(pipeline); err == nil {
+		passed, err = w.answers(pipeline, all, &done)
+	}
 	if err = errors.Join(err, pipeline.Close()); err != nil {
 		return done, err
 	}
@@ -110,16 +120,7 @@ func (w *writer) send(ctx context.Context, txn *stream.Txn, h held) (written, er
 // are, or it is somebody else's.
 func (w *writer) answers(pipeline *pgconn.Pipeline, all []change, done *written) (passed []change, err error) {
 	for i := range all {
-		results, err := pipeline.GetResults()
-		var result *pgconn.Result
-		if err == nil {
-			reader, ok := results.(*pgconn.ResultReader)
-			if !ok {
-				return nil, fmt.Errorf("write %s: an answer of kind %T", w.target.Sink, results)
-			}
-			result = reader.Read()
-			err = result.Err
-		}
+		result, err := answer(pipeline)
 		if err != nil {
 			return nil, rejected(&all[i].Effect, err)
 		}
@@ -133,6 +134,20 @@ func (w *writer) answers(pipeline *pgconn.Pipeline, all []change, done *written)
 		}
 	}
 	return passed, nil
+}
+
+// answer reads what has become of one statement.
+func answer(pipeline *pgconn.Pipeline) (*pgconn.Result, error) {
+	results, err := pipeline.GetResults()
+	if err != nil {
+		return nil, err
+	}
+	reader, ok := results.(*pgconn.ResultReader)
+	if !ok {
+		return nil, fmt.Errorf("read an answer: it is of kind %T", results)
+	}
+	result := reader.Read()
+	return result, result.Err
 }
 
 // rejected names the row that the server will never take.
@@ -209,6 +224,9 @@ func (w *writer) prepare(ctx context.Context) error {
 			return err
 		}
 		prepared = append(prepared, s)
+	}
+	if err := w.prepareGuard(ctx); err != nil {
+		return err
 	}
 	w.session.prepared = prepared
 	return nil

@@ -20,6 +20,7 @@ import (
 type session struct {
 	conn     *pgconn.PgConn
 	prepared []*statements // by collection; nil: not yet in this session
+	left     *held         // the record as the last commit of this session has left it; nil: not known
 	// broken are sessions that failed: each takes a moment to tell the server, if it can be reached. Nobody waits for
 	// that but Close.
 	broken []*pgconn.PgConn
@@ -35,7 +36,7 @@ func (s *session) abandon() {
 			return false
 		}
 	})
-	s.conn, s.prepared = nil, nil
+	s.conn, s.prepared, s.left = nil, nil, nil
 }
 
 // close ends the session, and waits for those that were given up.
@@ -152,22 +153,16 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	h, err := w.begin(ctx)
-	if err != nil {
-		return err
-	}
-	write := w.send
-	if txn.Count >= loadRows || txn.Bytes >= loadBytes {
-		write = w.load
-	}
-	done, err := write(ctx, txn, h)
+	h, done, err := w.write(ctx, txn)
 	if err != nil {
 		return err
 	}
 	rows := h.rows + done.gained
+	w.session.left = nil
 	if err := w.commit(ctx, txn.Last, done.position, rows); err != nil {
 		return err
 	}
+	w.session.left = &held{epoch: max(h.epoch, txn.Last), rows: rows}
 	w.rows.Store(rows)
 	w.mu.Lock()
 	if txn.Count >= loadRows {
@@ -183,6 +178,25 @@ func (w *writer) apply(ctx context.Context, txn *stream.Txn) error {
 		}
 	}
 	return nil
+}
+
+// write opens the transaction and writes the effects.
+func (w *writer) write(ctx context.Context, txn *stream.Txn) (h held, done written, err error) {
+	load := txn.Count >= loadRows || txn.Bytes >= loadBytes
+	if !load {
+		if h, done, err = w.resume(ctx, txn); !errors.Is(err, errOvertaken) {
+			return h, done, err
+		}
+	}
+	if h, err = w.begin(ctx); err != nil {
+		return h, done, err
+	}
+	if load {
+		done, err = w.load(ctx, txn, h)
+	} else {
+		done, err = w.send(ctx, txn, h)
+	}
+	return h, done, err
 }
 
 // written is what a range has come to.
@@ -203,7 +217,7 @@ func (w *writer) connect(ctx context.Context) error {
 	if err != nil {
 		return describe(err)
 	}
-	w.session.conn, w.session.prepared = conn, nil
+	w.session.conn, w.session.prepared, w.session.left = conn, nil, nil
 	return nil
 }
 
@@ -276,6 +290,7 @@ func (w *writer) present(ctx context.Context, rows [][][]byte, h held) error {
 	if !recount {
 		return nil
 	}
+	w.session.prepared = nil // resume asks for the file
 	for _, t := range w.tables {
 		n, err := count(ctx, w.session.conn, t)
 		if err != nil {
