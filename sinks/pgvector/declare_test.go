@@ -33,7 +33,7 @@ func TestWhatCannotBeIsToldBeforehand(t *testing.T) {
 		{name: "no dsn", o: pgvector.Options{}, code: "missing_key", field: "dsn", hint: "${PG_URL}"},
 		{name: "a dsn that cannot be read", plain: true, o: pgvector.Options{DSN: "postgres://u:sekret@:x/d"}, code: "bad_value", field: "dsn", hint: "postgres://user"},
 		{name: "a table of three parts", o: pgvector.Options{DSN: dsn, Table: "a.b.c"}, code: "bad_value", field: "table", hint: "schema.table"},
-		{name: "no vector", o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("a")}, code: "no_vector_column", field: "from", hint: "the sink postgres"},
+		{name: "no vector", o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("a")}, code: "no_vector_column", field: "from", hint: "without vectors"},
 		{name: "two vectors", o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("a", 3, 4)}, code: "no_vector_column", field: "from", hint: "of its own"},
 		{name: "a long vector", o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("a", 2001)}, code: "bad_value", field: "index", hint: "halfvec"},
 		{name: "a long vector in half precision", o: pgvector.Options{DSN: dsn, Half: true}, in: []stream.Collection{collection("a", 2001)}},
