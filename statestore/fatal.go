@@ -31,7 +31,25 @@ func (l pebbleLog) Errorf(format string, args ...any) {
 }
 
 func (l pebbleLog) Fatalf(format string, args ...any) {
-	l.die(fmt.Errorf("write state: %s", fmt.Sprintf(format, args...)), args...)
+	l.die(&saidError{said: "write state: " + fmt.Sprintf(format, args...), args: args}, args...)
+}
+
+// saidError is what Pebble has said in its own words, of errors that a hint may depend on.
+type saidError struct {
+	said string
+	args []any
+}
+
+func (e *saidError) Error() string { return e.said }
+
+// Unwrap gives the errors among what was said.
+func (e *saidError) Unwrap() (causes []error) {
+	for _, a := range e.args {
+		if err, ok := a.(error); ok {
+			causes = append(causes, err)
+		}
+	}
+	return causes
 }
 
 // die ends the process. I2: an epoch whose sync failed is never taken for durable.

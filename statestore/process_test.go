@@ -49,11 +49,9 @@ var children = map[string]func(dir string) error{
 	"disk full for the log": func(dir string) error {
 		return commitUntilKilled(dir, statestore.DBOptions{FS: failing(errorfs.OpFileWrite, syscall.ENOSPC)})
 	},
-	"disk full for results": func(dir string) error { return putResults(dir, newFullFS("/memo/", ".log")) },
-	"disk full at open": func(dir string) error {
-		_, err := statestore.Open(dir, statestore.DBOptions{MemoryBytes: 8 << 20, FS: newFullFS(".sst")})
-		return err
-	},
+	"disk full for results":  func(dir string) error { return putResults(dir, newFullFS("/memo/", ".log")) },
+	"disk full at open":      func(dir string) error { return openOn(dir, newFullFS(".sst")) },
+	"disk full for versions": func(dir string) error { return openOn(dir, newFullFS("MANIFEST")) },
 	"fatal returns": func(dir string) error {
 		return commitUntilKilled(dir, statestore.DBOptions{
 			FS: failing(errorfs.OpFileSync, syscall.EIO), Fatal: func(int, error) {},
@@ -106,6 +104,11 @@ func commitUntilKilled(dir string, o statestore.DBOptions) error {
 		}
 		fmt.Println("acked", epoch)
 	}
+}
+
+func openOn(dir string, fs vfs.FS) error {
+	_, err := statestore.Open(dir, statestore.DBOptions{MemoryBytes: 8 << 20, FS: fs})
+	return err
 }
 
 // putResults commits an epoch, and puts a result that fills more than one log.
@@ -194,9 +197,12 @@ func TestAFullDiskAtOpenEndsTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = hold.Wait() // it was killed
-	var exit *exec.ExitError
-	if err := child(t, "disk full at open", dir).Run(); !errors.As(err, &exit) || exit.ExitCode() != statestore.ExitDisk {
-		t.Errorf("child ended with %v, want exit code %d", err, statestore.ExitDisk)
+	for _, part := range []string{"disk full for versions", "disk full at open"} {
+		_, err := child(t, part, dir).Output()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != statestore.ExitDisk || !strings.Contains(string(exit.Stderr), "hint: free some space") {
+			t.Errorf("%s: child ended with %v, want exit code %d and a hint of it", part, err, statestore.ExitDisk)
+		}
 	}
 	db := openDB(t, nil, dir)
 	defer closeDB(t, db)
