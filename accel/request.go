@@ -24,14 +24,10 @@ type request struct {
 	padded int // tokens, with what a model that pads adds
 }
 
-// takenLeast is of how many requests the results may be under way to the disk, also where fewer may be in flight: a disk that is
-// slow to sync must not hold back a model that answers fast.
-const takenLeast = 4
-
 // nextLocked takes the next request that may leave, or returns when to look again.
 func (b *Batcher) nextLocked() (*request, time.Duration) {
 	now := time.Now()
-	if b.taking >= max(b.governor.Concurrency(), takenLeast) {
+	if b.taking >= b.governor.Concurrency() {
 		return nil, never // results come faster than they are taken
 	}
 	if r := b.canaryLocked(now); r != nil {
