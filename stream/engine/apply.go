@@ -28,20 +28,24 @@ type effects iter.Seq2[*placed, error]
 // the range is applied once more, with its progress, when the rejections are durable.
 var errRefused = errors.New("the target refuses rows")
 
-// apply gives the effects of a range of epochs to the writer. A range that fits into memory is coalesced:
-// the last effect of a key is the one that counts. A larger one, which only a sealed range can be, is
-// read as it is written.
+// apply gives the effects of a range of epochs to the writer. A range that fits into memory is read once, and
+// coalesced: the last effect of a key is the one that counts. A larger one, which only a sealed range can be, is
+// read as often as it is looked at.
 func (d *delivery) apply(ctx context.Context, batch []parcel) error {
-	size := int64(0)
+	size, count := int64(0), 0
 	for i := range batch {
-		size += batch[i].size
+		size, count = size+batch[i].size, count+batch[i].count
 	}
 	all := d.read(batch)
-	if len(batch) > 1 && size <= 4*d.limit {
-		var err error
-		if all, err = d.coalesce(all); err != nil {
+	if size <= 4*d.limit {
+		held, err := collect(all, count)
+		if err != nil {
 			return err
 		}
+		if len(batch) > 1 {
+			d.coalesce(held)
+		}
+		all = standing(held)
 	}
 	d.mu.Lock()
 	for i := range batch {
@@ -52,9 +56,10 @@ func (d *delivery) apply(ctx context.Context, batch []parcel) error {
 	return d.write(ctx, batch, all)
 }
 
-// read yields the effects of parcels as they lie in the outbox.
+// read yields the effects of parcels as they lie in the outbox, each until the next one.
 func (d *delivery) read(batch []parcel) effects {
 	return func(yield func(*placed, error) bool) {
+		var p placed
 		for i := range batch {
 			data, err := d.load(batch[i : i+1])
 			if err != nil {
@@ -69,7 +74,8 @@ func (d *delivery) read(batch []parcel) effects {
 						yield(nil, fmt.Errorf("read outbox of epoch %d: %w", batch[i].epoch, r.err))
 						return
 					}
-					if !yield(&placed{effect: e, key: key, epoch: batch[i].epoch, tried: batch[i].tried}, nil) {
+					p = placed{effect: e, key: key, epoch: batch[i].epoch, tried: batch[i].tried}
+					if !yield(&p, nil) {
 						return
 					}
 				}
@@ -80,31 +86,43 @@ func (d *delivery) read(batch []parcel) effects {
 
 func effectKey(p *placed) string { return string(append([]byte{byte(p.input)}, p.key...)) }
 
-// coalesce leaves the last effect of each key, and none where the row ends as the target has it.
-func (d *delivery) coalesce(from effects) (effects, error) {
-	var all []*placed
-	at := map[string]int{}
+// collect takes effects into memory; about how many there are is known, but not after a start.
+func collect(from effects, about int) ([]placed, error) {
+	all := make([]placed, 0, about)
 	for p, err := range from {
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, *p)
+	}
+	return all, nil
+}
+
+// coalesce leaves the last effect of each key, and none where the row ends as the target has it.
+func (d *delivery) coalesce(all []placed) {
+	at := make(map[string]int, len(all))
+	for i := range all {
+		p := &all[i]
 		k := effectKey(p)
-		if i, ok := at[k]; ok {
-			before := all[i]
+		if last, ok := at[k]; ok {
+			before := &all[last]
 			before.vain = true
 			p.was, p.tried = before.was, before.tried
 			p.vain = !p.tried && p.leaves(d.target, p.was)
 		}
-		at[k] = len(all)
-		all = append(all, p)
+		at[k] = i
 	}
+}
+
+// standing yields the effects that are not in vain.
+func standing(all []placed) effects {
 	return func(yield func(*placed, error) bool) {
-		for _, p := range all {
-			if !p.vain && !yield(p, nil) {
+		for i := range all {
+			if !all[i].vain && !yield(&all[i], nil) {
 				return
 			}
 		}
-	}, nil
+	}
 }
 
 // write applies effects; a row that the target refuses is left out, named, and the rest applied.
@@ -194,24 +212,18 @@ func (d *delivery) refuse(rejected []sinkRejection, refused refusedKeys) {
 
 // bisect finds one row that the target refuses, for targets that do not say which.
 func (d *delivery) bisect(ctx context.Context, all effects, refused refusedKeys) (cdc.Key, error) {
-	var live []*placed
+	var live []placed
 	for p, err := range all {
 		if err != nil {
 			return nil, err
 		}
 		if !refused.skips(p) {
-			live = append(live, p)
+			live = append(live, *p)
 		}
 	}
 	for len(live) > 1 {
 		half := live[:len(live)/2]
-		txn, err := d.txn(nil, func(yield func(*placed, error) bool) {
-			for _, p := range half {
-				if !yield(p, nil) {
-					return
-				}
-			}
-		}, nil)
+		txn, err := d.txn(nil, standing(half), nil)
 		if err == nil {
 			err = d.writer.Apply(ctx, txn)
 		}

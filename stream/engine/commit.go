@@ -17,14 +17,15 @@ func (e *Engine) commit(g *gathered) error {
 		return err
 	}
 	e.o.Crash("commit.memo")
+	var key []byte
 	b := e.db.State.NewBatchOf(e.batchBytes())
 	for _, w := range e.workers {
 		for i := range w.out.puts {
 			p := &w.out.puts[i]
-			if p.value == nil {
-				b.Delete(ownerKey(nil, p.root, p.key))
+			if key = ownerKey(key[:0], p.root, p.key); p.value == nil {
+				b.Delete(key)
 			} else {
-				b.Put(ownerKey(nil, p.root, p.key), p.value)
+				b.Put(key, p.value)
 			}
 		}
 		for i := range w.out.held {

@@ -8,7 +8,7 @@ import (
 	"github.com/freshet/freshet/stream"
 )
 
-// sinkRow is a row that a target shall hold; its bytes lie in the worker's arena for the epoch.
+// sinkRow is a row that a target shall hold; its bytes lie in the worker's projections until the next owner.
 type sinkRow struct {
 	sinkEntry
 	row cdc.Row
@@ -30,12 +30,14 @@ type contribution struct {
 func (w *worker) sink(t *target, input int, rows []rowRef) {
 	w.visited[t.index] |= 1 << input
 	for _, r := range rows {
-		w.projected = w.builder.Project(w.projected[:0], r.row, t.sink.Columns[input])
-		row := cdc.Row(w.projected)
-		if lacks(row, t.require[input]) || w.refusedBySink(t, input, r.child, row) {
+		start := len(w.projected)
+		w.projected = w.builder.Project(w.projected, r.row, t.sink.Columns[input])
+		row := cdc.Row(w.projected[start:len(w.projected):len(w.projected)])
+		s := sinkRow{row: row, sinkEntry: sinkEntry{input: input, key: r.child, hash: t.shapes[input].hash(row)}}
+		if lacks(row, t.require[input]) || w.refusedBySink(t, &s) {
+			w.projected = w.projected[:start]
 			continue
 		}
-		s := sinkRow{row: row, sinkEntry: sinkEntry{input: input, key: r.child, hash: t.shapes[input].hash(row)}}
 		if key := t.sink.Key[input]; key != nil {
 			var err error
 			if s.to, err = w.sinkKey(t, input, key, r.row); err != nil {
@@ -43,7 +45,6 @@ func (w *worker) sink(t *target, input int, rows []rowRef) {
 				return
 			}
 		}
-		s.row = w.out.arena.copy(row)
 		w.seen[t.index] = append(w.seen[t.index], s)
 	}
 }
@@ -70,17 +71,19 @@ func lacks(row cdc.Row, fields []int) bool {
 }
 
 // refusedBySink reports whether the target's no to this very row stands, or has just come.
-func (w *worker) refusedBySink(t *target, input int, child []byte, row cdc.Row) bool {
-	hash := t.shapes[input].hash(row)
-	what := stream.FingerprintOf(hash[:])
+func (w *worker) refusedBySink(t *target, s *sinkRow) bool {
+	if len(w.t.refused)+len(w.old.rejects) == 0 {
+		return false
+	}
+	what := stream.FingerprintOf(s.hash[:])
 	for i := range w.t.refused {
 		r := &w.t.refused[i]
-		if r.instance == t.instance && r.call.IsZero() && bytes.Equal(r.child, child) && bytes.Equal(r.row, row) { // not of a row that has changed since
-			w.reject(t.instance, child, what, r.code, r.message, w.describeSink(t, row), r.attempts)
+		if r.instance == t.instance && r.call.IsZero() && bytes.Equal(r.child, s.key) && bytes.Equal(r.row, s.row) { // not of a row that has changed since
+			w.reject(t.instance, s.key, what, r.code, r.message, w.describeSink(t, s.row), r.attempts)
 			return true
 		}
 	}
-	return w.keepReject(t.instance, child, what)
+	return w.keepReject(t.instance, s.key, what)
 }
 
 func (w *worker) describeSink(t *target, row cdc.Row) []byte {
@@ -239,5 +242,5 @@ func (w *worker) remove(t *target, was *sinkEntry) {
 func (w *worker) contribute(t *target, e *sinkEntry, row cdc.Row) {
 	from := append([]byte{byte(e.input)}, w.t.key...)
 	w.out.shared = append(w.out.shared, contribution{target: t, to: w.out.arena.copy(e.to), from: append(from, e.key...),
-		gone: row == nil, row: row, hash: e.hash, origin: w.next.origin, time: w.next.time})
+		gone: row == nil, row: w.out.arena.copy(row), hash: e.hash, origin: w.next.origin, time: w.next.time})
 }

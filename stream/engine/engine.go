@@ -60,6 +60,7 @@ type Engine struct {
 
 	// The loop's own; nobody else touches them while Run runs.
 	table     *rowTable
+	keyed     []byte // the key of the task that is looked for
 	scheduler *scheduler
 	epoch     uint64
 	cursors   []cdc.Position

@@ -135,14 +135,12 @@ func (e *Engine) waits(r *root, k statestore.Key) bool {
 	if len(k.Child) != 4 {
 		return false
 	}
-	instance := binary.BigEndian.Uint32(k.Child)
-	for _, n := range e.graph.calls {
-		if n.instance == instance {
-			_, ok := e.scheduler.waiting[waitKey{root: r.index, node: n.index, key: string(k.Owner)}]
-			return ok
-		}
+	n := e.graph.callOf(binary.BigEndian.Uint32(k.Child))
+	if n == nil {
+		return false
 	}
-	return false
+	_, ok := e.scheduler.waiting[waitKey{root: r.index, node: n.index, key: string(k.Owner)}]
+	return ok
 }
 
 func backfillKey(root string) []byte { return metaKey("backfill/" + root) }

@@ -55,7 +55,9 @@ func (e *Engine) gather() (*gathered, error) {
 		e.merge(g, t)
 	}
 	e.again = nil
-	e.gatherAnswers(g)
+	if err := e.gatherAnswers(g); err != nil {
+		return nil, err
+	}
 	if err := e.gatherRejections(g); err != nil {
 		return nil, err
 	}

@@ -209,6 +209,16 @@ func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
 	return reads(out)
 }
 
+// callOf finds the expensive step of an instance; nil: there is none any more.
+func (g *graph) callOf(instance uint32) *callNode {
+	for _, n := range g.calls {
+		if n.instance == instance {
+			return n
+		}
+	}
+	return nil
+}
+
 // targetsOf are the targets behind the step of an instance.
 func (g *graph) targetsOf(instance uint32) []*target {
 	for s, step := range g.plan.Steps {

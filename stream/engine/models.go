@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -22,6 +23,13 @@ type modelRun struct {
 type answerQueue struct {
 	mu    sync.Mutex
 	queue []stream.Answer
+	fault error // results that could not be kept: the run ends
+}
+
+func (q *answerQueue) fail(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.fault = errors.Join(q.fault, err)
 }
 
 func (q *answerQueue) put(answers []stream.Answer) {
@@ -48,12 +56,12 @@ func (q *answerQueue) without(calls []stream.Call) []stream.Call {
 	})
 }
 
-func (q *answerQueue) take() []stream.Answer {
+func (q *answerQueue) take() ([]stream.Answer, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	answers := q.queue
 	q.queue = nil
-	return answers
+	return answers, q.fault
 }
 
 // answer receives results from a model, on the model's goroutine. They are durable in the memo before
@@ -67,7 +75,8 @@ func (e *Engine) answer(answers []stream.Answer) {
 	}
 	if len(entries) > 0 {
 		if err := e.memo.put(entries); err != nil {
-			e.log.Error("results cannot be kept", "err", err)
+			e.answered.fail(fmt.Errorf("remember results: %w", err)) // I10: their owners would wait for ever
+			e.wake()
 			return
 		}
 	}
@@ -77,8 +86,12 @@ func (e *Engine) answer(answers []stream.Answer) {
 }
 
 // gatherAnswers turns answers into tasks of the owners that may go on.
-func (e *Engine) gatherAnswers(g *gathered) {
-	for _, a := range e.answered.take() {
+func (e *Engine) gatherAnswers(g *gathered) error {
+	answers, err := e.answered.take()
+	if err != nil {
+		return err
+	}
+	for _, a := range answers {
 		if a.Rejected == nil {
 			e.memo.learn(a.Fingerprint)
 		}
@@ -98,6 +111,7 @@ func (e *Engine) gatherAnswers(g *gathered) {
 			e.totals.step(node.step.Name).Rejected++
 		}
 	}
+	return nil
 }
 
 // gatherRejections takes from the deliveries what is done and what their targets refused for good.

@@ -147,7 +147,7 @@ func (r *rehearsal) owner(t *task, every int64) error {
 	}
 	for i := range w.next.calls {
 		c := &w.next.calls[i]
-		n := w.nodeOf(c.instance)
+		n := w.g.callOf(c.instance)
 		if n == nil || !w.reached[n.index] {
 			continue
 		}

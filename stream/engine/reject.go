@@ -234,7 +234,7 @@ func (w *worker) waits(r *reject) bool {
 			return w.visited[t.index] == 0
 		}
 	}
-	n := w.nodeOf(r.instance)
+	n := w.g.callOf(r.instance)
 	if n == nil {
 		return false
 	}

@@ -68,14 +68,14 @@ func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.
 	count.byOp[c.Op&7]++
 	count.last = max(count.last, c.Time)
 	r := e.graph.byPlace[source][c.Collection]
-	k := taskKey(r, c.Key)
-	t := g.index[k]
+	e.keyed = appendTaskKey(e.keyed[:0], r, c.Key)
+	t := g.index[string(e.keyed)]
 	if t == nil && (c.Op == cdc.Insert || c.Op == cdc.Update) && e.table.same(r, c.Key, hashRow(c.Key, c.After, c.Note)) {
 		return
 	}
 	if t == nil {
 		t = &task{root: r, key: c.Key}
-		g.index[k] = t
+		g.index[string(e.keyed)] = t
 		g.tasks = append(g.tasks, t)
 	}
 	t.fold(c, position)
@@ -121,16 +121,16 @@ func overlay(before, after cdc.Row) cdc.Row {
 	return after
 }
 
-func taskKey(r *root, key cdc.Key) string {
-	return string(append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(key)), r.instance), key...))
+func appendTaskKey(dst []byte, r *root, key cdc.Key) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, r.instance), key...)
 }
 
 // merge adds a task that stems from no change of its row: a result, a retry, a backfill, or the removal of a
 // row that a rescan or a truncation has not left. What the source says of the row itself in this epoch is
 // newer than a rescan, and older than a truncation, during which nothing else is taken from the source.
 func (e *Engine) merge(g *gathered, t *task) {
-	k := taskKey(t.root, t.key)
-	if was := g.index[k]; was != nil {
+	e.keyed = appendTaskKey(e.keyed[:0], t.root, t.key)
+	if was := g.index[string(e.keyed)]; was != nil {
 		was.force = was.force || t.force
 		was.live = was.live || t.live
 		was.retry = append(was.retry, t.retry...)
@@ -141,6 +141,6 @@ func (e *Engine) merge(g *gathered, t *task) {
 		}
 		return
 	}
-	g.index[k] = t
+	g.index[string(e.keyed)] = t
 	g.tasks = append(g.tasks, t)
 }

@@ -21,7 +21,7 @@ type worker struct {
 	old, next record
 	frames    []*frame
 	input     []byte
-	projected []byte
+	projected []byte // rows of targets, of this owner
 	builder   cdc.RowBuilder
 	seen      [][]sinkRow // what the targets shall hold of this owner
 	visited   []uint64    // inputs that were reached, by target
@@ -109,6 +109,7 @@ func (w *worker) clear() {
 	for i := range w.seen {
 		w.seen[i] = w.seen[i][:0]
 	}
+	w.projected = w.projected[:0]
 	clear(w.visited)
 	clear(w.reached)
 	clear(w.applied)
@@ -136,7 +137,7 @@ func (w *worker) reachAll() {
 func (w *worker) finish(rowChanged bool) {
 	for i := range w.old.calls {
 		c := &w.old.calls[i]
-		if n := w.nodeOf(c.instance); n != nil && !w.reached[n.index] {
+		if n := w.g.callOf(c.instance); n != nil && !w.reached[n.index] {
 			w.next.calls = append(w.next.calls, *c)
 		}
 	}
@@ -175,15 +176,6 @@ func (w *worker) tell(before []int64) {
 	}
 	ev.Key, ev.Why = w.t.key.Text(), w.g.why(&w.next, w.epoch)
 	w.out.changes = append(w.out.changes, ev)
-}
-
-func (w *worker) nodeOf(instance uint32) *callNode {
-	for _, n := range w.g.calls {
-		if n.instance == instance {
-			return n
-		}
-	}
-	return nil
 }
 
 func (w *worker) write() {

@@ -190,7 +190,7 @@ func (w *world) verify(when string) {
 	}
 }
 
-// paidOnce asserts that no input was paid more often than crashes explain.
+// paidAtMost asserts that no input was paid more often than crashes explain.
 func (w *world) paidAtMost(times int) {
 	w.t.Helper()
 	var much []string
