@@ -51,36 +51,54 @@ func TestAFirstReadGoesOnWithinATable(t *testing.T) {
 		"and it was emptied":                 {"TRUNCATE docs; INSERT INTO docs SELECT i FROM generate_series(1, 500) i", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
-			db.Exec(t, rowsOf(10_000))
-			o := options(db, "docs")
-			in := cdctest.NewInlet()
-			var h history
-			s := source(t, o)
-			s.InSmallSteps()
-			live := begin(t, s, in, nil)
-			live.wait("half of the rows", func() bool { return len(in.Puts()) > 5000 })
-			in.Defer() // what comes now is lost
-			live.end()
-			read := h.keep(in)
-			if read < 5000 || read == 10_000 {
-				t.Fatalf("%d rows are durable", read)
+			// How much of a table is held is where its first unfinished chunk begins, and the system decides how far
+			// that one lags behind the others.
+			for range 10 {
+				read, again, rows := readInTwoRuns(t, x.between)
+				switch {
+				case x.anew && again == rows, !x.anew && again <= rows-2000:
+					return
+				case x.anew || again > rows:
+					t.Fatalf("%d rows were read, then %d; the table has %d", read, again, rows)
+				}
 			}
-			for sql := range strings.SplitSeq(x.between, ";") {
-				db.Exec(t, sql)
-			}
-			next := in.Crash()
-			if err := once(t, source(t, o), next, nil); err != nil {
-				t.Fatal(err)
-			}
-			again := h.keep(next)
-			h.equals(t, o)
-			rows, err := strconv.Atoi(db.Text(t, "SELECT count(*) FROM docs"))
-			if err != nil || x.anew && again != rows || !x.anew && again > rows-2000 {
-				t.Errorf("%d rows were read, then %d; the table has %d", read, again, rows)
-			}
+			t.Error("a second run reads everything again, each time")
 		})
 	}
+}
+
+// readInTwoRuns reads a table of 10,000 rows, is killed in the middle, and reads on after some statements. It tells how many
+// rows each run has read that are durable, and how many there are.
+func readInTwoRuns(t *testing.T, between string) (read, again, rows int) {
+	t.Helper()
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, rowsOf(10_000))
+	o := options(db, "docs")
+	in := cdctest.NewInlet()
+	var h history
+	s := source(t, o)
+	s.InSmallSteps()
+	live := begin(t, s, in, nil)
+	live.wait("half of the rows", func() bool { return len(in.Puts()) > 5000 })
+	in.Defer() // what comes now is lost
+	live.end()
+	if read = h.keep(in); read < 5000 || read == 10_000 {
+		t.Fatalf("%d rows are durable", read)
+	}
+	for sql := range strings.SplitSeq(between, ";") {
+		db.Exec(t, sql)
+	}
+	next := in.Crash()
+	if err := once(t, source(t, o), next, nil); err != nil {
+		t.Fatal(err)
+	}
+	again = h.keep(next)
+	h.equals(t, o)
+	rows, err := strconv.Atoi(db.Text(t, "SELECT count(*) FROM docs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read, again, rows
 }
 
 // TestRowsAreReadNextToTheStream proves the windows of added tables and of `incremental` (I4, I6): from the first rows on,
