@@ -68,18 +68,47 @@ type Rows struct {
 	Builder cdc.RowBuilder // for the Mapper to build rows with
 	arena   []byte
 	ends    []int
+	most    int // bytes that the rows may take; 0: any
+	over    bool
 }
+
+// Limit bounds what the rows may take together, in bytes: those that are emitted beyond it are dropped, and Over tells.
+// 0 takes the bound away.
+func (r *Rows) Limit(bytes int) { r.most = bytes }
+
+// Over reports whether rows were dropped since the last Reset or Cut.
+func (r *Rows) Over() bool { return r.over }
 
 // Emit adds the row that the Builder holds.
 func (r *Rows) Emit() {
-	r.arena = r.Builder.Append(r.arena)
-	r.ends = append(r.ends, len(r.arena))
+	if !r.over {
+		r.end(r.Builder.Append(r.arena))
+	}
 }
 
 // EmitRow adds a copy of a row.
 func (r *Rows) EmitRow(row cdc.Row) {
-	r.arena = append(r.arena, row...)
-	r.ends = append(r.ends, len(r.arena))
+	if !r.over {
+		r.end(append(r.arena, row...))
+	}
+}
+
+// end takes the arena with one more row, if there is room for it.
+func (r *Rows) end(arena []byte) {
+	if r.over = r.most > 0 && len(arena) > r.most; r.over {
+		return
+	}
+	r.arena = arena
+	r.ends = append(r.ends, len(arena))
+}
+
+// Cut forgets the rows from the nth on.
+func (r *Rows) Cut(n int) {
+	start := 0
+	if n > 0 {
+		start = r.ends[n-1]
+	}
+	r.arena, r.ends, r.over = r.arena[:start], r.ends[:n], false
 }
 
 // Len is the number of rows.
@@ -97,5 +126,5 @@ func (r *Rows) At(i int) cdc.Row {
 	return cdc.Row(r.arena[start:r.ends[i]:r.ends[i]])
 }
 
-// Reset forgets the rows and keeps the memory.
-func (r *Rows) Reset() { r.arena, r.ends = r.arena[:0], r.ends[:0] }
+// Reset forgets the rows and keeps the memory and the bound.
+func (r *Rows) Reset() { r.arena, r.ends, r.over = r.arena[:0], r.ends[:0], false }

@@ -61,6 +61,7 @@ type Engine struct {
 	// The loop's own; nobody else touches them while Run runs.
 	table     *rowTable
 	keyed     []byte // the key of the task that is looked for
+	room      int64  // bytes of input that the next epoch takes
 	scheduler *scheduler
 	epoch     uint64
 	cursors   []cdc.Position
@@ -115,7 +116,7 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	if o.SweepGrace == 0 {
 		o.SweepGrace = sweepGrace
 	}
-	e := &Engine{plan: plan, db: db, o: o, log: o.Logger, budget: budgetOf(plan.Limits.MemoryBytes), scheduler: newScheduler(),
+	e := &Engine{plan: plan, db: db, o: o, log: o.Logger, budget: budgetOf(plan.Limits.MemoryBytes), room: roomLeast, scheduler: newScheduler(),
 		wakeup: make(chan struct{}, 1), epoch: db.DurableEpoch(), events: newBroadcaster(), taps: taps{all: map[*tap]struct{}{}}}
 	if o.OutboxBytes > 0 {
 		e.budget.outbox = o.OutboxBytes

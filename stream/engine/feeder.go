@@ -90,7 +90,7 @@ func (e *Engine) feed(g *gathered, at int) (feederMove, error) {
 		f.began = time.Now()
 	}
 	rows, size, done := 0, int64(0), true
-	room := max(e.budget.epoch-g.bytes, e.budget.epoch/feederShare)
+	room := max(e.room-g.bytes, e.room/feederShare)
 	var rec record
 	next := f.next
 	err := e.db.State.Scan(f.next, f.to, func(key, value []byte) error {

@@ -95,7 +95,7 @@ func (e *Engine) gatherChanges(g *gathered) error {
 }
 
 func (e *Engine) gatherSources(g *gathered) error {
-	for progress := true; progress && g.bytes < e.budget.epoch; {
+	for progress := true; progress && g.bytes < e.room; {
 		progress = false
 		for i, in := range e.inlets {
 			b := e.open[i].rest
@@ -106,7 +106,7 @@ func (e *Engine) gatherSources(g *gathered) error {
 				continue
 			}
 			progress = true
-			if err := e.admit(g, i, b); err != nil || e.stage != nil || g.bytes >= e.budget.epoch {
+			if err := e.admit(g, i, b); err != nil || e.stage != nil || g.bytes >= e.room {
 				return err
 			}
 		}

@@ -73,6 +73,7 @@ func (e *Engine) step() (worked bool, err error) {
 	if err := e.commit(g); err != nil {
 		return false, err
 	}
+	e.pace(g)
 	return true, e.handOver(g, time.Since(began))
 }
 

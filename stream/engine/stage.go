@@ -189,7 +189,7 @@ func (e *Engine) gatherStage(g *gathered) error {
 	count := e.count(g, s.source)
 	s.done = true
 	err := s.file.Scan(s.Next, func(record []byte, next int64) error {
-		if g.bytes >= e.budget.epoch {
+		if g.bytes >= e.room {
 			s.done = false
 			return statestore.ErrStop
 		}

@@ -26,6 +26,7 @@ func (w *worker) frame(depth int) *frame {
 	}
 	f := w.frames[depth]
 	f.rows.Reset()
+	f.rows.Limit(0)
 	f.refs = f.refs[:0]
 	return f
 }
@@ -60,10 +61,17 @@ func (w *worker) apply(s int, rows []rowRef, depth int) {
 	step := w.g.plan.Steps[s]
 	w.applied[s] = true
 	f := w.frame(depth)
+	f.rows.Limit(int(w.fanout))
 	for _, r := range rows {
-		if err := step.Mapper.Map(r.row, &f.rows); err != nil {
-			w.refuse(step, w.g.mappers[s], r, "operator_error", err.Error())
-			if w.err != nil {
+		before := f.rows.Len()
+		err, code := step.Mapper.Map(r.row, &f.rows), "operator_error"
+		if err == nil && f.rows.Over() { // I9
+			code, err = "too_large", fmt.Errorf("step %s makes more than %s of this row: that is what limits.memory has for one row; have every sink name the `columns` that it needs, "+
+				"so that none of them carries the whole document with each piece, or give the flow more memory", step.Name, stream.Bytes(w.fanout))
+		}
+		if err != nil {
+			f.rows.Cut(before)
+			if w.refuse(step, w.g.mappers[s], r, code, err.Error()); w.err != nil {
 				return
 			}
 		}

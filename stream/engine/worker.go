@@ -18,6 +18,8 @@ type worker struct {
 	epoch uint64
 	now   int64 // microseconds since 1970
 
+	fanout int64 // what a step may make of one owner, in bytes
+
 	old, next record
 	frames    []*frame
 	input     []byte
@@ -47,7 +49,7 @@ type memoReader interface {
 }
 
 func newWorker(g *graph, memo memoReader) *worker {
-	return &worker{g: g, memo: memo, seen: make([][]sinkRow, len(g.targets)), visited: make([]uint64, len(g.targets)),
+	return &worker{g: g, memo: memo, fanout: budgetOf(g.plan.Limits.MemoryBytes).fanout, seen: make([][]sinkRow, len(g.targets)), visited: make([]uint64, len(g.targets)),
 		reached: make([]bool, len(g.calls)), applied: make([]bool, len(g.plan.Steps)),
 		out: output{effects: make([][]byte, len(g.targets)), count: make([]int, len(g.targets)),
 			stats: make([]stepStats, len(g.calls)), rows: make([]int64, len(g.plan.Steps)),
