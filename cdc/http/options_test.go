@@ -116,5 +116,5 @@ func ExampleNew() {
 	s, err := http.New(http.Options{Listen: "0.0.0.0:8000", Schema: columns(), Key: []string{"id"}})
 	fmt.Println(s, err)
 	// Output:
-	// <nil> others can reach 0.0.0.0:8000, which needs a token
+	// <nil> token: others can reach 0.0.0.0:8000, which needs a token
 }

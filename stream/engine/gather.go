@@ -97,7 +97,9 @@ func (e *Engine) gatherChanges(g *gathered) error {
 func (e *Engine) gatherSources(g *gathered) error {
 	for progress := true; progress && g.bytes < e.room; {
 		progress = false
-		for i, in := range e.inlets {
+		for k := range e.inlets { // another one is the first in each epoch: none fills all of them
+			i := (k + int(e.epoch%uint64(len(e.inlets)))) % len(e.inlets)
+			in := e.inlets[i]
 			b := e.open[i].rest
 			if e.open[i].rest = nil; b == nil {
 				b = in.take()
@@ -117,18 +119,18 @@ func (e *Engine) gatherSources(g *gathered) error {
 // admit takes the whole transactions of a batch and keeps the beginning of the next one back (I11). One
 // that is too large for an epoch, or that empties a collection, is staged.
 func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) error {
-	from := 0
+	from, full := 0, false
 	for _, txn := range b.Txns() {
 		if err := e.admitTxn(g, source, b, from, txn); err != nil {
 			return err
 		}
 		from = txn.End
-		if e.stage != nil {
+		if full = e.stage != nil || g.bytes >= e.room; full {
 			break // what comes behind waits
 		}
 	}
 	open := &e.open[source]
-	if e.stage != nil && from < b.Len() {
+	if full && from < b.Len() {
 		open.rest = restOf(b, from)
 	} else if from < b.Len() {
 		rest := b
