@@ -139,11 +139,10 @@ func (e *Engine) putOutbox(b *statestore.Batch, epoch uint64) {
 	for _, t := range e.graph.targets {
 		part := uint32(0)
 		for _, w := range e.workers {
-			if len(w.out.effects[t.index]) == 0 {
-				continue
+			for _, data := range w.out.parts(t.index) {
+				b.Put(outboxKey(t.instance, epoch, part), data)
+				part++
 			}
-			b.Put(outboxKey(t.instance, epoch, part), w.out.effects[t.index])
-			part++
 		}
 	}
 }

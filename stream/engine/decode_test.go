@@ -64,6 +64,32 @@ func FuzzEffects(f *testing.F) {
 	})
 }
 
+// The parts of an outbox are its effects in order, each whole, and none much larger than the largest effect.
+func TestPartsOfAnOutboxAreCutBetweenEffects(t *testing.T) {
+	for _, size := range []int{0, 10, 3000, partBytes - 1, 3 * partBytes} {
+		o := output{effects: make([][]byte, 1), count: make([]int, 1)}
+		const n = 100
+		for i := range n {
+			o.effect(0, effect{owner: []byte{byte(i)}, row: make(cdc.Row, size), remove: i%7 == 0})
+		}
+		var whole []byte
+		seen := 0
+		for _, part := range o.parts(0) {
+			if whole = append(whole, part...); len(part) > partBytes+size+100 {
+				t.Errorf("with effects of %d bytes a part has %d", size, len(part))
+			}
+			for d := (reader{b: part}); len(d.b) > 0; seen++ {
+				if e, _ := d.effect(); d.err != nil || e.owner[0] != byte(seen) {
+					t.Fatalf("with effects of %d bytes the %dth is of %x, %v", size, seen, e.owner, d.err)
+				}
+			}
+		}
+		if seen != n || !bytes.Equal(whole, o.effects[0]) {
+			t.Errorf("with effects of %d bytes %d of %d are there", size, seen, n)
+		}
+	}
+}
+
 // A staged change is an error, or one that is written and read again the same (I11).
 func FuzzStagedChange(f *testing.F) {
 	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Update, Collection: 1, Key: cdc.StringKey("k"), After: cdc.Row("row"), Note: []byte("n"), Time: -5, Position: "here"}))

@@ -42,6 +42,26 @@ func (o *output) effect(target int, e effect) {
 	o.count[target]++
 }
 
+// partBytes is about how large an entry of the outbox is: the store holds each several times where it moves it.
+const partBytes = 64 << 10
+
+// parts cuts what the epoch has for a target between effects, into entries of the outbox.
+func (o *output) parts(target int) (parts [][]byte) {
+	data := o.effects[target]
+	for len(data) > partBytes {
+		r := reader{b: data}
+		for r.err == nil && len(data)-len(r.b) < partBytes {
+			r.effect()
+		}
+		n := len(data) - len(r.b)
+		parts, data = append(parts, data[:n:n]), data[n:]
+	}
+	if len(data) > 0 {
+		parts = append(parts, data)
+	}
+	return parts
+}
+
 // leaves reports whether an effect that took the place of earlier ones leaves the row of a target as it was
 // before the first of them.
 func (e *effect) leaves(t *target, before [8]byte) bool {

@@ -77,12 +77,11 @@ func (e *Engine) handOverEffects() {
 	for _, t := range e.graph.targets {
 		p := parcel{epoch: e.epoch, group: e.group(t)}
 		for _, w := range e.workers {
-			if data := w.out.effects[t.index]; len(data) > 0 {
-				p.keys++
-				p.size += int64(len(data))
-				p.count += w.out.count[t.index]
-				p.data = append(p.data, data)
-			}
+			parts := w.out.parts(t.index)
+			p.keys += len(parts)
+			p.size += int64(len(w.out.effects[t.index]))
+			p.count += w.out.count[t.index]
+			p.data = append(p.data, parts...)
 		}
 		if p.keys > 0 {
 			t.delivery.post(p)
