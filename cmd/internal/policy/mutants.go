@@ -123,8 +123,8 @@ func mutantsOfRows() []Mutant {
 		{
 			Promise: 11, Does: "a transaction is applied as far as it has come",
 			File:    "stream/engine/gather.go",
-			Old:     "\tfrom := 0\n\tfor _, txn := range b.Txns() {\n\t\tif err := e.admitTxn(g, source, b, from, txn); err != nil {",
-			New:     "\tfrom := 0\n\tif len(b.Txns()) == 0 && b.Len() > 0 {\n\t\tb.Commit(e.cursors[source], 0)\n\t}\n\tfor _, txn := range b.Txns() {\n\t\tif err := e.admitTxn(g, source, b, from, txn); err != nil {",
+			Old:     "\tfrom, full := 0, false\n\tfor _, txn := range b.Txns() {\n\t\tif err := e.admitTxn(g, source, b, from, txn); err != nil {",
+			New:     "\tfrom, full := 0, false\n\tif len(b.Txns()) == 0 && b.Len() > 0 {\n\t\tb.Commit(e.cursors[source], 0)\n\t}\n\tfor _, txn := range b.Txns() {\n\t\tif err := e.admitTxn(g, source, b, from, txn); err != nil {",
 			Package: engine, Test: "TestScenario_03_RangesAreNotTorn",
 		},
 	}
