@@ -209,6 +209,14 @@ func readsResult(plan *stream.Plan, s *stream.StepNode) bool {
 	return reads(out)
 }
 
+// instanceOf is the instance of a step. Unlike the stored plan, which the loop changes, anybody may read it.
+func (g *graph) instanceOf(step int) uint32 {
+	if n := g.byStep[step]; n != nil {
+		return n.instance
+	}
+	return g.mappers[step]
+}
+
 // callOf finds the expensive step of an instance; nil: there is none any more.
 func (g *graph) callOf(instance uint32) *callNode {
 	for _, n := range g.calls {

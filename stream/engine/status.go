@@ -154,7 +154,7 @@ func (e *Engine) Status() Status {
 		}
 		s.Sources[n.Name] = src
 	}
-	fillSteps(&s, e.plan, e.graph.stored, &v.totals)
+	fillSteps(&s, e.plan, &v.totals, e.graph.instanceOf)
 	for i, n := range e.graph.calls {
 		if i < len(v.pending) {
 			st := s.Steps[n.step.Name]
@@ -173,6 +173,7 @@ func (e *Engine) Status() Status {
 		st := s.Sinks[t.name]
 		if serving {
 			st = sinkStatus(t, &v.totals)
+			st.DLQ = s.Sinks[t.name].DLQ // of its successor
 			st.Position = e.sinkPosition(t)
 			st.Building, st.Successor = s.Sinks[t.name].Building, s.Sinks[t.name].Successor
 			st.Coarse = t.index < len(v.coarse) && v.coarse[t.index]
@@ -237,12 +238,12 @@ func (s *SourceStatus) report(r cdc.Report) {
 	}
 }
 
-func fillSteps(s *Status, plan *stream.Plan, stored *storedPlan, t *totals) {
-	for _, n := range plan.Steps {
+func fillSteps(s *Status, plan *stream.Plan, t *totals, instanceOf func(step int) uint32) {
+	for i, n := range plan.Steps {
 		if n.Hidden {
 			continue
 		}
-		st := StepStatus{DLQ: t.Letters[stored.Steps[n.Name].Instance]}
+		st := StepStatus{DLQ: t.Letters[instanceOf(i)]}
 		if f := t.Steps[n.Name]; f != nil {
 			st.Rows, st.CallsTotal, st.MemoHitsTotal = f.Rows, f.Calls, f.Hits
 		}
@@ -339,7 +340,7 @@ func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
 	if err := t.recount(db); err != nil {
 		return s, err
 	}
-	fillSteps(&s, plan, stored, &t)
+	fillSteps(&s, plan, &t, func(step int) uint32 { return stored.Steps[plan.Steps[step].Name].Instance })
 	for _, n := range plan.Sinks {
 		st := SinkStatus{DLQ: t.Letters[stored.Sinks[n.Name].Instance] + t.Letters[stored.Retiring[n.Name].Instance]}
 		instance := stored.Sinks[n.Name].Instance
