@@ -27,8 +27,8 @@ const roomLeast = 64 << 10
 // of this one. It grows slowly, since the first rows say nothing of those behind them (I9).
 func (e *Engine) pace(g *gathered) {
 	room := min(2*e.room, e.budget.epoch)
-	if made := int64(e.batchBytes()); g.bytes > 0 && made > e.budget.made/4 {
-		room = min(room, int64(float64(g.bytes)*float64(e.budget.made)/float64(made)))
+	if g.bytes > 0 && int64(g.made) > e.budget.made/4 {
+		room = min(room, int64(float64(g.bytes)*float64(e.budget.made)/float64(g.made)))
 	}
 	e.room = max(room, min(roomLeast, e.budget.epoch))
 }

@@ -18,7 +18,8 @@ func (e *Engine) commit(g *gathered) error {
 	}
 	e.o.Crash("commit.memo")
 	var key []byte
-	b := e.db.State.NewBatchOf(e.batchBytes())
+	g.made = e.batchBytes()
+	b := e.db.State.NewBatchOf(g.made)
 	for _, w := range e.workers {
 		for i := range w.out.puts {
 			p := &w.out.puts[i]

@@ -49,7 +49,7 @@ func FuzzRecord(f *testing.F) {
 
 // Effects of damaged bytes end; one that is read lies within them (I10).
 func FuzzEffects(f *testing.F) {
-	o := output{effects: make([][]byte, 1), count: make([]int, 1)}
+	o := output{effects: make([][]byte, 1), cuts: make([][]int, 1), count: make([]int, 1)}
 	o.effect(0, effect{input: 1, owner: []byte("owner"), child: []byte("child"), row: cdc.Row("row"), was: [8]byte{1}, origin: "here", time: 5})
 	o.effect(0, effect{remove: true, owner: []byte("owner"), origin: "there"})
 	f.Add(o.effects[0])
@@ -67,7 +67,7 @@ func FuzzEffects(f *testing.F) {
 // The parts of an outbox are its effects in order, each whole, and none much larger than the largest effect.
 func TestPartsOfAnOutboxAreCutBetweenEffects(t *testing.T) {
 	for _, size := range []int{0, 10, 3000, partBytes - 1, 3 * partBytes} {
-		o := output{effects: make([][]byte, 1), count: make([]int, 1)}
+		o := output{effects: make([][]byte, 1), cuts: make([][]int, 1), count: make([]int, 1)}
 		const n = 100
 		for i := range n {
 			o.effect(0, effect{owner: []byte{byte(i)}, row: make(cdc.Row, size), remove: i%7 == 0})

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -40,24 +41,26 @@ func (o *output) effect(target int, e effect) {
 	}
 	o.effects[target] = b
 	o.count[target]++
+	last := 0
+	if cuts := o.cuts[target]; len(cuts) > 0 {
+		last = cuts[len(cuts)-1]
+	}
+	if len(b)-last >= partBytes {
+		o.cuts[target] = append(o.cuts[target], len(b))
+	}
 }
 
 // partBytes is about how large an entry of the outbox is: the store holds each several times where it moves it.
 const partBytes = 64 << 10
 
-// parts cuts what the epoch has for a target between effects, into entries of the outbox.
+// parts are the entries of the outbox that the epoch has for a target.
 func (o *output) parts(target int) (parts [][]byte) {
-	data := o.effects[target]
-	for len(data) > partBytes {
-		r := reader{b: data}
-		for r.err == nil && len(data)-len(r.b) < partBytes {
-			r.effect()
+	start := 0
+	for _, end := range append(slices.Clone(o.cuts[target]), len(o.effects[target])) {
+		if end > start {
+			parts = append(parts, o.effects[target][start:end:end])
 		}
-		n := len(data) - len(r.b)
-		parts, data = append(parts, data[:n:n]), data[n:]
-	}
-	if len(data) > 0 {
-		parts = append(parts, data)
+		start = end
 	}
 	return parts
 }

@@ -27,6 +27,7 @@ type gathered struct {
 	cleaned  [][]byte   // marks of dirty owners that are among the tasks
 	refused  []bool     // targets whose rejections are among the tasks
 	swapped  bool
+	made     int  // bytes of the batch that the epoch commits
 	paused   bool // a pause begins or ends
 	staged   bool // a slice of a staged transaction is among the tasks
 }

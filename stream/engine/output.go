@@ -10,6 +10,7 @@ type output struct {
 	puts      []write
 	arena     arena
 	effects   [][]byte // encoded, by target
+	cuts      [][]int  // where an entry of the outbox ends in them, by target
 	count     []int    // effects, by target
 	held      []hold
 	letters   []letter

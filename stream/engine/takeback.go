@@ -66,7 +66,7 @@ func (r *recall) run() error {
 // part deals with one value of the outbox in one synced batch.
 func (r *recall) part(key, value []byte) error {
 	b := r.db.State.NewBatch()
-	kept := output{effects: make([][]byte, 1), count: make([]int, 1)}
+	kept := output{effects: make([][]byte, 1), cuts: make([][]int, 1), count: make([]int, 1)}
 	records := map[string]*record{}
 	in := reader{b: value}
 	for len(in.b) > 0 {

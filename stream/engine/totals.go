@@ -134,7 +134,11 @@ func (t *totals) add(e *Engine, g *gathered) {
 			t.Letters[instance] += n
 		}
 		for i, n := range w.out.owners {
-			t.Rows[e.graph.roots[i].instance] += n
+			if at := e.graph.roots[i].instance; t.Rows[at]+n == 0 { // also of a source that has left the flow
+				delete(t.Rows, at)
+			} else {
+				t.Rows[at] += n
+			}
 		}
 	}
 }

@@ -51,7 +51,7 @@ type memoReader interface {
 func newWorker(g *graph, memo memoReader) *worker {
 	return &worker{g: g, memo: memo, fanout: budgetOf(g.plan.Limits.MemoryBytes).fanout, seen: make([][]sinkRow, len(g.targets)), visited: make([]uint64, len(g.targets)),
 		reached: make([]bool, len(g.calls)), applied: make([]bool, len(g.plan.Steps)),
-		out: output{effects: make([][]byte, len(g.targets)), count: make([]int, len(g.targets)),
+		out: output{effects: make([][]byte, len(g.targets)), cuts: make([][]int, len(g.targets)), count: make([]int, len(g.targets)),
 			stats: make([]stepStats, len(g.calls)), rows: make([]int64, len(g.plan.Steps)),
 			upserts: make([]int64, len(g.targets)), deletes: make([]int64, len(g.targets)),
 			added: make([]int64, len(g.targets)), owners: make([]int64, len(g.roots))}}

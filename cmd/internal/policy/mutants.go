@@ -33,7 +33,7 @@ func mutantsOfTheLog() []Mutant {
 		{
 			Promise: 2, Does: "the cursor becomes durable before the records of its epoch",
 			File:    "stream/engine/commit.go",
-			Old:     "\tb := e.db.State.NewBatchOf(e.batchBytes())\n\tfor _, w := range e.workers {\n",
+			Old:     "\tb := e.db.State.NewBatchOf(g.made)\n\tfor _, w := range e.workers {\n",
 			New:     "\tb := e.db.State.NewBatch()\n\tfor source, position := range g.cursors {\n\t\tb.Put(metaKey(\"cursor/\"+e.plan.Sources[source].Name), []byte(position))\n\t}\n\tif err := e.db.State.Commit(b, true); err != nil {\n\t\treturn err\n\t}\n\tb = e.db.State.NewBatch()\n\tfor _, w := range e.workers {\n",
 			Package: engine, Test: "TestKilledAtEveryStep",
 		},
