@@ -24,9 +24,12 @@ import (
 // documents is how many rows stand in the table before the commits that are measured.
 const documents = 5000
 
-// between is how long the probe leaves the processors to the program when it has not found a commit: its questions are not
-// what is measured.
-const between = 250 * time.Microsecond
+// A probe leaves the processors to the program for a while when it has not found a commit, and when it has found one: its
+// questions are not what is measured.
+const (
+	unfoundPause = 250 * time.Microsecond
+	foundPause   = 5 * time.Millisecond
+)
 
 // measured is how long commits come.
 const measured = 10 * time.Second
@@ -230,10 +233,11 @@ func (f *freshness) probe(ctx context.Context, commits <-chan commit) (delays []
 				return delays
 			}
 			if !found {
-				time.Sleep(between)
+				time.Sleep(unfoundPause)
 			}
 		}
 		delays = append(delays, time.Since(x.at))
+		time.Sleep(foundPause)
 	}
 	return delays
 }
