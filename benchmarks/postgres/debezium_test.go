@@ -13,16 +13,15 @@ import (
 	"github.com/freshet/freshet/internal/testenv"
 )
 
-// jars fetches Debezium by Maven, once, into the folder that FRESHET_DEBEZIUM names.
+// jars fetches Debezium by Maven, once.
 func jars(b *testing.B) string {
 	b.Helper()
-	dir := os.Getenv("FRESHET_DEBEZIUM")
-	if dir == "" {
-		b.Skip("name a folder for Debezium in FRESHET_DEBEZIUM; it is fetched there by Maven")
-	}
-	libs := filepath.Join(dir, "libs")
+	libs := filepath.Join(testenv.Folder("debezium"), "libs")
 	if _, err := os.Stat(libs); err == nil {
 		return libs
+	}
+	if _, err := exec.LookPath("mvn"); err != nil {
+		b.Skipf("Debezium is fetched by Maven: %v", err)
 	}
 	pom, err := filepath.Abs("debezium/pom.xml")
 	if err != nil {

@@ -4,7 +4,7 @@
 //
 //	go test -run '^$' -bench 'Stream|Snapshot' -benchtime 3x ./benchmarks/postgres
 //	go test -run '^$' -bench Freshness -benchtime 1x ./benchmarks/postgres
-//	FRESHET_DEBEZIUM=/tmp/debezium go test -run '^$' -bench Debezium -benchtime 1x ./benchmarks/postgres
+//	go test -run '^$' -bench Debezium -benchtime 1x ./benchmarks/postgres
 //
 // Each round reads a copy of one slot, so that the server decodes the same bytes every time. Figures are rows a
 // second of wall time, and microseconds of this process's CPU a row; ratios are to the raw client of the same

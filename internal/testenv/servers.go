@@ -14,6 +14,9 @@ const RequireServers = "FRESHET_REQUIRE_SERVERS"
 // foldersVariable is the environment variable that names the folder of the servers.
 const foldersVariable = "FRESHET_SERVERS"
 
+// Folder is where a program of this name is kept from one run of tests to the next, beside the servers.
+func Folder(name string) string { return filepath.Join(folder(), name) }
+
 // folder is where `.ci/servers` installs servers: FRESHET_SERVERS, or else a folder that unprivileged users can read
 // when the tests run as root, or else the user's cache.
 func folder() string {
