@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/operators"
@@ -18,9 +19,10 @@ type flow struct {
 	source *source
 	model  *memory
 	sink   *null
-	dir    string // of the state, which outlives a run
-	memory int64  // limits.memory; 0: the default
-	plain  bool   // no steps: docs go straight to the sink
+	dir    string         // of the state, which outlives a run
+	memory int64          // limits.memory; 0: the default
+	plain  bool           // no steps: docs go straight to the sink
+	db     *statestore.DB // while it runs
 
 	device  accel.Embedder // instead of model, for whole bodies; asked as options say
 	options operators.ModelOptions
@@ -87,6 +89,7 @@ func (f *flow) run(ctx context.Context, script func(ctx context.Context, feed *f
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	f.db = db
 	e, err := engine.Open(ctx, plan, db, engine.Options{Once: true})
 	if err != nil {
 		return err
@@ -94,6 +97,22 @@ func (f *flow) run(ctx context.Context, script func(ctx context.Context, feed *f
 	defer func() { err = errors.Join(err, e.Close()) }()
 	if err := e.Run(ctx); err != nil {
 		return fmt.Errorf("run flow: %w", err)
+	}
+	return nil
+}
+
+// settle waits until no compaction is under way: those that one stretch has caused are not booked on the next.
+func (f *flow) settle(ctx context.Context) error {
+	const looks = 5 // one may end just before the next begins
+	for still := 0; still < looks; still++ {
+		if f.db.State.Stats().Compactions+f.db.Memo.Stats().Compactions > 0 {
+			still = 0
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 	return nil
 }

@@ -60,12 +60,14 @@ func loaded(ctx context.Context, s scale, name string, n int) (c loadedCosts, er
 		return c, err
 	}
 	c.load = loadEnd
-	// The state is opened anew, so that compactions of the load are not booked on edits.
 	watch = s.watch("start-" + name)
 	err = f.run(ctx, func(ctx context.Context, in *feed) error {
 		for i := range edits + 1 {
 			if i == 1 {
 				c.restart = watch.lap()
+				if err := f.settle(ctx); err != nil {
+					return err
+				}
 				watch = s.watch("edit-" + name)
 			}
 			began := time.Now()

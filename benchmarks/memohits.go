@@ -10,7 +10,7 @@ import (
 )
 
 // memoHits takes every row to another text and back: what is measured is the way back, whose vectors the
-// memo has. The rows come in no order.
+// memo has. The rows come in no order. Each way is booked with the compactions that it causes, and with no others.
 func memoHits(ctx context.Context, s scale) ([]figure, error) {
 	const dims = 384
 	n := s.of(100_000)
@@ -25,7 +25,10 @@ func memoHits(ctx context.Context, s scale) ([]figure, error) {
 				return err
 			}
 			sent += 2 * n // a chunk is named by its text: the old one goes, the new one comes
-			return f.sink.await(ctx, sent-n)
+			if err := f.sink.await(ctx, sent-n); err != nil {
+				return err
+			}
+			return f.settle(ctx)
 		}
 		if err := send(0, 0); err != nil {
 			return err
@@ -40,12 +43,19 @@ func memoHits(ctx context.Context, s scale) ([]figure, error) {
 		}
 		backLap = back.lap()
 		title = s.watch("title")
-		return in.upserts(ctx, scattered(n, 1, 0))
+		if err := in.upserts(ctx, scattered(n, 1, 0)); err != nil {
+			return err
+		}
+		if err := f.sink.await(ctx, sent); err != nil {
+			return err
+		}
+		err := f.settle(ctx)
+		titleLap = title.lap()
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	titleLap = title.lap()
 	if texts, _ := f.model.paid(); texts != 2*n {
 		return nil, fmt.Errorf("measure memo hits: the model was asked for %d texts, not %d", texts, 2*n)
 	}

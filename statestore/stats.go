@@ -11,6 +11,7 @@ type Stats struct {
 	MemTables        int64         // memtables, the one being filled included
 	L0Sublevels      int32         // tables that a read may have to look into before level 1
 	CompactionDebt   int64         // bytes that compaction has yet to move
+	Compactions      int64         // that are under way, flushes included
 	CacheHits        int64         // of the block cache
 	CacheMisses      int64         // of the block cache
 	Stalls           int64         // times that writes were made to wait since open
@@ -35,6 +36,7 @@ func (s *Store) Stats() Stats {
 		MemTables:      m.MemTable.Count,
 		L0Sublevels:    m.Levels[0].Sublevels,
 		CompactionDebt: int64(m.Compact.EstimatedDebt),
+		Compactions:    m.Compact.NumInProgress + m.Flush.NumInProgress,
 		CacheHits:      m.BlockCache.Hits,
 		CacheMisses:    m.BlockCache.Misses,
 	}

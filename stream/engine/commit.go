@@ -67,7 +67,7 @@ func (e *Engine) commit(g *gathered) error {
 	}
 	b.Put(metaKey("totals"), value)
 	if g.paused {
-		e.putPaused(b)
+		putPaused(b, e.paused.Load())
 	}
 	if e.planDirty {
 		e.graph.stored.forgetPositions(e.plan, b)

@@ -31,9 +31,9 @@ func (e *Engine) setPaused(ctx context.Context, paused bool) error {
 	})
 }
 
-// putPaused makes a pause, or the end of one, durable with the epoch that carries it.
-func (e *Engine) putPaused(b *statestore.Batch) {
-	if e.paused.Load() {
+// putPaused makes a pause, or the end of one, durable with the batch that carries it.
+func putPaused(b *statestore.Batch, paused bool) {
+	if paused {
 		b.Put(pausedKey(), []byte{1})
 	} else {
 		b.Delete(pausedKey())
@@ -52,11 +52,7 @@ func Paused(db *statestore.DB) (bool, error) { return db.State.Has(pausedKey()) 
 // PauseStopped pauses a stopped flow, or ends its pause, from its next run on.
 func PauseStopped(db *statestore.DB, paused bool) error {
 	b := db.State.NewBatch()
-	if paused {
-		b.Put(pausedKey(), []byte{1})
-	} else {
-		b.Delete(pausedKey())
-	}
+	putPaused(b, paused)
 	if err := db.State.Commit(b, true); err != nil {
 		return fmt.Errorf("write the pause: %w", err)
 	}

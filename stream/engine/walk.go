@@ -64,12 +64,7 @@ func (w *worker) apply(s int, rows []rowRef, depth int) {
 	f.rows.Limit(int(w.fanout))
 	for _, r := range rows {
 		before := f.rows.Len()
-		err, code := step.Mapper.Map(r.row, &f.rows), "operator_error"
-		if err == nil && f.rows.Over() { // I9
-			code, err = "too_large", fmt.Errorf("step %s makes more than %s of this row: that is what limits.memory has for one row; have every sink name the `columns` that it needs, "+
-				"so that none of them carries the whole document with each piece, or give the flow more memory", step.Name, stream.Bytes(w.fanout))
-		}
-		if err != nil {
+		if code, err := w.mapRow(step, r.row, &f.rows); err != nil {
 			f.rows.Cut(before)
 			if w.refuse(step, w.g.mappers[s], r, code, err.Error()); w.err != nil {
 				return
@@ -78,6 +73,18 @@ func (w *worker) apply(s int, rows []rowRef, depth int) {
 	}
 	w.refs(f, w.g.plan.Collections[step.Out].Schema)
 	w.walk(step.Out, f.refs, depth+1)
+}
+
+// mapRow gives a row to a cheap step. code is that of the dead letter which an error makes.
+func (w *worker) mapRow(step *stream.StepNode, row cdc.Row, out *stream.Rows) (code string, err error) {
+	if err := step.Mapper.Map(row, out); err != nil {
+		return "operator_error", err
+	}
+	if out.Over() { // I9
+		return "too_large", fmt.Errorf("step %s makes more than %s of this row: that is what limits.memory has for one row; have every sink name the `columns` that it needs, "+
+			"so that none of them carries the whole document with each piece, or give the flow more memory", step.Name, stream.Bytes(w.fanout))
+	}
+	return "", nil
 }
 
 // refuse makes a dead letter of a row, or ends the flow where the step asks for that.
