@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -108,10 +109,8 @@ func (f *flow) settle(ctx context.Context) error {
 		if f.db.State.Stats().Compactions+f.db.Memo.Stats().Compactions > 0 {
 			still = 0
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		if err := idle.For(ctx, 20*time.Millisecond); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
@@ -232,12 +233,14 @@ func (f *freshness) probe(ctx context.Context, commits <-chan commit) (delays []
 				f.b.Errorf("row %d of version %d is not found", x.id, x.n)
 				return delays
 			}
-			if !found {
-				time.Sleep(unfoundPause)
+			if !found && idle.For(ctx, unfoundPause) != nil {
+				return delays
 			}
 		}
 		delays = append(delays, time.Since(x.at))
-		time.Sleep(foundPause)
+		if idle.For(ctx, foundPause) != nil {
+			break
+		}
 	}
 	return delays
 }

@@ -262,7 +262,7 @@ func tops() []Room {
 			Why: "verbs and wiring; its test of the console runs a browser",
 		},
 		{Path: "cmd/internal/policy", Modules: []string{"go.yaml.in/yaml/v3"}, Why: "the rules of the house; reads text, so that it needs nothing of ours"},
-		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
+		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/idle", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{
 			Path: "benchmarks/kafka", Rooms: []string{"cdc", "cdc/kafka", "internal/broker", "internal/testenv", "sinks/kafka", "statestore", "stream", "stream/engine"},
 			Modules: []string{"github.com/twmb/franz-go", "golang.org/x/sync"}, Why: "the source and the sink of topics against loops over the client alone",
