@@ -118,7 +118,7 @@ func (e *encoder) near(vec []float32, norm2 float32, r *rand.Rand) *query {
 func (v *View) findTruth(ctx context.Context, p *probe) error {
 	s := newScan(v.x.enc, v.state, p.near, 1)
 	t := newTop(auditK + margin(auditK))
-	if err := s.rank(ctx, s.all(), t); err != nil {
+	if err := s.rankAll(ctx, s.all(), t); err != nil {
 		return err
 	}
 	s.refine(t.heap)

@@ -1,6 +1,7 @@
 package vector
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -69,6 +70,40 @@ func TestEveryKernelGivesTheSameHits(t *testing.T) {
 			if err := x.Close(); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+}
+
+// All lists that a search reads may have lost their rows, until maintenance dissolves them.
+func TestASearchGoesOnWhereTheNearestListsAreEmpty(t *testing.T) {
+	const dims, stay, all = 8, 4500, 7000
+	for _, set := range kernel.Available() {
+		x, err := open("index", Options{Dims: dims, FS: vfs.NewMem(), IVFRows: 1000}, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := vectortest.New(1, dims, vectortest.Noise)
+		txn, gone := Txn{Epoch: 1}, Txn{Epoch: 2}
+		for i := range all {
+			vec := src.Next()
+			vec[0] += 4
+			if i >= stay { // on the other side
+				vec[0] -= 8
+				gone.Deletes = append(gone.Deletes, Delete{Key: fmt.Append(nil, i), Version: 2})
+			}
+			txn.Upserts = append(txn.Upserts, Upsert{Key: fmt.Append(nil, i), Version: 1, Vector: vec})
+		}
+		err = errors.Join(x.Apply(t.Context(), &txn), x.Maintain(t.Context()), x.Apply(t.Context(), &gone), x.Apply(t.Context(), &Txn{Epoch: 3}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.tune.probed.Store(2)
+		hits, err := x.Search(t.Context(), Query{Vector: []float32{-1, 0, 0, 0, 0, 0, 0, 0}, K: 10})
+		if err != nil || len(hits) != 10 {
+			t.Errorf("%v: %d hits of 10: %v", set, len(hits), err)
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

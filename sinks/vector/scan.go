@@ -79,18 +79,22 @@ func (s *scan) near(probes int) []*block {
 	return out
 }
 
-// rank puts the best rows of the blocks into t. Parts are merged in the order of the blocks, so that of equal rows the
-// same are kept however many cores have searched.
-func (s *scan) rank(ctx context.Context, blocks []*block, t *top) error {
+// rank puts the best of the rows that mask tells of each block into t.
+func (s *scan) rank(ctx context.Context, blocks []*block, t *top, mask func(i int) uint64) error {
 	parts := make([]*top, s.parts(len(blocks)))
-	err := s.spread(ctx, len(blocks), func(own *scan, part, i int) {
-		if parts[part] == nil {
-			parts[part] = newTop(t.most)
-		}
-		own.block(blocks[i], own.mask(blocks[i]), parts[part])
-	})
-	t.merge(parts)
+	for part := range parts {
+		parts[part] = newTop(t.most)
+	}
+	err := s.spread(ctx, len(blocks), func(own *scan, part, i int) { own.block(blocks[i], mask(i), parts[part]) })
+	for _, p := range parts {
+		t.merge(p)
+	}
 	return err
+}
+
+// rankAll puts the best rows of the blocks into t.
+func (s *scan) rankAll(ctx context.Context, blocks []*block, t *top) error {
+	return s.rank(ctx, blocks, t, func(i int) uint64 { return s.mask(blocks[i]) })
 }
 
 // nearest returns the numbers of the n lists whose centroids rank best, in no order.
@@ -156,7 +160,7 @@ func (s *scan) block(b *block, mask uint64, t *top) {
 		if s.beta != 0 {
 			rank -= s.beta * b.norm2[i]
 		}
-		if rank > t.least {
+		if rank >= t.least {
 			t.push(candidate{rank: rank, place: uint8(i), block: b})
 		}
 	}

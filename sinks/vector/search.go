@@ -137,12 +137,12 @@ func (v *View) collect(ctx context.Context, s *scan, t *top, matching int, exact
 	tune, st := &v.x.tune, v.state
 	newest := st.layout.newest()
 	if exact || s.filtered && matching <= directRows || t.most > st.rows/20 || v.x.opts.TargetRecall == 1 {
-		return s.rank(ctx, s.all(), t)
+		return s.rankAll(ctx, s.all(), t)
 	}
 	probes := widened(tune.probes(st.layout), st.rows, matching)
 	blocks := s.near(probes)
 	if st.rows < sketchFrom(s.enc.set) || !newest.flat() && s.enc.set != kernel.Portable {
-		return s.rank(ctx, blocks, t)
+		return s.rankAll(ctx, blocks, t)
 	}
 	return s.sketched(ctx, t, blocks, max(t.most, tune.sketched(st.rows)))
 }

@@ -40,10 +40,10 @@ func (s *scan) sketched(ctx context.Context, t *top, blocks []*block, most int) 
 	words := kernel.Words(s.enc.dims)
 	all := make([]sketchedBlock, len(blocks))
 	counts := make([][]int32, s.parts(len(blocks)))
+	for part := range counts {
+		counts[part] = make([]int32, words*64+1)
+	}
 	err := s.spread(ctx, len(blocks), func(own *scan, part, i int) {
-		if counts[part] == nil {
-			counts[part] = make([]int32, words*64+1)
-		}
 		c := &all[i]
 		c.block, c.mask = blocks[i], own.mask(blocks[i])
 		own.compare(c, words, counts[part])
@@ -52,16 +52,7 @@ func (s *scan) sketched(ctx context.Context, t *top, blocks []*block, most int) 
 		return err
 	}
 	limit := differing(counts, most)
-	parts := make([]*top, len(counts))
-	err = s.spread(ctx, len(all), func(own *scan, part, i int) {
-		if parts[part] == nil {
-			parts[part] = newTop(t.most)
-		}
-		c := &all[i]
-		own.block(c.block, c.near(limit)&c.mask, parts[part])
-	})
-	t.merge(parts)
-	return err
+	return s.rank(ctx, blocks, t, func(i int) uint64 { return all[i].near(limit) & all[i].mask })
 }
 
 // differing returns in how many signs rows may differ so that at least most of them are left, or all.

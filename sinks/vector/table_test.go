@@ -44,26 +44,36 @@ func TestTableFindsWhatAMapFinds(t *testing.T) {
 	})
 }
 
+// Of candidates that are equally near those with the least keys are kept, in whatever order they come.
 func TestTopKeepsTheBest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for most := 1; most < 70; most++ {
-		tp := newTop(most)
-		var all []float32
-		for range r.IntN(300) {
-			rank := float32(r.IntN(50))
-			all = append(all, rank)
-			if rank > tp.least {
-				tp.push(candidate{rank: rank})
+		whole, parts := newTop(most), []*top{newTop(most), newTop(most), newTop(most)}
+		var want []string
+		for n, key := range r.Perm(r.IntN(300)) {
+			c := candidate{rank: float32(r.IntN(20)), block: &block{}}
+			c.row().key = fmt.Sprintf("%03d", key)
+			want = append(want, fmt.Sprintf("%02.0f %s", 20-c.rank, c.row().key)) // in the order of texts
+			for _, tp := range []*top{whole, parts[n%3]} {
+				if c.rank >= tp.least {
+					tp.push(c)
+				}
 			}
 		}
-		slices.SortFunc(all, func(a, b float32) int { return int(b) - int(a) })
-		var got []float32
-		for _, c := range tp.heap {
-			got = append(got, c.rank)
+		slices.Sort(want)
+		want = want[:min(most, len(want))]
+		merged := newTop(most)
+		for _, part := range parts {
+			merged.merge(part)
 		}
-		slices.SortFunc(got, func(a, b float32) int { return int(b) - int(a) })
-		if want := all[:min(most, len(all))]; !slices.Equal(got, want) {
-			t.Fatalf("most=%d: got %v, want %v", most, got, want)
+		for name, tp := range map[string]*top{"a whole scan": whole, "parts": merged} {
+			var got []string
+			for _, c := range ranked(tp.heap) {
+				got = append(got, fmt.Sprintf("%02.0f %s", 20-c.rank, c.row().key))
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s, most=%d: got %v, want %v", name, most, got, want)
+			}
 		}
 	}
 }

@@ -14,11 +14,20 @@ type candidate struct {
 
 func (c *candidate) row() *rowInfo { return &c.block.rows[c.place] }
 
-// top keeps the best candidates of a scan: a heap with the worst on top.
+// under reports whether a candidate comes behind another: it is less near, or as near and its key is greater. No two are
+// equal, so that what is kept depends neither on where rows lie nor on how many cores look for them.
+func (c *candidate) under(other *candidate) bool {
+	if c.rank != other.rank {
+		return c.rank < other.rank
+	}
+	return c.row().key > other.row().key
+}
+
+// top keeps the best candidates of a scan: a heap with the last of them on top.
 type top struct {
 	heap []candidate
 	most int
-	// least is the rank that a row must exceed to be kept.
+	// least is the rank that a row must have at least to be kept.
 	least float32
 }
 
@@ -26,14 +35,14 @@ func newTop(most int) *top {
 	return &top{heap: make([]candidate, 0, min(most, 4096)), most: most, least: float32(math.Inf(-1))}
 }
 
-// push keeps a candidate whose rank exceeds least.
+// push keeps a candidate if it is among the best so far.
 func (t *top) push(c candidate) {
 	h := t.heap
 	if len(h) < t.most {
 		h = append(h, c)
 		for i := len(h) - 1; i > 0; {
 			up := (i - 1) / 2
-			if h[up].rank <= h[i].rank {
+			if h[up].under(&h[i]) {
 				break
 			}
 			h[up], h[i] = h[i], h[up]
@@ -45,16 +54,19 @@ func (t *top) push(c candidate) {
 		}
 		return
 	}
+	if c.under(&h[0]) {
+		return
+	}
 	i := 0
 	for {
 		down := 2*i + 1
 		if down >= len(h) {
 			break
 		}
-		if down+1 < len(h) && h[down+1].rank < h[down].rank {
+		if down+1 < len(h) && h[down+1].under(&h[down]) {
 			down++
 		}
-		if h[down].rank >= c.rank {
+		if c.under(&h[down]) {
 			break
 		}
 		h[i] = h[down]
@@ -64,31 +76,22 @@ func (t *top) push(c candidate) {
 	t.least = h[0].rank
 }
 
-// merge takes over what the parts of a scan have found, in their order. A part may be nil.
-func (t *top) merge(parts []*top) {
-	for _, p := range parts {
-		if p == nil {
-			continue
-		}
-		for _, c := range p.heap {
-			if c.rank > t.least {
-				t.push(c)
-			}
+// merge takes over what a part of a scan has found.
+func (t *top) merge(part *top) {
+	for _, c := range part.heap {
+		if c.rank >= t.least {
+			t.push(c)
 		}
 	}
 }
 
-// ranked returns the candidates, best first; equal ranks are in order of keys, so that results are repeatable.
+// ranked returns the candidates, best first.
 func ranked(list []candidate) []candidate {
 	slices.SortFunc(list, func(a, b candidate) int {
 		switch {
-		case a.rank > b.rank:
+		case b.under(&a):
 			return -1
-		case a.rank < b.rank:
-			return 1
-		case a.row().key < b.row().key:
-			return -1
-		case a.row().key > b.row().key:
+		case a.under(&b):
 			return 1
 		}
 		return 0
