@@ -95,5 +95,5 @@ func (e *MemoryError) Error() string {
 
 // Hint says what to do.
 func (e *MemoryError) Hint() string {
-	return "raise the index's memory, or delete rows; about dims × 1.2 + 100 bytes a row are needed"
+	return "raise the index's memory, or delete rows; about dims × 1.7 + 100 bytes a row are needed"
 }

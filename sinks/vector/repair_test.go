@@ -327,6 +327,9 @@ func TestGrowthBeyondTheMemoryBudgetIsRefusedWhole(t *testing.T) { // I9
 	if st := x.Stats(); x.Len() != rows || st.RowBytes > 4<<20 || st.RowBytes < 2<<20 || full.Hint() == "" {
 		t.Fatalf("%d rows of %d, %+v, %v", x.Len(), rows, st, full)
 	}
+	if each, told := float64(x.Stats().RowBytes)/float64(rows), 64*1.7+100; each > told || each < 0.8*told {
+		t.Errorf("a row takes %.0f bytes, and the hint says %.0f", each, told)
+	}
 	txn := vector.Txn{Epoch: epoch}
 	for i := range 1000 {
 		txn.Upserts = append(txn.Upserts, up(fmt.Sprint(i), epoch, "again", src.Next()...))

@@ -79,7 +79,7 @@ func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error)
 	}
 	dims := t.Collections[0].Schema.Columns[w.vectors[0]].Type.Dims
 	dir := s.dir(t)
-	o := Options{Dims: dims, Metric: s.o.Metric, Logger: s.o.Logger, MemoryBytes: 0}
+	o := Options{Dims: dims, Metric: s.o.Metric, Logger: s.o.Logger, MemoryBytes: t.MemoryBytes} // I9
 	index, err := Open(dir, o)
 	if err != nil {
 		return nil, err
@@ -163,11 +163,14 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 	err := w.index.Apply(ctx, t)
 	var rows RowErrors
 	var fenced *FencedError
+	var full *MemoryError
 	switch {
 	case errors.As(err, &rows):
 		return &stream.RejectError{Key: cdc.Key(rows[0].Key[1:]), Code: "sink_rejected", Err: rows[0].Err}
 	case errors.As(err, &fenced):
 		return errors.Join(err, stream.ErrFenced)
+	case errors.As(err, &full):
+		return fmt.Errorf("%w, its share of limits.memory; raise that", err)
 	}
 	return err
 }

@@ -21,6 +21,8 @@ import (
 type target struct {
 	dir  string
 	path string // outside the state, or empty
+
+	memory int64 // what it may take; 0: as much as it likes
 }
 
 func (x *target) Sink() stream.Sink { return vector.NewSink(vector.SinkOptions{Path: x.path}) }
@@ -100,6 +102,46 @@ func TestARowThatCannotBeHeldIsNamed(t *testing.T) {
 	}
 }
 
+// I9: an index keeps within what its flow gives it. Growth beyond that waits, and the words say what to raise; what stands
+// there can still be replaced and deleted.
+func TestAnIndexKeepsWithinItsShareOfTheMemory(t *testing.T) {
+	x := &target{dir: t.TempDir(), memory: 8 << 20}
+	w := openIndex(t, x)
+	const step = 2000
+	grow := func(epoch int) *stream.Txn {
+		var effects []stream.Effect
+		for i := range step {
+			effects = append(effects, effect("doc", int64(step*epoch+i), []float32{1, float32(i), float32(epoch), 0}))
+		}
+		return rangeOf(w, uint64(epoch), effects...)
+	}
+	epoch, err := 1, error(nil)
+	for ; err == nil && epoch < 100; epoch++ {
+		err = w.Apply(t.Context(), grow(epoch))
+	}
+	var full *vector.MemoryError
+	if !errors.As(err, &full) || full.Limit != 4<<20 || errors.As(err, new(*stream.RejectError)) || !strings.Contains(err.Error(), "limits.memory") {
+		t.Fatalf("after %d rows it ends with %v, want a bound of 4 MiB that limits.memory moves", step*epoch, err)
+	}
+	held := w.(stream.Counter).Rows()
+	gone := effect("doc", step+1, nil)
+	gone.Delete = true
+	if err := w.Apply(t.Context(), rangeOf(w, uint64(epoch), effect("doc", step, []float32{0, 0, 0, 1}), gone)); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.(stream.Counter).Rows(); got != held-1 {
+		t.Errorf("%d rows of %d are left, want one less", got, held)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x.memory *= 2
+	w = openIndex(t, x)
+	if err := w.Apply(t.Context(), grow(epoch+1)); err != nil || w.(stream.Counter).Rows() != held-1+step {
+		t.Errorf("with twice the memory it holds %d rows: %v", w.(stream.Counter).Rows(), err)
+	}
+}
+
 // Hits come best first, match the condition and carry the row.
 func TestHitsCarryTheirRows(t *testing.T) {
 	x := &target{dir: t.TempDir()}
@@ -159,13 +201,13 @@ func TestBindNamesWhatIsWrong(t *testing.T) {
 func openIndex(t *testing.T, x *target) stream.Writer {
 	t.Helper()
 	columns := append(shown(), cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 4}})
-	w, err := x.Sink().Open(t.Context(), stream.Target{Sink: "sink", State: "s", Dir: x.dir, Collections: []stream.SinkCollection{{Hidden: 1,
+	w, err := x.Sink().Open(t.Context(), stream.Target{Sink: "sink", State: "s", Dir: x.dir, MemoryBytes: x.memory, Collections: []stream.SinkCollection{{Hidden: 1,
 		Key: columns[:2], Collection: stream.Collection{Name: "c", Schema: &cdc.Schema{Columns: columns, Key: []int{0, 1}}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
+		if err := w.Close(); err != nil && !errors.Is(err, vector.ErrClosed) {
 			t.Error(err)
 		}
 	})
