@@ -64,11 +64,12 @@ func (r *run) loop(ctx context.Context) error {
 		if fault, ok := errors.AsType[*cdc.SourceError](err); ok && fault.Code == "path_unreadable" && (!r.caught || r.start.Once) {
 			return fault
 		}
-		r.source.options.Logger.Warn("look at the folder anew", "path", r.source.options.Path, "cause", back.err)
 		if r.troubles.setback = back.err; errors.Is(err, errWatchLimit) {
 			r.troubles.setback = nil // told as the limit
 		}
-		r.troubles.tell(r.out)
+		if r.troubles.tell(r.out) { // once, however long it lasts
+			r.source.options.Logger.Warn("look at the folder anew", "path", r.source.options.Path, "cause", back.err)
+		}
 		if err := idle.For(ctx, back.pause); err != nil {
 			return err
 		}

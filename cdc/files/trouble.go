@@ -56,17 +56,19 @@ func (t *troubles) free(rel string) {
 	}
 }
 
-// tell shows the troubles where they changed.
-func (t *troubles) tell(out cdc.Inlet) {
+// tell shows the troubles where they changed, and reports whether they did.
+func (t *troubles) tell(out cdc.Inlet) (changed bool) {
 	err := errors.Join(t.setback, t.limit, t.guard, t.unread())
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text != t.shown {
-		t.shown = text
-		out.Problem(err)
+	if text == t.shown {
+		return false
 	}
+	t.shown = text
+	out.Problem(err)
+	return true
 }
 
 func (t *troubles) unread() error {
