@@ -2,8 +2,11 @@ package postgres
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -94,6 +97,32 @@ func keysOf(in *cdctest.Inlet) (keys string) {
 		}
 	}
 	return keys
+}
+
+func TestAnOutageIsLoggedOnceAndItsEnd(t *testing.T) {
+	r, _ := scripted(t)
+	var log strings.Builder
+	r.source.options.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	refused := errors.New("connection refused")
+	for _, x := range []struct {
+		name  string
+		step  func()
+		lines int // more
+	}{
+		{"nothing was lost", r.logReturn, 0},
+		{"an outage", func() { r.logLoss(refused, leastPause) }, 1},
+		{"it lasts", func() { r.logLoss(refused, mostPause) }, 0},
+		{"another cause", func() { r.logLoss(errors.New("the server starts up"), mostPause) }, 1},
+		{"its end", r.logReturn, 1},
+		{"it was told", r.logReturn, 0},
+		{"the same outage again", func() { r.logLoss(refused, leastPause) }, 1},
+	} {
+		before := strings.Count(log.String(), "\n")
+		x.step()
+		if got := strings.Count(log.String(), "\n") - before; got != x.lines {
+			t.Errorf("%s: %d lines, want %d:\n%s", x.name, got, x.lines, log.String())
+		}
+	}
 }
 
 // TestKeepalivesMoveThePlaceOnlyBetweenTransactions proves case 7 (I1): what the server has sent beyond the

@@ -138,7 +138,7 @@ func (r *run) logLoss(err error, pause time.Duration) {
 func (r *run) logReturn() {
 	if r.lost != "" {
 		r.lost = ""
-		r.source.options.Logger.Warn("the database is read again from where it stood", "position", r.place.lsn)
+		r.source.options.Logger.Info("the database is read again from where it stood", "position", r.place.lsn)
 	}
 }
 
