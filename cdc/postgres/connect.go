@@ -146,6 +146,9 @@ func (o *Options) refused(err error) error {
 	case stateNoDatabase:
 		return &cdc.SourceError{Code: "server_unreachable", Err: told, Hint: "check the database of the dsn"}
 	case stateNoPrivilege:
+		if e, _ := errors.AsType[*pgconn.PgError](err); e.Routine == "CheckMyDatabase" { // the words are the server's language
+			return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantConnect()}
+		}
 		return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantReplication()}
 	}
 	return told
@@ -170,9 +173,21 @@ func (r *reason) Unwrap() error { return r.err }
 
 // grantReplication is the SQL that lets the role of the connection string replicate.
 func (o *Options) grantReplication() string {
-	user := "the_role"
-	if c, err := o.config(false); err == nil {
-		user = pgx.Identifier{c.User}.Sanitize()
+	role, _ := o.names()
+	return "as a superuser: ALTER ROLE " + role + " REPLICATION"
+}
+
+// grantConnect is the SQL that lets the role of the connection string into its database.
+func (o *Options) grantConnect() string {
+	role, database := o.names()
+	return "as the owner of the database: GRANT CONNECT ON DATABASE " + database + " TO " + role
+}
+
+// names are role and database of the connection string, as SQL takes them.
+func (o *Options) names() (role, database string) {
+	c, err := o.config(false)
+	if err != nil {
+		return "the_role", "the_database"
 	}
-	return "as a superuser: ALTER ROLE " + user + " REPLICATION"
+	return quoted(c.User), quoted(c.Database)
 }

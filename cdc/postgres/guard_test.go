@@ -202,6 +202,8 @@ func TestPreflightNamesWhatIsMissing(t *testing.T) {
 		"no right to read":           {docs, "rights", "docs", "GRANT SELECT ON", func(o *postgres.Options) { o.DSN = strings.Replace(o.DSN, "postgres@", "nobody_ROLE@", 1) }},
 		"no right to replicate": {docs + "GRANT SELECT ON docs TO nobody_ROLE", "rights", "replicate", "REPLICATION",
 			func(o *postgres.Options) { o.DSN = strings.Replace(o.DSN, "postgres@", "nobody_ROLE@", 1) }},
+		"no right to the database": {docs + "REVOKE CONNECT ON DATABASE this_DATABASE FROM PUBLIC", "rights", "permission denied", "GRANT CONNECT ON DATABASE",
+			func(o *postgres.Options) { o.DSN = strings.Replace(o.DSN, "postgres@", "nobody_ROLE@", 1) }},
 		"a publication of others without the table": {docs + "CREATE TABLE other (a int); CREATE PUBLICATION theirs FOR TABLE other", "rights", "theirs", "ADD TABLE",
 			func(o *postgres.Options) { o.Publication = "theirs" }},
 		"a publication of others that leaves out deletes": {docs + "CREATE PUBLICATION theirs FOR TABLE docs WITH (publish = 'insert')", "rights", "theirs", "ALTER PUBLICATION",
@@ -214,7 +216,7 @@ func TestPreflightNamesWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
-			role := func(sql string) string { return strings.ReplaceAll(sql, "nobody_ROLE", db.Name+"_r") }
+			role := strings.NewReplacer("nobody_ROLE", db.Name+"_r", "this_DATABASE", db.Name).Replace
 			db.Exec(t, role("CREATE ROLE nobody_ROLE LOGIN"))
 			t.Cleanup(func() {
 				if err := db.TryExec(context.WithoutCancel(t.Context()), role("DROP OWNED BY nobody_ROLE; DROP ROLE nobody_ROLE")); err != nil {

@@ -2,6 +2,7 @@ package pgvector
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -63,6 +64,10 @@ func refusesUs(e *pgconn.PgError) bool {
 func unreachable(err *pgconn.ConnectError) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
+		if server.Code == "42501" {
+			return &stream.Problem{Code: "rights", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message,
+				Hint: fmt.Sprintf("grant the role what it lacks: `GRANT CONNECT ON DATABASE %s TO %s`", quote(err.Config.Database), quote(err.Config.User))}
+		}
 		if refusesUs(server) {
 			return &stream.Problem{Code: "access_denied", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message,
 				Hint: "check user, password and database in the dsn"}
