@@ -98,11 +98,14 @@ func TestABudgetThatIsSpentWaitsForTheNextDay(t *testing.T) {
 		if p != nil || wait <= 0 || wait > 24*time.Hour || h.Reason != ReasonBudget || !h.Hard || h.State != Closed {
 			t.Fatalf("wait %v, health %+v", wait, h)
 		}
+		if h.Daily == nil || *h.Daily != daily || h.Spent.Today != MoneyOf(0.0008) {
+			t.Errorf("health tells of %v of %v, want 0.0008 of 0.001", h.Spent.Today, h.Daily)
+		}
 		if h.Until.Hour() != 0 || h.Until.Minute() != 0 || h.Until.Location() != time.UTC {
 			t.Errorf("until %v, want midnight UTC", h.Until)
 		}
 		time.Sleep(wait)
-		if h := g.Health(false); !h.Available {
+		if h := g.Health(false); !h.Available || h.Spent.Today != 0 { // nobody has asked for anything yet
 			t.Errorf("the next day health is %+v", h)
 		}
 		if p, _ := ask(); p == nil {
