@@ -70,10 +70,9 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		}
 		level.FilterPolicy = bloom.FilterPolicy(10)
 		level.FilterType = sstable.TableFilter
-		if i == 0 {
-			// What is written here is soon written again, and much of it, such as a delivered outbox, never.
-			level.Compression = func() *block.CompressionProfile { return block.NoCompression }
-		}
+		// Rows change often and vectors do not shrink: what compression would save on disk it costs in processor time each
+		// time that a table is written again.
+		level.Compression = func() *block.CompressionProfile { return block.NoCompression }
 	}
 	return p
 }

@@ -6,6 +6,8 @@ import "github.com/freshet/freshet/stream"
 type budget struct {
 	store, inlets, calls, table, known, epoch, apply, txn, outbox int64
 
+	sinks int64 // what all sinks together may hold, in equal shares
+
 	made   int64 // what the owners of an epoch may bring: rows of targets and records
 	fanout int64 // what a step may make of one owner
 }
@@ -13,7 +15,7 @@ type budget struct {
 func budgetOf(memory int64) budget {
 	return budget{store: memory / 4, inlets: memory / 32, calls: memory / 8, table: memory / 16, known: memory / 16,
 		epoch: min(max(memory/64, 256<<10), 16<<20), apply: min(max(memory/64, 256<<10), 8<<20),
-		txn: min(max(memory/16, 1<<20), 32<<20), outbox: max(memory/2, 16<<20),
+		txn: min(max(memory/16, 1<<20), 32<<20), outbox: max(memory/2, 16<<20), sinks: memory / 4,
 		made: max(memory/16, 1<<20), fanout: max(memory/16, 1<<20)}
 }
 

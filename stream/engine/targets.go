@@ -102,7 +102,7 @@ func (e *Engine) openTarget(ctx context.Context, t *target) (lost bool, err erro
 	}
 	spec := stream.Target{Flow: e.plan.Flow, Sink: t.name, Instance: t.instance, State: e.state,
 		Dir: filepath.Clean(e.db.Dir()), Generation: generation, Epoch: applied, Collections: t.sink.Inputs,
-		MemoryBytes: e.plan.Limits.MemoryBytes / 8, Beside: e.graph.stored.beside(t)}
+		MemoryBytes: e.budget.sinks / int64(len(e.plan.Sinks)), Beside: e.graph.stored.beside(t)}
 	writer, err := t.sink.Sink.Open(ctx, spec)
 	if err != nil {
 		return false, fmt.Errorf("open sink %s: %w", t.name, err)
