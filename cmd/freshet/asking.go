@@ -3,7 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/freshet/freshet/statestore"
 )
@@ -33,7 +39,7 @@ func either[T any](ctx context.Context, c *console, path string, running func(*p
 	for end := time.Now().Add(patience); ; {
 		value, err := stopped(f)
 		if !errors.As(err, &inUse) || time.Now().After(end) {
-			return value, f.safe(err)
+			return value, f.safe(f.silent(err))
 		}
 		if p, ok := findPeer(ctx, f.state); ok {
 			return running(p)
@@ -44,6 +50,39 @@ func either[T any](ctx context.Context, c *console, path string, running func(*p
 		case <-time.After(patienceBeat):
 		}
 	}
+}
+
+// silent says who holds a state that nobody answers for, and what can be done about it. Other errors stay what they are.
+func (f *flow) silent(err error) error {
+	if !errors.As(err, new(*statestore.InUseError)) {
+		return err
+	}
+	who, look, end := "a process", "what runs on this machine, and in its containers", "end it"
+	pid := holder(f.state)
+	if pid > 0 {
+		who, look, end = fmt.Sprintf("process %d", pid), fmt.Sprintf("`ps -o stat,etime,args -p %d`", pid), fmt.Sprintf("end it with `kill %d`", pid)
+	}
+	if k, ok := readControl(f.state); ok && (pid == 0 || pid == k.PID) {
+		return newFault("state_in_use", fmt.Sprintf("look at its log and at %s: it may be stopped, or wait for a disk; %s and start it again, nothing that was confirmed is lost", look, end),
+			"%s runs the flow %s and does not answer at %s", who, f.file.Name, k.Address)
+	}
+	return newFault("state_in_use", fmt.Sprintf("`freshet run --once` and verbs of a stopped flow have it for as long as they take: look at %s, and wait; or %s", look, end),
+		"%s has the state %s open, and answers no questions", who, f.state)
+}
+
+// holder is the process that has locked a state; 0 where that cannot be told, as of one in another container. This process
+// must not have: to close any file that it has locked would take its lock away.
+func holder(state string) int {
+	f, err := os.Open(filepath.Join(state, "LOCK"))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil || lock.Type == unix.F_UNLCK {
+		return 0
+	}
+	return int(lock.Pid)
 }
 
 // reading opens the state of a stopped flow without changing it, for as long as fn takes.

@@ -24,6 +24,7 @@ type control struct {
 	Flow    string `json:"flow"`
 	TLS     bool   `json:"tls,omitempty"`
 	Pin     string `json:"pin,omitempty"` // SHA-256 of its certificate
+	PID     int    `json:"pid,omitempty"` // of the process, as it sees itself
 }
 
 func controlPath(state string) string { return filepath.Join(state, "control") }

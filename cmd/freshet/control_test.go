@@ -66,13 +66,13 @@ func TestNoPeerIsFoundWhereNobodyKnowsTheToken(t *testing.T) {
 		k    control
 		want bool
 	}{
-		{"the running flow answers", control{good, "right", "docs", false, ""}, true},
-		{"the process was killed and nobody has its port", control{gone, "right", "docs", false, ""}, false},
-		{"another flow has its port", control{good, "left by the killed one", "docs", false, ""}, false},
-		{"another program has its port", control{serve(func(http.ResponseWriter, *http.Request) {}), "right", "docs", false, ""}, false},
+		{"the running flow answers", control{good, "right", "docs", false, "", 0}, true},
+		{"the process was killed and nobody has its port", control{gone, "right", "docs", false, "", 0}, false},
+		{"another flow has its port", control{good, "left by the killed one", "docs", false, "", 0}, false},
+		{"another program has its port", control{serve(func(http.ResponseWriter, *http.Request) {}), "right", "docs", false, "", 0}, false},
 		{"a program that sends everyone elsewhere", control{serve(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+good+r.URL.Path, http.StatusFound)
-		}), "right", "docs", false, ""}, false},
+		}), "right", "docs", false, "", 0}, false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -138,7 +138,7 @@ func (f *flow) checkState(ctx context.Context, found *checkup) error {
 	}
 	status, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
 	if err != nil {
-		return f.safe(err)
+		return f.safe(f.silent(err))
 	}
 	found.add("state", "", "good, at epoch %d", status.Epoch)
 	return nil

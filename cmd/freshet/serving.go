@@ -49,7 +49,7 @@ type outlet struct {
 
 // listen opens the listener.
 func (s *serving) listen(flow string) (*outlet, error) {
-	o := &outlet{control: control{Flow: flow, Token: newToken()}}
+	o := &outlet{control: control{Flow: flow, Token: newToken(), PID: os.Getpid()}}
 	if s.tokenFile != "" {
 		token, err := readToken(s.tokenFile)
 		if err != nil {
