@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/engine"
 )
 
 // patience is how long a verb waits for a state that somebody holds and nobody answers for: another verb
@@ -90,13 +91,16 @@ func reading[T any](f *flow, fn func(*statestore.DB) (T, error)) (T, error) {
 	return holding(f, true, fn)
 }
 
+// holding opens the state of a stopped flow for as long as fn takes. One that belongs to another flow is refused.
 func holding[T any](f *flow, readOnly bool, fn func(*statestore.DB) (T, error)) (T, error) {
-	var none T
+	var none, value T
 	db, err := f.store(readOnly)
 	if err != nil {
 		return none, err
 	}
-	value, err := fn(db)
+	if err = engine.BelongsTo(db, f.plan.Flow); err == nil {
+		value, err = fn(db)
+	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return none, err
 	}

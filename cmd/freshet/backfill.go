@@ -46,6 +46,6 @@ func (c *console) backfill(ctx context.Context, path, source string) (string, er
 		if !f.exists() {
 			return "", newFault("not_found", "its first run reads everything", "%s has no state", f.plan.Flow)
 		}
-		return "the next run", f.resetSource(source)
+		return "the next run", f.reset(engine.Reset{Source: source})
 	})
 }

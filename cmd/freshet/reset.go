@@ -60,9 +60,7 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 				return result{}, err
 			}
 		}
-		_, err = holding(fl, false, func(db *statestore.DB) (struct{}, error) {
-			return struct{}{}, engine.ResetStopped(db, fl.plan, r)
-		})
+		err = fl.reset(r)
 		var unknown *engine.NotFoundError
 		if errors.As(err, &unknown) {
 			what, name, names := "sources", r.Source, sourceNames(fl.plan)
@@ -79,6 +77,14 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 		}}, nil
 	})
 	return cmd
+}
+
+// reset has the next run of a stopped flow derive something anew.
+func (f *flow) reset(r engine.Reset) error {
+	_, err := holding(f, false, func(db *statestore.DB) (struct{}, error) {
+		return struct{}{}, engine.ResetStopped(db, f.plan, r)
+	})
+	return err
 }
 
 func sourceNames(p *stream.Plan) []string {

@@ -1,11 +1,6 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"io"
-	"net/http"
-
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/statestore"
@@ -13,7 +8,7 @@ import (
 )
 
 func (c *console) resumeVerb() *cobra.Command {
-	cmd := &cobra.Command{
+	return c.intake(&cobra.Command{
 		Use:   "resume FLOW",
 		Short: "End a pause, and ask models again at once whose key, quota or setting has been seen to",
 		Long: `Resume lets a flow that was paused take in what its sources have, from where it was.
@@ -21,19 +16,7 @@ func (c *console) resumeVerb() *cobra.Command {
 It also tells a running flow that a person has dealt with what its models were
 waiting for: a wrong key, an exhausted quota, an unknown model, or a model that
 rejects every text. A stopped flow asks by itself when it is run again.`,
-		Args: takes("flow file"),
-	}
-	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		text, err := c.resume(cmd.Context(), args[0])
-		return result{data: struct{}{}, text: func(w io.Writer) { fmt.Fprintln(w, text) }}, err
-	})
-	return cmd
-}
-
-func (c *console) resume(ctx context.Context, path string) (string, error) {
-	return either(ctx, c, path, func(p *peer) (string, error) {
-		return "the flow takes in what its sources have, and its models are asked again", p.ask(ctx, http.MethodPost, "/api/v1/resume", struct{}{}, &struct{}{})
-	}, func(f *flow) (string, error) {
+	}, "/api/v1/resume", "the flow takes in what its sources have, and its models are asked again", func(f *flow) (string, error) {
 		idle := newFault("flow_not_running", "run it: it asks its models anew at the start", "the flow is neither running nor paused")
 		if !f.exists() {
 			return "", idle

@@ -107,7 +107,7 @@ func (c *console) recover(ctx context.Context, v *service, f *flow, err error) (
 		f.log.Warn("the flow begins anew: a source is not what the flow was planned with", "err", err)
 	case errors.Is(err, cdc.ErrReread) && errors.As(err, &reading):
 		f.log.Warn("the flow begins anew: a source is read again, and what differs is written", "source", reading.Source, "err", err)
-		if err := f.resetSource(reading.Source); err != nil {
+		if err := f.reset(engine.Reset{Source: reading.Source}); err != nil {
 			return nil, f.safe(err)
 		}
 	default:
@@ -118,15 +118,6 @@ func (c *console) recover(ctx context.Context, v *service, f *flow, err error) (
 		return err
 	})
 	return next, err
-}
-
-// resetSource has a source read again at the next session.
-func (f *flow) resetSource(name string) error {
-	db, err := f.store(false)
-	if err != nil {
-		return err
-	}
-	return errors.Join(engine.ResetStopped(db, f.plan, engine.Reset{Source: name}), db.Close())
 }
 
 // attend runs one session of a flow.
