@@ -45,7 +45,8 @@ func (f *fault) Error() string { return f.Message }
 // those of a bad flow.
 func exitByCode(code string) int {
 	switch code {
-	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "not_ready", "paused", "internal":
+	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "not_ready", "paused", "row_rejected", "timeout",
+		"interrupted", "internal":
 		return exitRunTime
 	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
 		"flow_not_running", "access_denied":
@@ -130,7 +131,6 @@ func faultOf(err error) *fault {
 		hint = strings.ReplaceAll(hint, "--step NAME", "--step "+refusing.Step)
 	case errors.As(err, &step):
 		code, hint = "row_rejected", "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"
-		exit = exitRunTime
 	case errors.As(err, &model):
 		code, hint = "model_error", "try again when the model answers; `freshet status` says how it does"
 		if model.Kind == accel.Rejected {
@@ -151,19 +151,16 @@ func faultOf(err error) *fault {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		code, hint = "access_denied", "give this process the right to read and write that path, or name another one"
 	case errors.Is(err, context.DeadlineExceeded):
-		code, hint, exit = "timeout", "try again; a model that answers slowly may need more time", exitRunTime
+		code, hint = "timeout", "try again; a model that answers slowly may need more time"
 	case errors.Is(err, context.Canceled):
-		code, hint, exit = "interrupted", "it was told to stop; start it again to go on", exitRunTime
+		code, hint = "interrupted", "it was told to stop; start it again to go on"
 	}
 	var knows hinted
 	if errors.As(err, &knows) && knows.Hint() != "" {
 		hint = knows.Hint()
 	}
-	if code == "internal" {
-		exit = exitRunTime
-		if hint == "" {
-			hint = "run it again with --log-level debug; if it stays, please report it with that output"
-		}
+	if code == "internal" && hint == "" {
+		hint = "run it again with --log-level debug; if it stays, please report it with that output"
 	}
 	if exit == 0 {
 		exit = exitByCode(code)

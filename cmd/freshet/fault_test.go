@@ -49,6 +49,9 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 		{"diagnostics of a flow file", flowfile.Diagnostics{{Code: "unknown_key", Message: "m", Hint: "h", File: "f", Line: 1, Column: 1, Exit: 2}}, "unknown_key", 2},
 		{"diagnostics of the environment", flowfile.Diagnostics{{Code: "path_unreadable", Message: "m", Hint: "h", File: "f", Exit: 3}}, "path_unreadable", 3},
 		{"a fault that the running flow tells", &api.Fault{Code: "not_found", Message: "m", Hint: "h"}, "not_found", 1},
+		{"time that is over at the running flow", &api.Fault{Code: "timeout", Message: "m", Hint: "h"}, "timeout", 1},
+		{"a row that the running flow rejects", &api.Fault{Code: "row_rejected", Message: "m", Hint: "h"}, "row_rejected", 1},
+		{"an edit of the workload that does not come", newFault("timeout", "h", "m"), "timeout", 1},
 		{"a wrong command line", usage("h", "m"), "usage", 2},
 		{"time that is over", context.DeadlineExceeded, "timeout", 1},
 		{"anything else", errors.New("read: broken pipe"), "internal", 1},
@@ -70,7 +73,7 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 
 func TestCodesOfTheContractHaveTheirExit(t *testing.T) {
 	cases := map[int][]string{
-		1: {"dead_letters", "not_found", "model_error", "internal"},
+		1: {"dead_letters", "not_found", "model_error", "row_rejected", "timeout", "interrupted", "internal"},
 		2: {"usage", "flow_unreadable", "yaml_syntax", "unknown_key", "missing_key", "wrong_type", "bad_value", "missing_env",
 			"duplicate_name", "unknown_name", "unknown_model", "unknown_kind", "unknown_column", "cycle", "expression_syntax",
 			"expression_type", "null_misuse", "no_vector_column", "state_of_other_flow"},
