@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,8 @@ type workload struct {
 	random    *rand.Rand
 	figures   *benched
 	lasting   time.Duration // of edits and questions, half of it each
+	awaited   atomic.Pointer[string]
+	held      chan struct{} // one place: the index has come to hold the document that is awaited
 }
 
 // Of a document of the workload.
@@ -45,7 +48,7 @@ func (c *console) workload(ctx context.Context, b *benched, lasting time.Duratio
 		return newFault("path_unreadable", "name a folder that can be written with TMPDIR", "make a folder for the workload: %v", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	w := &workload{dir: dir, random: rand.New(rand.NewPCG(1, uint64(b.Rows))), figures: b, lasting: lasting}
+	w := &workload{dir: dir, random: rand.New(rand.NewPCG(1, uint64(b.Rows))), figures: b, lasting: lasting, held: make(chan struct{}, 1)}
 	if err := w.lay(); err != nil {
 		return err
 	}
@@ -142,6 +145,7 @@ func (c *console) run(ctx context.Context, w *workload) (err error) {
 	defer func() { err = errors.Join(err, w.end()) }()
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.engine.Run(running) })
+	g.Go(func() error { return w.follow(running) })
 	g.Go(func() error {
 		if err := untilReady(running, w.engine); err != nil {
 			return err
@@ -175,61 +179,53 @@ func (w *workload) loaded(took, used time.Duration) {
 // editTime bounds the wait for one edit.
 const editTime = 30 * time.Second
 
+// follow tells of the document that is awaited once the index holds it. It begins long before the first edit: what happens
+// while nobody listens is told to nobody.
+func (w *workload) follow(ctx context.Context) error {
+	return stopped(ctx, w.engine.Changes(ctx, func(change engine.ChangeEvent, _ int) error {
+		if name := w.awaited.Load(); name != nil && *name == change.Key {
+			w.awaited.Store(nil)
+			w.held <- struct{}{}
+		}
+		return nil
+	}))
+}
+
 // edit replaces documents, one after the other, and takes the time until the index holds each.
 func (w *workload) edit(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	following, enough := context.WithCancel(ctx)
-	held := make(chan string, 1) // the document that the index has come to hold
-	g.Go(func() error {
-		err := w.engine.Changes(following, func(change engine.ChangeEvent, _ int) error {
-			select {
-			case held <- change.Key:
-			case <-following.Done():
-			}
-			return nil
-		})
-		return stopped(following, err)
-	})
-	g.Go(func() error {
-		defer enough()
-		var times []time.Duration
-		for end := time.Now().Add(w.lasting / 2); time.Now().Before(end); {
-			took, err := w.replace(ctx, w.random.IntN(w.figures.Rows), len(times)+1, held)
-			if err != nil {
-				return err
-			}
-			times = append(times, took)
+	var times []time.Duration
+	for end := time.Now().Add(w.lasting / 2); time.Now().Before(end); {
+		took, err := w.replace(ctx, w.random.IntN(w.figures.Rows), len(times)+1)
+		if err != nil {
+			return err
 		}
-		w.figures.Edits, w.figures.FreshnessMS = len(times), percentilesOf(times)
-		return nil
-	})
-	return g.Wait()
+		times = append(times, took)
+	}
+	w.figures.Edits, w.figures.FreshnessMS = len(times), percentilesOf(times)
+	return nil
 }
 
 // replace puts a new version of a document in place, as an editor does, and waits until the index holds it.
-func (w *workload) replace(ctx context.Context, i, version int, held <-chan string) (time.Duration, error) {
+func (w *workload) replace(ctx context.Context, i, version int) (time.Duration, error) {
 	name := documentName(i)
 	draft := filepath.Join(w.dir, "draft")
 	if err := os.WriteFile(draft, []byte(w.document(i, version)), 0o600); err != nil {
 		return 0, fmt.Errorf("edit document: %w", err)
 	}
+	w.awaited.Store(&name)
 	began := time.Now()
 	if err := os.Rename(draft, filepath.Join(w.dir, "docs", name)); err != nil {
 		return 0, fmt.Errorf("edit document: %w", err)
 	}
 	late := time.NewTimer(editTime)
 	defer late.Stop()
-	for {
-		select {
-		case key := <-held:
-			if key == name {
-				return time.Since(began), nil
-			}
-		case <-late.C:
-			return 0, newFault("timeout", "look at the disk and at what else the machine does", "the index does not hold %s after %s", name, editTime)
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
+	select {
+	case <-w.held:
+		return time.Since(began), nil
+	case <-late.C:
+		return 0, newFault("timeout", "look at the disk and at what else the machine does", "the index does not hold %s after %s", name, editTime)
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
 }
 
