@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,9 +102,9 @@ const smoothing = 0.3
 func (p *pace) see(now time.Time, s engine.Status) {
 	w := workOf(s)
 	p.filling = ""
-	for _, x := range s.Sources {
-		if x.Backfill != nil {
-			p.filling = ", " + through(x.Backfill)
+	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
+		if x := s.Sources[name]; x.Backfill != nil {
+			p.filling += ", " + through(x.Backfill)
 		}
 	}
 	if p.at.IsZero() {
