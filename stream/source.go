@@ -64,6 +64,13 @@ type Prober interface {
 	Probe(ctx context.Context) (found string, err error)
 }
 
+// Resumable is a Source whose log may have parted from what a state holds while nobody ran. It says, without reading rows and
+// without making anything, whether a run could go on from a position; the empty one is that of a flow that never ran. The
+// error is the one that Run would end with.
+type Resumable interface {
+	Resumes(ctx context.Context, from cdc.Position) (found string, err error)
+}
+
 // Tenant is a Source that has made something where it reads, such as a replication slot. Drop removes it, for
 // a flow that will not run again; what is not there is no fault.
 type Tenant interface {

@@ -53,11 +53,25 @@ func TestASlotThatDoesNotFitStopsTheRun(t *testing.T) {
 			}
 			held := in.Rows()
 			released(t, db, o.Slot)
+			bare, err := source(t, o).ParsePosition(source(t, o).Describe(in.Start().Resume))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range []cdc.Position{in.Start().Resume, bare} {
+				if said, err := source(t, o).Resumes(t.Context(), at); err != nil || !strings.Contains(said, "slot "+o.Slot+" goes on behind ") {
+					t.Errorf("before it: %q, %v", said, err)
+				}
+			}
 			for _, sql := range strings.Split(strings.ReplaceAll(x.harm, "SLOT", o.Slot), ";") {
 				db.Exec(t, sql)
 			}
 			next := in.Crash()
-			err := once(t, source(t, o), next, nil)
+			_, told := source(t, o).Resumes(t.Context(), next.Start().Resume)
+			_, toldBare := source(t, o).Resumes(t.Context(), bare)
+			err = once(t, source(t, o), next, nil)
+			if fmt.Sprint(told) != fmt.Sprint(err) || fmt.Sprint(toldBare) != fmt.Sprint(err) {
+				t.Errorf("who asks beforehand is told\n%v\n%v\nand the run ends with\n%v", told, toldBare, err)
+			}
 			fault := faultOf(t, err)
 			if fault.Code != "data_guard" || !errors.Is(err, cdc.ErrGap) || errors.Is(err, cdc.ErrReread) ||
 				!strings.Contains(err.Error(), o.Slot) || !strings.Contains(err.Error(), x.word) {

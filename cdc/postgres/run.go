@@ -270,7 +270,7 @@ func (r *run) prepare(ctx context.Context, system systemFacts) error {
 	}
 	fresh := r.place.system == 0
 	if !fresh {
-		if err := r.guard(x, system); err != nil {
+		if err := o.guard(&r.place, x, system, r.facts); err != nil {
 			if r.reread {
 				return err
 			}
@@ -316,15 +316,24 @@ func (r *run) prepare(ctx context.Context, system systemFacts) error {
 // usable makes room for a slot where the one that is there cannot serve.
 func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
 	o := &r.source.options
-	switch {
-	case x == nil:
+	if x == nil {
 		return nil, nil
-	case x.plugin != "pgoutput" || x.database != r.facts.database:
-		return nil, wrong("slot_taken", "give the source another `slot:`", "slot %s exists and is of plugin %q and database %q", o.Slot, x.plugin, x.database)
-	case x.lost():
+	}
+	if err := o.taken(x, r.facts); err != nil {
+		return nil, err
+	}
+	if x.lost() {
 		return nil, dropSlot(ctx, r.sql, o.Slot)
 	}
 	return x, nil
+}
+
+// taken is the fault of a slot that is there, and not as one of this source is.
+func (o *Options) taken(x *slot, f *facts) error {
+	if x.plugin == "pgoutput" && x.database == f.database {
+		return nil
+	}
+	return wrong("slot_taken", "give the source another `slot:`", "slot %s exists and is of plugin %q and database %q", o.Slot, x.plugin, x.database)
 }
 
 // choose says which tables are to be read: all of them at first and for a rescan, else those that the flow

@@ -161,9 +161,10 @@ func (r *run) watchCreation(ctx context.Context, name string) {
 	}
 }
 
+func (r *run) gap(format string, args ...any) error { return r.source.options.gap(format, args...) }
+
 // gap is a break in what the slot can give.
-func (r *run) gap(format string, args ...any) error {
-	o := &r.source.options
+func (o *Options) gap(format string, args ...any) error {
 	err := fmt.Errorf("slot %s of publication %s: %s: %w", o.Slot, o.Publication, fmt.Sprintf(format, args...), cdc.ErrGap)
 	if o.OnSlotLost == SlotLostResnapshot {
 		err = fmt.Errorf("%w; %w", err, cdc.ErrReread)
@@ -174,23 +175,22 @@ func (r *run) gap(format string, args ...any) error {
 }
 
 // guard makes sure that the slot continues what is held (I10). A nil slot has to be made.
-func (r *run) guard(x *slot, system systemFacts) error {
-	p := &r.place
+func (o *Options) guard(p *place, x *slot, system systemFacts, f *facts) error {
 	switch {
 	case p.system != systemSum(system.identifier):
-		return r.gap("the server is another one than the one that was read")
-	case p.timeline != system.timeline && r.facts.version < 170000, p.timeline > system.timeline:
-		return r.gap("the server is on timeline %d, and timeline %d was read", system.timeline, p.timeline)
+		return o.gap("the server is another one than the one that was read")
+	case p.timeline != system.timeline && f.version < 170000, p.timeline > system.timeline:
+		return o.gap("the server is on timeline %d, and timeline %d was read", system.timeline, p.timeline)
 	case p.lsn > system.flushed:
-		return r.gap("the server's log ends at %s, and what is held was read up to %s: it may be an older copy", system.flushed, p.lsn)
+		return o.gap("the server's log ends at %s, and what is held was read up to %s: it may be an older copy", system.flushed, p.lsn)
 	case x == nil:
-		return r.gap("it is gone")
-	case x.plugin != "pgoutput" || x.database != r.facts.database:
-		return r.gap("it is of plugin %q and database %q", x.plugin, x.database)
+		return o.gap("it is gone")
+	case x.plugin != "pgoutput" || x.database != f.database:
+		return o.gap("it is of plugin %q and database %q", x.plugin, x.database)
 	case x.lost():
-		return r.gap("the server has removed the log that it needs (max_slot_wal_keep_size)")
+		return o.gap("the server has removed the log that it needs (max_slot_wal_keep_size)")
 	case x.confirmed > p.lsn:
-		return r.gap("it is at %s, ahead of what is held, %s: it was moved, or made anew", x.confirmed, p.lsn)
+		return o.gap("it is at %s, ahead of what is held, %s: it was moved, or made anew", x.confirmed, p.lsn)
 	}
 	return nil
 }

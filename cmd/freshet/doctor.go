@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
@@ -36,8 +37,10 @@ func (c *console) doctorVerb() *cobra.Command {
 		Short: "Reach every server of a flow and check what it needs there, and change nothing",
 		Long: `Doctor checks what a run checks before it begins: it reaches every source, model and
 sink, and looks at rights, settings, tables, dimensions and the space on the disk. A
-model of vectors is asked for one. The first thing that is amiss ends it with the
-command or the setting that mends it, and exit code 3, or 20 for the disk.`,
+model of vectors is asked for one. Where a stopped flow stands is held against what its
+sources still have, such as a replication slot. The first thing that is amiss ends it
+with the command or the setting that mends it, and exit code 3, 10 where the next run
+would miss changes, or 20 for the disk.`,
 		Args: takes("flow file"),
 	}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
@@ -134,13 +137,45 @@ func (f *flow) checkState(ctx context.Context, found *checkup) error {
 	}
 	if !f.exists() {
 		found.add("state", "", "none yet: %s", f.state)
-		return nil
+		return f.checkPositions(ctx, found, engine.Status{})
 	}
 	status, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
 	if err != nil {
 		return f.safe(f.silent(err))
 	}
 	found.add("state", "", "good, at epoch %d", status.Epoch)
+	return f.checkPositions(ctx, found, status)
+}
+
+// checkPositions holds where a stopped flow stands against what its sources can still give (I10). A flow that runs does so
+// itself.
+func (f *flow) checkPositions(ctx context.Context, found *checkup, status engine.Status) error {
+	for _, n := range f.plan.Sources {
+		source, ok := n.Source.(stream.Resumable)
+		if !ok {
+			continue
+		}
+		var from cdc.Position
+		if text := status.Sources[n.Name].Position; text != "" {
+			parser, ok := n.Source.(stream.Parser)
+			if !ok {
+				continue
+			}
+			var err error
+			if from, err = parser.ParsePosition(text); err != nil {
+				return f.safe(fmt.Errorf("read the position of source %s: %w", n.Name, err))
+			}
+		}
+		said, err := source.Resumes(ctx, from)
+		switch {
+		case errors.Is(err, cdc.ErrReread):
+			found.add("state", n.Name, "the next run reads source %s again: %s", n.Name, f.file.Redact(err.Error()))
+		case err != nil:
+			return f.safe(&engine.ReadError{Source: n.Name, Err: err})
+		default:
+			found.add("state", n.Name, "%s", said)
+		}
+	}
 	return nil
 }
 

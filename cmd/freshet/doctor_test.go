@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/freshet/freshet/internal/testenv"
+)
+
+// I10: doctor says of a stopped flow what its next run would find of its slot, with the command that mends it.
+func TestDoctorHoldsTheSlotAgainstTheState(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, "CREATE TABLE docs (id int PRIMARY KEY, body text NOT NULL); INSERT INTO docs VALUES (1, 'a')")
+	t.Setenv("PG_URL", db.DSN())
+	flow := filepath.Join(t.TempDir(), "flow.yaml")
+	declare := func(options string) {
+		t.Helper()
+		text := fmt.Sprintf("flow: %s\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: {postgres: {dsn: \"${PG_URL}\", table: public.docs%s}}}\n"+
+			"sinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n", db.Name, options)
+		if err := os.WriteFile(flow, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(exit int, words ...string) {
+		t.Helper()
+		code, _, said := verb(t, "doctor", flow)
+		for _, w := range words {
+			if code != exit || !strings.Contains(said, w) {
+				t.Errorf("doctor: exit %d, want %d and %q: %s", code, exit, w, said)
+			}
+		}
+	}
+	declare("")
+	says(exitOK, "the first run makes slot freshet_"+db.Name)
+	if code, _, said := verb(t, "run", flow, "--once"); code != exitOK {
+		t.Fatalf("run: exit %d: %s", code, said)
+	}
+	says(exitOK, "slot freshet_"+db.Name+" goes on behind ")
+	declare(", slot: another_" + db.Name)
+	says(exitDataGuard, `"code":"data_guard"`, "slot another_"+db.Name, "it is gone", "freshet reset "+flow+" --source docs --yes")
+	declare(", on_slot_lost: resnapshot, slot: another_" + db.Name)
+	says(exitOK, "the next run reads source docs again")
+}
