@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/freshet/freshet/sinks/vector"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
+	board "github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -116,12 +116,11 @@ func showHits(w io.Writer, a *api.Answer) {
 	}
 	rows := [][]string{{"score", "key", "text"}}
 	for _, h := range a.Hits {
-		var row map[string]any
-		if err := json.Unmarshal(h.Row, &row); err != nil {
-			continue
+		key, text, err := board.Brief(h.Row, snippetSize)
+		if err != nil {
+			text = string(h.Row) // as it came
 		}
-		key, _ := row["_key"].(string)
-		rows = append(rows, []string{fmt.Sprintf("%.3f", h.Score), key, api.Snippet(row, snippetSize)})
+		rows = append(rows, []string{fmt.Sprintf("%.3f", h.Score), key, text})
 	}
 	table(w, rows)
 }

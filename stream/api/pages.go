@@ -2,10 +2,7 @@ package api
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/freshet/freshet/stream/api/console"
 )
@@ -56,19 +53,4 @@ func (s *Server) graph(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	s.answer(w, console.GraphOf(s.flow.Plan), nil)
-}
-
-// Snippet is the longest text of a row besides its key, on one line and cut to so many characters.
-func Snippet(row map[string]any, size int) string {
-	text := ""
-	for _, name := range slices.Sorted(maps.Keys(row)) {
-		if value, ok := row[name].(string); ok && name != "_key" && len(value) > len(text) {
-			text = value
-		}
-	}
-	line := []rune(strings.Join(strings.Fields(text), " "))
-	if len(line) > size {
-		line = append(line[:size-1], '…')
-	}
-	return string(line)
 }

@@ -26,13 +26,16 @@ type found struct {
 	Score   string
 	Key     string
 	Subject string // of its lineage
-	Text    []mark // its longest text
+	Text    []mark // what it says, where it says more than a word or two
 	Name    string // of the column of Text
 	Columns []column
 }
 
 // column is a named value of a row.
-type column struct{ Name, Value string }
+type column struct {
+	Name, Value string
+	text        bool // it is a string, and not other JSON
+}
 
 // mark is a part of a text; words of the question are hit.
 type mark struct {
@@ -86,10 +89,13 @@ func (c *Console) ask(r *http.Request, d *searchData) error {
 	return nil
 }
 
-// textMax bounds how much of a row's longest text is shown, in characters.
-const textMax = 600
+// Bounds of what is shown of the text of a row: from textMin on it stands by itself, in bytes, and up to textMax characters of it.
+const (
+	textMin = 40
+	textMax = 600
+)
 
-// read takes a row apart: its key, its longest text, and the other columns in their order.
+// read takes a row apart: its key, what it says, and the other columns in their order.
 func (d *searchData) read(sink string, h Hit) (found, error) {
 	columns, err := columnsOf(h.Row)
 	if err != nil {
@@ -97,25 +103,58 @@ func (d *searchData) read(sink string, h Hit) (found, error) {
 	}
 	f := found{Score: strconv.FormatFloat(float64(h.Score), 'f', 3, 32)}
 	if h.Collection != "" {
-		f.Columns = append(f.Columns, column{"collection", h.Collection})
+		f.Columns = append(f.Columns, column{Name: "collection", Value: h.Collection})
 	}
-	longest := -1
-	for i, col := range columns {
-		if col.Name == "_key" {
-			f.Key, f.Subject = col.Value, sink+"/"+col.Value
-		} else if len(col.Value) > 40 && (longest < 0 || len(col.Value) > len(columns[longest].Value)) {
-			longest = i
-		}
-	}
+	says := telling(columns)
 	for i, col := range columns {
 		switch {
-		case i == longest:
+		case col.Name == keyColumn:
+			f.Key, f.Subject = col.Value, sink+"/"+col.Value
+		case i == says && len(col.Value) > textMin:
 			f.Name, f.Text = col.Name, marked(shortened(col.Value, textMax), d.Text)
 		case !strings.HasPrefix(col.Name, "_"):
-			f.Columns = append(f.Columns, column{col.Name, shortened(col.Value, textMax/4)})
+			f.Columns = append(f.Columns, column{Name: col.Name, Value: shortened(col.Value, textMax/4)})
 		}
 	}
 	return f, nil
+}
+
+// Columns of a row that are known by their names: its key in the sink, and what a split has made of a text.
+const (
+	keyColumn   = "_key"
+	chunkColumn = "chunk"
+)
+
+// telling is the column that holds what a row says: its chunk, where it is one of a text, else its longest text; -1: it has none.
+func telling(columns []column) int {
+	found := -1
+	for i, c := range columns {
+		switch {
+		case !c.text || c.Value == "" || c.Name == keyColumn:
+		case c.Name == chunkColumn:
+			return i
+		case found < 0 || len(c.Value) > len(columns[found].Value):
+			found = i
+		}
+	}
+	return found
+}
+
+// Brief is the key of a row that was found, and what the row says, on one line of so many characters.
+func Brief(row json.RawMessage, size int) (key, text string, err error) {
+	columns, err := columnsOf(row)
+	if err != nil {
+		return "", "", err
+	}
+	for _, c := range columns {
+		if c.Name == keyColumn {
+			key = c.Value
+		}
+	}
+	if says := telling(columns); says >= 0 {
+		text = shortened(columns[says].Value, size)
+	}
+	return key, text, nil
 }
 
 // columnsOf reads an object in the order of its members. Strings are shown as they are, other values as JSON.
@@ -134,13 +173,13 @@ func columnsOf(row json.RawMessage) ([]column, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, fmt.Errorf("read row: %w", err)
 		}
-		text := string(value)
-		if len(value) > 0 && value[0] == '"' {
+		text, isText := string(value), len(value) > 0 && value[0] == '"'
+		if isText {
 			if err := json.Unmarshal(value, &text); err != nil {
 				return nil, fmt.Errorf("read row: %w", err)
 			}
 		}
-		all = append(all, column{Name: fmt.Sprint(name), Value: text})
+		all = append(all, column{Name: fmt.Sprint(name), Value: text, text: isText})
 	}
 	return all, nil
 }

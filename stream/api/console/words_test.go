@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -136,5 +137,27 @@ func TestWordsOfTheQuestionAreMarked(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestARowSaysItsChunkOrElseItsLongestText(t *testing.T) {
+	cases := []struct{ name, row, want string }{
+		{"a chunk among longer texts", `{"_key":"a.md/1","summary":"all that the document is about","chunk":"a piece\nof it"}`, "a piece of it"},
+		{"no chunk", `{"_key":"a key that is longer than any text","title":"Tea","body":"boil the water"}`, "boil the water"},
+		{"an empty chunk", `{"_key":"1","chunk":"","title":"Tea"}`, "Tea"},
+		{"numbers and lists are no texts", `{"_key":"1","size":123456789,"tags":["a","b","c"],"title":"Tea"}`, "Tea"},
+		{"no text at all", `{"_key":"1","size":3,"note":null}`, ""},
+		{"a long one", `{"_key":"1","chunk":"0123456789 0123456789 0123456789 0123"}`, "0123456789 0123456789 0123456…"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			key, text, err := Brief(json.RawMessage(c.row), 30)
+			if err != nil || text != c.want || key == "" {
+				t.Errorf("row %q says %q, %v; want %q", key, text, err, c.want)
+			}
+		})
+	}
+	if _, _, err := Brief(json.RawMessage(`{"_key":`), 30); err == nil {
+		t.Error("half a row is a row")
 	}
 }
