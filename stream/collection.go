@@ -70,6 +70,9 @@ type checkedSink[T any] struct {
 	from string
 }
 
+// Unwrap is the sink itself.
+func (s checkedSink[T]) Unwrap() Sink { return s.Sink }
+
 // Bind implements [Sink].
 func (s checkedSink[T]) Bind(in []Collection) (Binding, error) {
 	if len(in) == 1 && in[0].Name == s.from { // not computed columns

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -149,6 +150,11 @@ func TestIntoAnIndexThatCanBeDroppedDropsIt(t *testing.T) {
 	}
 	if err := d.Drop(t.Context(), stream.Target{}); !errors.Is(err, errDropped) {
 		t.Errorf("drop: %v, want the sink's own word", err)
+	}
+	for i, want := range []stream.Sink{target{}, dropTarget{}} {
+		if w, ok := p.Sinks[i].Sink.(interface{ Unwrap() stream.Sink }); !ok || fmt.Sprintf("%T", w.Unwrap()) != fmt.Sprintf("%T", want) {
+			t.Errorf("sink %s does not lead to the %T that it was made of", p.Sinks[i].Name, want)
+		}
 	}
 }
 

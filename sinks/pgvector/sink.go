@@ -38,6 +38,14 @@ func NewTable(o Options) (*Sink, error) {
 	return &Sink{o: o.withDefaults()}, nil
 }
 
+// Kind is the word that flow files have for the sink: pgvector, or postgres for tables without an index over vectors.
+func (s *Sink) Kind() string {
+	if s.vectors {
+		return "pgvector"
+	}
+	return "postgres"
+}
+
 // Searchable reports whether an opened sink is a stream.Searcher.
 func (s *Sink) Searchable() bool { return s.vectors }
 

@@ -76,8 +76,21 @@ func (g *Graph) join(from, to int) {
 	g.Edges = append(g.Edges, Edge{From: from, To: to})
 }
 
-// room is the name of the package that makes a source or a sink: a plan does not keep the word of the flow file.
+// kinded is a source or a sink of a package that makes several kinds.
+type kinded interface{ Kind() string }
+
+// wrapping is what a typed flow puts around a sink.
+type wrapping interface{ Unwrap() stream.Sink }
+
+// room says what a source or a sink is by the name of the package that makes it, where that makes one kind: a plan does not
+// keep the word of the flow file.
 func room(made any) string {
+	if w, ok := made.(wrapping); ok {
+		made = w.Unwrap()
+	}
+	if k, ok := made.(kinded); ok {
+		return k.Kind()
+	}
 	name, _, _ := strings.Cut(strings.TrimLeft(fmt.Sprintf("%T", made), "*"), ".")
 	return name
 }
