@@ -132,13 +132,18 @@ func (f *frame) sinks(figures board.Figures, g board.Graph) {
 	}
 }
 
-// nodes draws the flow, each node as far to the right as its layer.
+// nodes draws the flow as a tree: each node below what it reads.
 func (f *frame) nodes(figures board.Figures, g board.Graph) {
 	more := f.spare()
 	f.head(cell{"FLOW", "", 27 + more}, cell{"STATE", "", 15 + more}, cell{"ROWS", "", -9}, cell{"RATE", "", -8}, cell{"CALLS", "", -8}, cell{"SAVED", "", -6},
 		cell{"WAIT", "", -7})
-	lay := board.Lay(g)
-	for i, n := range g.Nodes {
+	for _, b := range branches(g) {
+		n := g.Nodes[b.node]
+		name := strings.Repeat("  ", b.depth) + n.Name
+		if b.leads {
+			f.line(cell{strings.Repeat("  ", b.depth) + "→ " + n.Name, faint, 0})
+			continue
+		}
 		id := n.Kind + "." + n.Name
 		value := func(name string) string { return figures.Text[id+"."+name] }
 		rows := value("rows")
@@ -152,7 +157,6 @@ func (f *frame) nodes(figures board.Figures, g board.Graph) {
 		if n.Kind == board.KindStep {
 			waiting = value("pending")
 		}
-		name := strings.Repeat("  ", lay.Places[i].Layer) + n.Name
 		does := strings.TrimSpace(n.Does + " " + n.Model)
 		f.line(cell{name + "  ", strong, 0}, cell{does, faint, max(2, 24+more-len([]rune(name)))}, cell{" ", "", 0}, cell{value("state"), moods[figures.Mood[id]], 15 + more},
 			cell{rows, "", -9}, cell{value("rate"), "", -8}, cell{calls, "", -8}, cell{saved, "", -6}, cell{waiting, "", -7})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ func shop(t *testing.T) (*board.Watch, board.Graph) {
 	t.Helper()
 	graph := board.Graph{
 		Nodes: []board.Node{{Kind: "source", Name: "orders", Does: "postgres"}, {Kind: "source", Name: "papers", Does: "s3"}, {Kind: "step", Name: "pieces", Does: "split"},
-			{Kind: "step", Name: "vectors", Does: "embed", Model: "bge-small"}, {Kind: "sink", Name: "index", Does: "vector"}, {Kind: "sink", Name: "mirror", Does: "pgvector"}},
+			{Kind: "step", Name: "vectors", Does: "embed", Model: "bge-small"}, {Kind: "sink", Name: "index", Does: "vector"}, {Kind: "sink", Name: "mirror", Does: "postgres"}},
 		Edges: []board.Edge{{From: 1, To: 2}, {From: 2, To: 3}, {From: 3, To: 4}, {From: 0, To: 5}},
 	}
 	reason := "errors"
@@ -73,5 +74,14 @@ func TestFrameShowsNoControlCharacters(t *testing.T) {
 	f.all(w, board.Graph{}, "")
 	if text := strings.Join(f.lines, "\n"); strings.Contains(text, "\x1b") {
 		t.Errorf("%q", text)
+	}
+}
+
+func TestNodesStandBelowWhatTheyRead(t *testing.T) {
+	// a and b are joined in c; d reads c, and e reads a alone.
+	g := board.Graph{Nodes: make([]board.Node, 5), Edges: []board.Edge{{From: 0, To: 2}, {From: 1, To: 2}, {From: 2, To: 3}, {From: 0, To: 4}}}
+	want := []branch{{0, 0, false}, {2, 1, true}, {4, 1, false}, {1, 0, false}, {2, 1, false}, {3, 2, false}}
+	if got := branches(g); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
