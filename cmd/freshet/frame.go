@@ -67,9 +67,12 @@ func (f *frame) blank() { f.lines = append(f.lines, "") }
 func (f *frame) all(w *board.Watch, g board.Graph, note string) {
 	now := w.Newest()
 	figures := board.FiguresOf(w)
-	f.line(cell{now.Status.Flow + "  ", strong, 0},
-		cell{figures.Text["flow.state"], moods[figures.Mood["flow"]], 0}, cell{"  epoch " + figures.Text["flow.epoch"] + ", " + figures.Text["flow.store"] + " of state, " +
-			now.At.Format("15:04:05"), faint, 0})
+	stands := "  "
+	if !board.NeverRan(&now.Status) {
+		stands = "  epoch " + figures.Text["flow.epoch"] + ", " + figures.Text["flow.store"] + " of state, "
+	}
+	f.line(cell{now.Status.Flow + "  ", strong, 0}, cell{figures.Text["flow.state"], moods[figures.Mood["flow"]], 0},
+		cell{stands + now.At.Format("15:04:05"), faint, 0})
 	if note != "" {
 		f.line(cell{note, moods["bad"], 0})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
+	board "github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -95,7 +96,11 @@ func neverRun(f *flow) engine.Status {
 }
 
 func showStatus(w io.Writer, s standing) {
-	fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), stream.Bytes(s.Store.Bytes))
+	if board.NeverRan(&s.Status) {
+		fmt.Fprintf(w, "%s never ran: it has no state yet\n", s.Flow)
+	} else {
+		fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), stream.Bytes(s.Store.Bytes))
+	}
 	if s.Paused && len(s.Reasons) == 0 {
 		fmt.Fprintln(w, "paused: its next run takes nothing in until `freshet resume`")
 	}

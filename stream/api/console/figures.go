@@ -69,7 +69,10 @@ func FiguresOf(w *Watch) Figures {
 
 // Condition says in a word how a flow is.
 func Condition(s Sample) (word, mood string) {
-	if s.Status.State != "running" {
+	switch {
+	case NeverRan(&s.Status):
+		return "never ran", quiet
+	case s.Status.State != "running":
 		return "stopped", quiet
 	}
 	if s.Ready {
@@ -80,6 +83,11 @@ func Condition(s Sample) (word, mood string) {
 		return "held up", bad
 	}
 	return "catching up", busy
+}
+
+// NeverRan reports whether a status is that of a flow that has no state yet.
+func NeverRan(s *engine.Status) bool {
+	return s.State != "running" && s.Epoch == 0 && s.Store.Bytes == 0
 }
 
 // rated writes a rate, or a dash where it cannot be told yet.
