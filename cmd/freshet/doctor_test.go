@@ -44,3 +44,23 @@ func TestDoctorHoldsTheSlotAgainstTheState(t *testing.T) {
 	declare(", on_slot_lost: resnapshot, slot: another_" + db.Name)
 	says(exitOK, "the next run reads source docs again")
 }
+
+// Whoever has to mend a connection string sees where it leads, and nothing of its password.
+func TestADatabaseThatThereIsNotIsNamed(t *testing.T) {
+	server := testenv.Postgres(t, testenv.PostgresOptions{})
+	db := server.Database(t)
+	t.Setenv("PG_URL", strings.Replace(db.DSNAs("postgres", "hunter-22"), "/"+db.Name, "/no_such_place", 1))
+	flow := filepath.Join(t.TempDir(), "flow.yaml")
+	for kind, text := range map[string]string{
+		"source": "flow: lost\nsources: {docs: {postgres: {dsn: \"${PG_URL}\", table: docs}}}\nsinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n",
+		"sink":   "flow: lost\nsources: {docs: {files: {path: .}}}\nsinks: {mirror: {from: docs, postgres: {dsn: \"${PG_URL}\"}}}\n",
+	} {
+		if err := os.WriteFile(flow, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, said := verb(t, "doctor", flow)
+		if code != exitEnvironment || !strings.Contains(said, "no_such_place") || strings.Contains(said, "hunter") {
+			t.Errorf("%s: exit %d: %s", kind, code, said)
+		}
+	}
+}

@@ -32,13 +32,13 @@ func (d *document) problem(p place, fault *stream.Problem) {
 	d.add(d.locate(p, fault), Diagnostic{Code: fault.Code, Message: message, Hint: hint, Exit: fault.Exit})
 }
 
-// public is the text of the file without the secrets that stand in it, and the hosts that they name.
+// public is the text of the file without the secrets that stand in it, and the hosts and databases that they name.
 func (d *document) public() string {
 	var b strings.Builder
 	for i := range d.lines {
 		b.WriteString(strings.Join(d.cells(i+1), "") + "\n")
 	}
-	return b.String() + d.secrets.hosts()
+	return b.String() + d.secrets.targets()
 }
 
 // holdsHidden reports whether a value, or one within it, is a secret or comes from the environment.

@@ -119,22 +119,27 @@ func (r *redactor) fragment(text string) (length int, shown string) {
 	return length, shown
 }
 
-// hosts are the addresses in connection strings: whoever has to mend one has to see where it leads.
-func (r *redactor) hosts() string {
+// targets are the addresses and databases in connection strings: whoever has to mend one has to see where it leads.
+func (r *redactor) targets() string {
 	var b strings.Builder
 	for _, s := range r.secrets {
-		b.WriteString(hostOf(s.value) + "\n")
+		host, database := targetOf(s.value)
+		b.WriteString(host + "\n" + database + "\n")
 	}
 	return b.String()
 }
 
-// hostOf is the host and port of a URL; empty where what looks like them may be a part of a password that was not escaped.
-func hostOf(value string) string {
+// targetOf is the host and port of a URL, and the database where it is one of PostgreSQL: the paths of others may hold secrets.
+// Both are empty where what looks like them may be a part of a password that was not escaped.
+func targetOf(value string) (host, database string) {
 	u, err := url.Parse(value)
 	if err != nil || strings.Count(value, "@") > 1 || u.User == nil && strings.Contains(value, "@") {
-		return ""
+		return "", ""
 	}
-	return u.Host
+	if u.Scheme == "postgres" || u.Scheme == "postgresql" {
+		database = strings.TrimPrefix(u.Path, "/")
+	}
+	return u.Host, database
 }
 
 // isPublic reports whether each word of a piece stands in the public text.

@@ -88,18 +88,21 @@ func TestRedactorReplacesPieces(t *testing.T) {
 	}
 }
 
-func TestHostsOfConnectionStringsAreShown(t *testing.T) {
-	for value, want := range map[string]string{
-		"postgres://app:s3cret@db.example:5432/docs":  "db.example:5432",
-		"postgres://db.example/docs?password=s3cret":  "db.example",
-		"postgres://app:1/s3cret@db.example:5432/db":  "",
-		"postgres://app:s3c@ret@db.example:5432/docs": "",
-		"postgres://app:s3cret/x@db.example/docs":     "",
-		"sk-s3cret":               "",
-		"host=db password=s3cret": "",
+func TestWhereConnectionStringsLeadIsShown(t *testing.T) {
+	for value, want := range map[string][2]string{
+		"postgres://app:s3cret@db.example:5432/docs":   {"db.example:5432", "docs"},
+		"postgresql://db.example/docs?password=s3cret": {"db.example", "docs"},
+		"postgres://app:s3cret@db.example":             {"db.example", ""},
+		"postgres://app:1/s3cret@db.example:5432/db":   {},
+		"postgres://app:s3c@ret@db.example:5432/docs":  {},
+		"postgres://app:s3cret/x@db.example/docs":      {},
+		"postgres://app:12?s3cret@db.example/docs":     {},
+		"https://hooks.example/services/T1/s3cret":     {"hooks.example", ""},
+		"sk-s3cret":               {},
+		"host=db password=s3cret": {},
 	} {
-		if got := hostOf(value); got != want {
-			t.Errorf("hostOf(%q) = %q, want %q", value, got, want)
+		if host, database := targetOf(value); [2]string{host, database} != want {
+			t.Errorf("targetOf(%q) = %q, %q, want %q", value, host, database, want)
 		}
 	}
 }
