@@ -38,6 +38,7 @@ type proposedTable struct {
 	texts   []postgres.ColumnReport
 	title   *postgres.ColumnReport // is sent to the model before each chunk; nil: none
 	secrets []string
+	spared  []string // columns that are not read for another reason, with it
 }
 
 // leftOut is a table that the flow does not read, and why.
@@ -133,13 +134,15 @@ func (t proposedTable) choose() proposedTable {
 		return slices.ContainsFunc(t.texts, func(c postgres.ColumnReport) bool { return c.Name == name })
 	}
 	for _, c := range t.report.Columns {
+		spared := sparedFor(c, len(t.texts) > 0)
 		switch {
 		case slices.Contains(t.report.Key, c.Name):
 		case secretColumn.MatchString(c.Name):
 			t.secrets = append(t.secrets, c.Name)
 		case isText(c.Name):
 			t.columns = append(t.columns, c.Name)
-		case c.Name[0] == '_', !c.Whole, len(t.texts) > 0 && !beside(c):
+		case spared != "":
+			t.spared = append(t.spared, c.Name+" ("+spared+")")
 		default:
 			t.columns = append(t.columns, c.Name)
 			if t.title == nil && c.Text && len(t.texts) > 0 && sayable(c.Name) && titleColumn.MatchString(c.Name) {
@@ -153,13 +156,21 @@ func (t proposedTable) choose() proposedTable {
 // madeColumn are the names of what the steps of a proposal add to a row.
 var madeColumn = regexp.MustCompile(`^(chunk|chunk_id|seq|start|end|heading|vector)$`)
 
-// beside reports whether a column is carried beside chunks: to be filtered by and to be shown.
-func beside(c postgres.ColumnReport) bool {
-	switch c.Type.Kind {
-	case cdc.Bytes, cdc.JSON, cdc.Vector:
-		return false
+// sparedFor says why a column is not read; empty: it is. What stands beside chunks is there to be filtered by and to be shown.
+func sparedFor(c postgres.ColumnReport, beside bool) string {
+	switch {
+	case c.Name[0] == '_':
+		return "such names are those of sinks"
+	case !c.Whole, beside && slices.Contains([]cdc.Kind{cdc.Bytes, cdc.JSON, cdc.Vector}, c.Type.Kind):
+		return cmp.Or(c.Type.Native, c.Type.Kind.String())
+	case !beside:
+		return ""
+	case c.Width > labelWidth:
+		return "long"
+	case madeColumn.MatchString(c.Name):
+		return "the steps make a column of that name"
 	}
-	return c.Width <= labelWidth && !madeColumn.MatchString(c.Name)
+	return ""
 }
 
 func sayable(column string) bool {
@@ -299,6 +310,9 @@ func (t proposedTable) writeSource(line func(string, ...any)) {
 	}
 	if len(t.secrets) > 0 {
 		said += "; not read, since they may be secrets: " + strings.Join(t.secrets, ", ")
+	}
+	if len(t.spared) > 0 {
+		said += "; not read, yours to add: " + strings.Join(t.spared, ", ")
 	}
 	columns := t.columns
 	if len(columns) == 0 {
