@@ -1,12 +1,14 @@
 package expr
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
@@ -227,10 +229,10 @@ func (s *source) overload(function, args string, at int) error {
 	if slices.Contains(operands, "null") {
 		return s.problem("null_misuse", at, said, "null can only be compared, by == and !=, with a column")
 	}
-	return s.problem("expression_type", at, said, s.overloadHint(name, operands))
+	return s.problem("expression_type", at, said, s.overloadHint(name, operands, at))
 }
 
-func (s *source) overloadHint(name string, operands []string) string {
+func (s *source) overloadHint(name string, operands []string, at int) string {
 	texts, numbers := 0, 0
 	for _, o := range operands {
 		switch o {
@@ -242,8 +244,14 @@ func (s *source) overloadHint(name string, operands []string) string {
 	}
 	decimals := s.columnsOf(cdc.Decimal)
 	switch {
-	case texts == 1 && numbers == 1 && decimals != "":
-		return "a decimal reads as text: write double(row." + decimals + "), or give a text to compare with"
+	case name == "orValue" && len(operands) == 2:
+		return s.defaultHint(operands[0], at)
+	case texts == 1 && numbers == 1 && decimals != "" && isComparison(name):
+		return "a decimal reads as text: write " + s.asNumber(decimals) + ", or give a text to compare with"
+	case name == "? :" && operands[0] != "bool":
+		return "what stands before ? is a condition: compare the value, such as row.size > 0"
+	case texts > 0 && texts+numbers == len(operands) && decimals != "" && !isWord(name):
+		return "a decimal reads as text: write " + s.asNumber(decimals)
 	case name == "+" && texts == 1 && len(operands) == 2:
 		return "join texts only: write string(…) around the other operand"
 	case name == "&&" || name == "||" || name == "!":
@@ -254,12 +262,50 @@ func (s *source) overloadHint(name string, operands []string) string {
 		return "compare values of one type: write string(…), int(…) or double(…) around one of them"
 	case numbers == 2 && !isWord(name):
 		return "calculate with one type: write double(…) or int(…) around one of them"
+	case texts == 1 && len(operands) == 2 && strings.HasPrefix(operands[0], "list("):
+		return `whether a list has a text is asked by in: "…" in row.` + cmp.Or(s.columnsOf(cdc.List), "column")
 	case slices.Contains(operands, "timestamp") && texts == 1:
 		return `write timestamp("2024-01-31T00:00:00Z") for a time`
+	case slices.Contains(operands, "timestamp") && numbers == 1:
+		return `write timestamp("2024-01-31T00:00:00Z") for a time, duration("24h") for a span, and getFullYear() for the number of a year`
+	case slices.Contains(operands, "duration") && numbers+texts == 1:
+		return `write duration("90s") or duration("1h30m") for a span of time`
 	case len(operands) == 2 && operands[0] == rowVariable:
 		return "columns are written row." + s.example()
 	}
 	return "check the types of the columns: " + s.typed()
+}
+
+// defaulted is a column that is given a value for nothing.
+var defaulted = regexp.MustCompile(`\.\s*\??\s*(\w+)\s*\.\s*orValue`)
+
+// defaultHint shows a value for nothing that fits. An optional reads as "optional(int)"; what is none lacks its question mark.
+func (s *source) defaultHint(operand string, at int) string {
+	name := ""
+	for _, m := range defaulted.FindAllStringSubmatchIndex(s.text, -1) {
+		if m[0] <= at {
+			name = s.text[m[2]:m[3]]
+		}
+	}
+	of, optional := strings.CutPrefix(operand, "optional(")
+	i, value := s.row.index(name), zero(strings.TrimSuffix(of, ")"))
+	switch {
+	case i >= 0 && s.row.columns[i].Type.Kind == cdc.Decimal:
+		return `a decimal reads as text: write double(row.?` + name + `.orValue("0"))`
+	case i >= 0 && !optional && value != "":
+		return "a column that may be missing is read with ?: write row.?" + name + ".orValue(" + value + ")"
+	case value != "":
+		return "what stands for nothing is of the same type: write orValue(" + value + ")"
+	}
+	return "what stands for nothing is of the same type: " + strings.TrimSuffix(of, ")")
+}
+
+// asNumber makes a number of a column that reads as text.
+func (s *source) asNumber(column string) string {
+	if strings.Contains(s.text, "?"+column) {
+		return "double(" + rowVariable + ".?" + column + `.orValue("0"))`
+	}
+	return "double(" + rowVariable + "." + column + ")"
 }
 
 func isComparison(operator string) bool {
@@ -272,18 +318,35 @@ func isWord(name string) bool { return name != "in" && name[0] >= 'A' }
 // columnsOf is the first column of a kind that the source names, or "".
 func (s *source) columnsOf(kind cdc.Kind) string {
 	for _, c := range s.row.columns {
-		if c.Type.Kind == kind && strings.Contains(s.text, c.Name) {
+		if c.Type.Kind == kind && s.mentions(c.Name) {
 			return c.Name
 		}
 	}
 	return ""
 }
 
+// mentions reports whether the source names a column: row.name or row.?name.
+func (s *source) mentions(name string) bool {
+	for from := 0; ; {
+		at := strings.Index(s.text[from:], name)
+		if at < 0 {
+			return false
+		}
+		before, after := strings.TrimRight(s.text[:from+at], "? \t\r\n"), s.text[from+at+len(name):]
+		next, _ := utf8.DecodeRuneInString(after)
+		if strings.HasSuffix(before, ".") && strings.HasSuffix(strings.TrimRight(before[:len(before)-1], " \t\r\n"), rowVariable) &&
+			next != '_' && !unicode.IsLetter(next) && !unicode.IsDigit(next) {
+			return true
+		}
+		from += at + 1
+	}
+}
+
 // typed lists the columns that the source names, with their types.
 func (s *source) typed() string {
 	var parts []string
 	for _, c := range s.row.columns {
-		if strings.Contains(s.text, rowVariable+"."+c.Name) {
+		if s.mentions(c.Name) {
 			parts = append(parts, c.Name+" is "+c.Type.String())
 		}
 	}

@@ -307,12 +307,13 @@ func (c *nullCheck) misuse(e, around ast.Expr) {
 			around = c.condition
 		}
 		hint = "guard it: " + p + " != null && " + c.print(around)
-		if t := c.types[around.ID()]; t == nil || t.Kind() != types.BoolKind || isChain(around) {
+		t := c.types[around.ID()]
+		if isBool := t != nil && t.Kind() == types.BoolKind; !isBool || isChain(around) {
 			dot, literal := strings.LastIndexByte(p, '.'), standIn(e, c.types[e.ID()], around)
 			switch {
-			case literal == "":
+			case literal == "" && isBool:
 				hint = "guard it: " + p + " != null && …"
-			case dot >= 0:
+			case literal != "" && dot >= 0:
 				hint = "give a value for null: " + p[:dot] + ".?" + p[dot+1:] + ".orValue(" + literal + ")"
 			default:
 				hint = "guard it: " + p + " != null ? … : …"
@@ -339,7 +340,10 @@ func isChain(e ast.Expr) bool {
 
 // standIn is a literal that may take the place of e in what stands around it: double("") is no number.
 func standIn(e ast.Expr, t *types.Type, around ast.Expr) string {
-	literal := zero(t)
+	if t == nil {
+		return ""
+	}
+	literal := zero(plainTypes(t.TypeName()))
 	if literal != `""` || around.Kind() != ast.CallKind || len(around.AsCall().Args()) != 1 || around.AsCall().Args()[0].ID() != e.ID() {
 		return literal
 	}
@@ -350,25 +354,24 @@ func standIn(e ast.Expr, t *types.Type, around ast.Expr) string {
 	return literal
 }
 
-// zero is a literal of a type, to show where a default goes; "" where there is none.
-func zero(t *types.Type) string {
-	if t != nil {
-		switch t.Kind() {
-		case types.BoolKind:
-			return "false"
-		case types.IntKind:
-			return "0"
-		case types.DoubleKind:
-			return "0.0"
-		case types.StringKind:
-			return `""`
-		case types.BytesKind:
-			return `b""`
-		case types.ListKind:
-			return "[]"
-		case types.TimestampKind:
-			return `timestamp("1970-01-01T00:00:00Z")`
-		}
+// zero is a literal of a type, which is written as plainTypes does, to show where a default goes; "" where there is none.
+func zero(of string) string {
+	of, _, _ = strings.Cut(of, "(")
+	switch of {
+	case "bool":
+		return "false"
+	case "int":
+		return "0"
+	case "double":
+		return "0.0"
+	case "string":
+		return `""`
+	case "bytes":
+		return `b""`
+	case "list":
+		return "[]"
+	case "timestamp":
+		return `timestamp("1970-01-01T00:00:00Z")`
 	}
 	return ""
 }
