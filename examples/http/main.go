@@ -45,7 +45,8 @@ func push(ctx context.Context, s *stage.Stage, address string, body []byte) (pos
 		r.Header.Set("Content-Type", "application/x-ndjson")
 		answer, err := http.DefaultClient.Do(r)
 		if errors.Is(err, syscall.ECONNREFUSED) {
-			continue // it does not listen yet
+			s.Pause(ctx) // it does not listen yet
+			continue
 		}
 		if !s.Check(err) {
 			break

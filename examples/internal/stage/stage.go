@@ -27,6 +27,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Stage is a copy of an example's folder in which verbs of freshet run.
@@ -93,6 +94,15 @@ func (s *Stage) Act(what string) { s.Say("# %s", what) }
 func (s *Stage) Say(format string, args ...any) {
 	if s.err == nil {
 		fmt.Fprintf(s.out, format+"\n", args...)
+	}
+}
+
+// Pause waits a moment, before something is looked at again that takes a while to become so.
+func (s *Stage) Pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		s.Check(ctx.Err())
+	case <-time.After(20 * time.Millisecond):
 	}
 }
 

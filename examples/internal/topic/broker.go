@@ -123,6 +123,7 @@ func (b *Broker) settled(ctx context.Context, topic string) int64 {
 		if at, ok := stable.Lookup(topic, 0); ok && b.stage.Check(at.Err) && at.Offset == end.Offset {
 			return end.Offset
 		}
+		b.stage.Pause(ctx)
 	}
 	return 0
 }
