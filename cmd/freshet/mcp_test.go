@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -220,8 +219,8 @@ func (c agentClient) call(t *testing.T, tool string, arguments map[string]any) m
 		t.Fatalf("%s: %v", tool, err)
 	}
 	content := r.StructuredContent.(map[string]any)
-	if !slices.Equal(slices.Sorted(maps.Keys(content)), slices.Sorted(maps.Keys(read))) {
-		t.Errorf("%s: the text is not what the structure says: %s", tool, text)
+	if diff := cmp.Diff(content, read); diff != "" {
+		t.Errorf("%s: the text is not what the structure says (-structure +text):\n%s", tool, diff)
 	}
 	return content
 }

@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,19 +10,11 @@ import (
 // TestThePageForMachinesNamesEverything holds docs/llms.txt to every page, verb and kind. That what it names exists is asked of it by
 // the rules for pages.
 func TestThePageForMachinesNamesEverything(t *testing.T) {
-	read := func(name string) string {
-		t.Helper()
-		text, err := os.ReadFile(filepath.Join(root(t), filepath.FromSlash(name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	page := read("docs/llms.txt")
+	whole := page(t, "docs/llms.txt")
 	names := 0
 	want := func(what, part string) {
 		names++
-		if !strings.Contains(page, part) {
+		if !strings.Contains(whole, part) {
 			t.Errorf("docs/llms.txt does not name %s %s", what, part)
 		}
 	}
@@ -34,13 +25,13 @@ func TestThePageForMachinesNamesEverything(t *testing.T) {
 	for _, p := range pages {
 		want("the page", "]("+filepath.Base(p)+")")
 	}
-	for _, m := range regexp.MustCompile(`(?m)^-- (freshet [a-z ]+) --$`).FindAllStringSubmatch(read("cmd/freshet/testdata/help.golden"), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^-- (freshet [a-z ]+) --$`).FindAllStringSubmatch(page(t, "cmd/freshet/testdata/help.golden"), -1) {
 		if m[1] != "freshet dlq" {
 			want("the verb", "`"+m[1])
 		}
 	}
 	for _, p := range []string{"sources", "operators", "sinks", "models"} {
-		_, made, _ := strings.Cut(read("docs/"+p+".md"), "<!-- From here on made from the code")
+		_, made, _ := strings.Cut(page(t, "docs/"+p+".md"), "<!-- From here on made from the code")
 		for _, m := range regexp.MustCompile(`(?m)^## ([a-z0-9]+)$`).FindAllStringSubmatch(made, -1) {
 			want("the kind", "`"+m[1]+"`")
 		}
