@@ -18,8 +18,8 @@ type readiness struct {
 	Reasons []engine.Reason `json:"reasons"`
 }
 
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	ready, reasons := s.flow.Health.Ready()
+func tellReadiness(w http.ResponseWriter, ask func() (bool, []engine.Reason)) {
+	ready, reasons := ask()
 	if reasons == nil {
 		reasons = []engine.Reason{}
 	}

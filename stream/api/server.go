@@ -91,6 +91,13 @@ type Server struct {
 
 // New makes a server; it listens nowhere yet.
 func New(flow Flow, o Options) *Server {
+	s := newServer(flow, o)
+	s.console = s.newConsole(s.keeper)
+	s.handler = s.guard(s.routes())
+	return s
+}
+
+func newServer(flow Flow, o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -102,19 +109,23 @@ func New(flow Flow, o Options) *Server {
 	}
 	s := &Server{flow: flow, o: o, closing: make(chan struct{})}
 	s.keeper = newSessions(s)
-	s.console = s.newConsole(s.keeper)
-	s.handler = s.guard(s.routes())
 	return s
 }
 
-func (s *Server) routes() http.Handler {
+// probes are the paths that a flow answers whether it has begun or not.
+func (s *Server) probes(ready func() (bool, []engine.Reason)) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.live)
-	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { tellReadiness(w, ready) })
 	if s.o.Metrics != nil {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{
 			ErrorLog: slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelError), Timeout: 10 * time.Second}))
 	}
+	return mux
+}
+
+func (s *Server) routes() http.Handler {
+	mux := s.probes(s.flow.Health.Ready)
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.HandleFunc("GET /api/v1/graph", s.graph)
 	mux.HandleFunc("GET /api/v1/wait", s.wait)

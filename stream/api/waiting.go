@@ -1,10 +1,7 @@
 package api
 
 import (
-	"log/slog"
 	"net/http"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/freshet/freshet/stream/engine"
 )
@@ -16,20 +13,11 @@ const retryAfter = "5"
 // /metrics say how that stands, and every other question is answered by 503 with the fault. why is called from several
 // goroutines at once.
 func NewWaiting(why func() (Fault, []engine.Reason), o Options) *Server {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	s := &Server{o: o, closing: make(chan struct{})}
-	s.keeper = newSessions(s)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", s.live)
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	s := newServer(Flow{}, o)
+	mux := s.probes(func() (bool, []engine.Reason) {
 		_, reasons := why()
-		writeJSON(w, http.StatusServiceUnavailable, readiness{false, reasons})
+		return false, reasons
 	})
-	if o.Metrics != nil {
-		mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
-	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fault, _ := why()
 		w.Header().Set("Retry-After", retryAfter)
