@@ -50,13 +50,16 @@ func (c *console) statusVerb() *cobra.Command {
 func (c *console) statusOf(ctx context.Context, path string) (standing, error) {
 	return either(ctx, c, path, func(p *peer) (standing, error) {
 		return p.standing(ctx, "/api/v1/status")
-	}, func(f *flow) (standing, error) {
-		if !f.exists() {
-			return standing{neverRun(f), []engine.Reason{}}, nil
-		}
-		s, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
-		return standing{s, []engine.Reason{}}, err
-	})
+	}, (*flow).standing)
+}
+
+// standing reads the status of a stopped flow.
+func (f *flow) standing() (standing, error) {
+	if !f.exists() {
+		return standing{neverRun(f), []engine.Reason{}}, nil
+	}
+	s, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+	return standing{s, []engine.Reason{}}, err
 }
 
 // statusWhen waits for a position, written as SOURCE=POSITION, before it asks.

@@ -74,23 +74,20 @@ func (t *top) begin(ctx context.Context) error {
 	if t.state, err = t.console.place(t.path); err != nil {
 		return err
 	}
-	if p, ok := findPeer(ctx, t.state); ok {
+	_, err = either(ctx, t.console, t.path, func(p *peer) (struct{}, error) {
 		if err := p.ask(ctx, http.MethodGet, "/api/v1/graph", nil, &t.graph); err != nil {
-			return err
+			return struct{}{}, err
 		}
-		return t.sample(ctx, p)
-	}
-	f, err := t.console.open(ctx, t.path)
-	if err != nil {
-		return err
-	}
-	t.graph = board.GraphOf(f.plan)
-	s, err := t.console.statusOf(ctx, t.path)
-	if err != nil {
-		return err
-	}
-	t.watch.See(board.Sample{At: time.Now(), Status: s.Status, Reasons: s.Reasons})
-	return nil
+		return struct{}{}, t.sample(ctx, p)
+	}, func(f *flow) (struct{}, error) {
+		s, err := f.standing()
+		if err == nil {
+			t.graph = board.GraphOf(f.plan)
+			t.watch.See(board.Sample{At: time.Now(), Status: s.Status, Reasons: s.Reasons})
+		}
+		return struct{}{}, err
+	})
+	return err
 }
 
 // sample asks a running flow how it does.
