@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -67,6 +68,12 @@ func (c *console) inside(w *workload) *console {
 	return &own
 }
 
+// benchMemory is the limits.memory under which the index of so many documents fits: 600 bytes for a row of 256 numbers, of
+// which sinks have a quarter, and a quarter of that is for other things.
+func benchMemory(rows int) int64 {
+	return max(512<<20, int64(rows)*(benchSections+1)*600*16/3)
+}
+
 // lay writes the flow file and the documents.
 func (w *workload) lay() error {
 	if err := w.read(); err != nil {
@@ -75,7 +82,8 @@ func (w *workload) lay() error {
 	if err := os.Mkdir(filepath.Join(w.dir, "docs"), 0o700); err != nil {
 		return fmt.Errorf("write workload: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(w.dir, demoFlow), benchFlow, 0o600); err != nil {
+	flow := bytes.Replace(benchFlow, []byte("MEMORY"), fmt.Appendf(nil, "%dMiB", benchMemory(w.figures.Rows)>>20), 1)
+	if err := os.WriteFile(filepath.Join(w.dir, demoFlow), flow, 0o600); err != nil {
 		return fmt.Errorf("write workload: %w", err)
 	}
 	for i := range w.figures.Rows {
