@@ -85,3 +85,13 @@ func TestNodesStandBelowWhatTheyRead(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func TestNobodyIsMissedWhereNobodyRan(t *testing.T) {
+	for state, missed := range map[string]bool{"stopped": false, "running": true} {
+		x := &top{state: t.TempDir()}
+		x.watch.See(board.Sample{At: time.Unix(0, 0), Status: engine.Status{Flow: "shop", State: state}})
+		if err := x.again(t.Context()); err != nil || x.gone.IsZero() == missed {
+			t.Errorf("of a flow that was %s somebody is missed: %v, %v", state, !x.gone.IsZero(), err)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func (t *top) again(ctx context.Context) error {
 		t.gone = time.Time{}
 		return nil
 	}
-	if t.gone.IsZero() {
+	if t.gone.IsZero() && t.watch.Newest().Status.State == "running" { // of a stopped flow nobody was to answer
 		t.gone = time.Now()
 	}
 	return nil
