@@ -3,6 +3,8 @@ package vector
 import (
 	"errors"
 	"fmt"
+
+	"github.com/freshet/freshet/stream"
 )
 
 // What a row's vector can be refused for, inside a [RowError] or from Search.
@@ -90,7 +92,7 @@ func (e *FencedError) Hint() string {
 type MemoryError struct{ Need, Limit int64 } // bytes
 
 func (e *MemoryError) Error() string {
-	return fmt.Sprintf("grow vector index: needs %d MiB, memory is limited to %d MiB", e.Need>>20, e.Limit>>20)
+	return fmt.Sprintf("grow vector index: needs %s, memory is limited to %s", stream.Bytes(e.Need), stream.Bytes(e.Limit))
 }
 
 // Hint says what to do.

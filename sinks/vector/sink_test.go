@@ -120,7 +120,7 @@ func TestAnIndexKeepsWithinItsShareOfTheMemory(t *testing.T) {
 		err = w.Apply(t.Context(), grow(epoch))
 	}
 	var full *vector.MemoryError
-	if !errors.As(err, &full) || full.Limit != 4<<20 || errors.As(err, new(*stream.RejectError)) || !strings.Contains(err.Error(), "limits.memory") {
+	if !errors.As(err, &full) || full.Limit != 4<<20 || errors.As(err, new(*stream.RejectError)) || !strings.Contains(err.Error(), "limited to 4.0 MiB, its share of limits.memory") {
 		t.Fatalf("after %d rows it ends with %v, want a bound of 4 MiB that limits.memory moves", step*epoch, err)
 	}
 	held := w.(stream.Counter).Rows()
