@@ -16,7 +16,7 @@ func budgetOf(memory int64) budget {
 	return budget{store: memory / 4, inlets: memory / 32, calls: memory / 8, table: memory / 16, known: memory / 16,
 		epoch: min(max(memory/64, 256<<10), 16<<20), apply: min(max(memory/64, 256<<10), 8<<20),
 		txn: min(max(memory/16, 1<<20), 32<<20), outbox: max(memory/2, 16<<20), sinks: memory / 4,
-		made: max(memory/16, 1<<20), fanout: max(memory/16, 1<<20)}
+		made: max(memory/32, 1<<20), fanout: max(memory/16, 1<<20)}
 }
 
 // StoreBytes is the part of a flow's memory that the state store may use.
