@@ -246,7 +246,7 @@ func (s *source) overloadHint(name string, operands []string, at int) string {
 	switch {
 	case name == "orValue" && len(operands) == 2:
 		return s.defaultHint(operands[0], at)
-	case texts == 1 && numbers == 1 && decimals != "" && isComparison(name):
+	case texts == 1 && numbers == 1 && decimals != "" && (name == "==" || name == "!="):
 		return "a decimal reads as text: write " + s.asNumber(decimals) + ", or give a text to compare with"
 	case name == "? :" && operands[0] != "bool":
 		return "what stands before ? is a condition: compare the value, such as row.size > 0"

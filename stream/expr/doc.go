@@ -9,10 +9,11 @@
 // # Types
 //
 // Columns are typed as CEL has them: bool, int, double (float), string, bytes, timestamp, list. A
-// decimal, a uuid and an enum read as their text (double(row.price) makes a number of a decimal:
-// arithmetic on it would have to round unasked), a date as the timestamp of its midnight in UTC, a
+// decimal, a uuid and an enum read as their text, a date as the timestamp of its midnight in UTC, a
 // vector as a list of double, a struct as a message, and json as a dynamic value, whose whole
-// numbers are int. An expression that is just a column has that column's own type and bytes.
+// numbers are int. double(row.price) makes a number of a decimal, since arithmetic on it would have to
+// round unasked; as texts two of them are not added, and none is put in order. An expression that is
+// just a column has that column's own type and bytes.
 //
 // # Null
 //

@@ -111,6 +111,9 @@ func TestNativeTextsAgreeWithCEL(t *testing.T) {
 		for i := range parts {
 			parts[i] = drawText(t)
 		}
+		if len(parts) > 1 && parts[0] == "row.d" && parts[1] == "row.d" {
+			parts[0] = "row.s" // two decimals are not added as texts
+		}
 		text := strings.Join(parts, " + ")
 		p, err := Compile(text, small(), Options{Want: []cdc.Kind{cdc.String}})
 		if err != nil {

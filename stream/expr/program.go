@@ -75,7 +75,7 @@ func Compile(text string, in *cdc.Schema, o Options) (*Program, error) {
 	src.info = root.SourceInfo()
 	check := &nullCheck{source: src, types: root.TypeMap(), shapes: shapes, told: map[string]bool{}}
 	null := check.of(root.Expr(), nil, nil)
-	if faults := append(check.faults, src.strangers(root.Expr())...); len(faults) > 0 {
+	if faults := slices.Concat(check.faults, src.strangers(root.Expr()), src.lettered(root.Expr())); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
 	p := &Program{text: canonical, shape: shapes.row(), reads: reads(root.Expr(), shapes.row()),
