@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/freshet/freshet/stream/api"
@@ -167,6 +168,7 @@ func (p *peer) ask(ctx context.Context, method, path string, body, data any) err
 		if e.Error == nil {
 			return fmt.Errorf("read the answer of the running flow: status %s", reply.Status)
 		}
+		e.Error.Exit, _ = strconv.Atoi(reply.Header.Get(api.ExitHeader)) // where it says none, the code does
 		return e.Error
 	}
 	if err := json.Unmarshal(e.Data, data); err != nil {

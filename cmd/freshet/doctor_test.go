@@ -45,6 +45,37 @@ func TestDoctorHoldsTheSlotAgainstTheState(t *testing.T) {
 	says(exitOK, "the next run reads source docs again")
 }
 
+// What a running flow is asked ends as it does where the flow is stopped: with the same code and exit code.
+func TestARunningFlowTellsTheSameFaultAsAStoppedOne(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	t.Setenv("PG_URL", db.DSN())
+	dir := t.TempDir()
+	flow := filepath.Join(dir, "flow.yaml")
+	declare := func(source string) {
+		t.Helper()
+		text := "flow: asked\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: " + source + "}\nsinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n"
+		if err := os.WriteFile(flow, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan := func() {
+		t.Helper()
+		code, envelope, said := verb(t, "plan", flow)
+		if told, _ := envelope["error"].(map[string]any); code != exitEnvironment || told["code"] != "no_table" || told["exit"] != nil {
+			t.Errorf("plan: exit %d, want %d: %s", code, exitEnvironment, said)
+		}
+	}
+	declare("{files: {path: ./docs}}")
+	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, flow)
+	declare("{postgres: {dsn: \"${PG_URL}\", table: public.nowhere}}")
+	plan()
+	s.stop()
+	plan()
+}
+
 // Whoever has to mend a connection string sees where it leads, and nothing of its password.
 func TestADatabaseThatThereIsNotIsNamed(t *testing.T) {
 	server := testenv.Postgres(t, testenv.PostgresOptions{})

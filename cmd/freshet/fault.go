@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,6 @@ const (
 // fault is an error as users see it, with the exit code of a process that ends with it.
 type fault struct {
 	api.Fault
-	Exit        int
 	Data        any                  // what is known all the same
 	diagnostics flowfile.Diagnostics // of a flow file, for people
 }
@@ -68,7 +68,7 @@ func usage(hint, format string, args ...any) *fault {
 
 // newFault is a fault of a code of the table.
 func newFault(code, hint, format string, args ...any) *fault {
-	return &fault{Fault: api.Fault{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}, Exit: exitByCode(code)}
+	return &fault{Fault: api.Fault{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint, Exit: exitByCode(code)}}
 }
 
 // hinted is an error that knows what a user can do.
@@ -101,7 +101,9 @@ func faultOf(err error) *fault {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &served):
-		return &fault{Fault: *served, Exit: exitByCode(served.Code)}
+		told := &fault{Fault: *served}
+		told.Exit = cmp.Or(told.Exit, exitByCode(told.Code))
+		return told
 	case errors.As(err, &diagnostics) && len(diagnostics) > 0:
 		return faultOfDiagnostics(diagnostics)
 	case errors.As(err, &corrupt), statestore.IsCorrupt(err):
@@ -162,10 +164,7 @@ func faultOf(err error) *fault {
 	if code == "internal" && hint == "" {
 		hint = "run it again with --log-level debug; if it stays, please report it with that output"
 	}
-	if exit == 0 {
-		exit = exitByCode(code)
-	}
-	return &fault{Fault: api.Fault{Code: code, Message: err.Error(), Hint: hint}, Exit: exit}
+	return &fault{Fault: api.Fault{Code: code, Message: err.Error(), Hint: hint, Exit: cmp.Or(exit, exitByCode(code))}}
 }
 
 // addressed makes the commands in a fault's hint whole: <flow> is the flow file that the verb was given.
@@ -196,7 +195,7 @@ func quoted(arg string) string {
 // faultOfDiagnostics shows the first, and all of them as data.
 func faultOfDiagnostics(all flowfile.Diagnostics) *fault {
 	first := all[0]
-	return &fault{Fault: api.Fault{Code: first.Code, Message: first.Error(), Hint: first.Hint}, Exit: all.Exit(),
+	return &fault{Fault: api.Fault{Code: first.Code, Message: first.Error(), Hint: first.Hint, Exit: all.Exit()},
 		Data: map[string]any{"diagnostics": all}, diagnostics: all}
 }
 

@@ -49,6 +49,7 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 		{"diagnostics of a flow file", flowfile.Diagnostics{{Code: "unknown_key", Message: "m", Hint: "h", File: "f", Line: 1, Column: 1, Exit: 2}}, "unknown_key", 2},
 		{"diagnostics of the environment", flowfile.Diagnostics{{Code: "path_unreadable", Message: "m", Hint: "h", File: "f", Exit: 3}}, "path_unreadable", 3},
 		{"a fault that the running flow tells", &api.Fault{Code: "not_found", Message: "m", Hint: "h"}, "not_found", 1},
+		{"a fault whose exit code the running flow tells", &api.Fault{Code: "rights", Message: "m", Hint: "h", Exit: 3}, "rights", 3},
 		{"time that is over at the running flow", &api.Fault{Code: "timeout", Message: "m", Hint: "h"}, "timeout", 1},
 		{"a row that the running flow rejects", &api.Fault{Code: "row_rejected", Message: "m", Hint: "h"}, "row_rejected", 1},
 		{"an edit of the workload that does not come", newFault("timeout", "h", "m"), "timeout", 1},

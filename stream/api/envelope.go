@@ -23,7 +23,11 @@ type Fault struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
+	Exit    int    `json:"-"` // exit code of a verb that is told so, in the header [ExitHeader]; 0: the code says enough
 }
+
+// ExitHeader is where an answer carries the exit code of its fault.
+const ExitHeader = "Freshet-Exit"
 
 func (f *Fault) Error() string { return f.Message }
 
@@ -61,7 +65,14 @@ func (s *Server) answer(w http.ResponseWriter, data any, err error) {
 		return
 	}
 	f := s.fault(err)
-	writeJSON(w, statusOf(f.Code), Envelope{Data: data, Error: f})
+	refuse(w, statusOf(f.Code), data, f)
+}
+
+func refuse(w http.ResponseWriter, status int, data any, f *Fault) {
+	if f.Exit != 0 {
+		w.Header().Set(ExitHeader, strconv.Itoa(f.Exit))
+	}
+	writeJSON(w, status, Envelope{Data: data, Error: f})
 }
 
 // fault makes a fault of any error.

@@ -21,7 +21,7 @@ func NewWaiting(why func() (Fault, []engine.Reason), o Options) *Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		fault, _ := why()
 		w.Header().Set("Retry-After", retryAfter)
-		writeJSON(w, http.StatusServiceUnavailable, Envelope{Error: &fault})
+		refuse(w, http.StatusServiceUnavailable, nil, &fault)
 	})
 	s.handler = s.guard(mux)
 	return s
