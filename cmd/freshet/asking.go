@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream/engine"
 )
@@ -45,10 +46,8 @@ func either[T any](ctx context.Context, c *console, path string, running func(*p
 		if p, ok := findPeer(ctx, f.state); ok {
 			return running(p)
 		}
-		select {
-		case <-ctx.Done():
-			return none, ctx.Err()
-		case <-time.After(patienceBeat):
+		if err := idle.For(ctx, patienceBeat); err != nil {
+			return none, err
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package stage is where the examples play: a copy of the example's folder that is gone afterwards, and the binary
 // freshet beside it. What belongs here is what every example needs to be played; what an example shows is its own.
 //
-// It imports none of Freshet's packages.
+// Of Freshet's packages it may import internal/idle alone.
 //
 // # Errors
 //
@@ -28,6 +28,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/freshet/freshet/internal/idle"
 )
 
 // Stage is a copy of an example's folder in which verbs of freshet run.
@@ -98,13 +100,7 @@ func (s *Stage) Say(format string, args ...any) {
 }
 
 // Pause waits a moment, before something is looked at again that takes a while to become so.
-func (s *Stage) Pause(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-		s.Check(ctx.Err())
-	case <-time.After(20 * time.Millisecond):
-	}
-}
+func (s *Stage) Pause(ctx context.Context) { s.Check(idle.For(ctx, 20*time.Millisecond)) }
 
 // Path is that of a file of the copy.
 func (s *Stage) Path(name string) string { return filepath.Join(s.dir, name) }
