@@ -23,10 +23,12 @@ type watch struct {
 
 	mu         sync.Mutex
 	stalls     int64
-	since      time.Time // start of the present stall, zero when there is none
-	failures   int64     // background errors since open
-	failed     error     // newest background error since the last flush that worked
-	suppressed int64     // background errors since the last log line
+	since      time.Time   // start of the present stall, zero when there is none
+	tell       *time.Timer // tells of the present stall when it has lasted
+	told       bool        // of the present stall
+	failures   int64       // background errors since open
+	failed     error       // newest background error since the last flush that worked
+	suppressed int64       // background errors since the last log line
 	noticed    time.Time
 	slow       int64
 	stuck      chan struct{} // closed while writes are stalled and background work fails
@@ -109,20 +111,34 @@ func (w *watch) flushEnd(info pebble.FlushInfo) {
 	w.update()
 }
 
+// stallTold is how long writes wait before the log says so: shorter waits are how compaction keeps up.
+const stallTold = time.Second
+
 func (w *watch) stallBegin(info pebble.WriteStallBeginInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stalls++
 	w.since = time.Now()
 	w.update()
-	w.log.Warn("writes to the state wait", "reason", info.Reason)
+	began := w.since
+	w.tell = time.AfterFunc(stallTold, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.since.Equal(began) {
+			w.told = true
+			w.log.Warn("writes to the state wait", "reason", info.Reason)
+		}
+	})
 }
 
 func (w *watch) stallEnd() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log.Info("writes to the state go on", "waited", time.Since(w.since))
-	w.since, w.failed = time.Time{}, nil
+	w.tell.Stop()
+	if w.told {
+		w.log.Info("writes to the state go on", "waited", time.Since(w.since))
+	}
+	w.since, w.told, w.failed = time.Time{}, false, nil
 	w.update()
 }
 
