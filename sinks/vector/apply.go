@@ -16,7 +16,19 @@ import (
 // A transaction that was applied before, and single effects that are older than what the index holds, change nothing
 // (I3). The context is heeded until the commit begins.
 func (x *Index) Apply(ctx context.Context, t *Txn) error {
-	list, err := x.changes(ctx, t)
+	in := intake{x: x}
+	for i := range t.Deletes {
+		in.remove(t.Deletes[i].Key, t.Deletes[i].Version)
+	}
+	if err := in.put(ctx, t.Upserts); err != nil {
+		return err
+	}
+	return x.apply(ctx, t, &in)
+}
+
+// apply applies what was taken in as the changes of a transaction.
+func (x *Index) apply(ctx context.Context, t *Txn, in *intake) error {
+	list, err := in.changes()
 	if err != nil {
 		return err
 	}

@@ -138,29 +138,11 @@ func (w *writer) Close() error { return w.index.Close() }
 
 // Apply implements stream.Writer.
 func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
-	t := &Txn{Generation: txn.Generation, Epoch: txn.Last, Progress: []byte(w.target.State)}
-	var builder cdc.RowBuilder
-	for e, err := range txn.Effects {
-		if err != nil {
-			return err
-		}
-		key := append([]byte{byte(e.Collection)}, e.Key...)
-		if e.Delete {
-			t.Deletes = append(t.Deletes, Delete{Key: key, Version: e.Version})
-			continue
-		}
-		at := w.vectors[e.Collection]
-		builder.Reset()
-		for i := range e.Row.Len() {
-			if i == at {
-				builder.Null()
-			} else {
-				builder.Value(e.Row.At(i))
-			}
-		}
-		t.Upserts = append(t.Upserts, Upsert{Key: key, Version: e.Version, Vector: e.Row.At(at).AppendVector(nil), Payload: builder.Build()})
+	in := intake{x: w.index}
+	if err := w.read(ctx, txn, &in); err != nil {
+		return err
 	}
-	err := w.index.Apply(ctx, t)
+	err := w.index.apply(ctx, &Txn{Generation: txn.Generation, Epoch: txn.Last, Progress: []byte(w.target.State)}, &in)
 	var rows RowErrors
 	var fenced *FencedError
 	var full *MemoryError
@@ -173,6 +155,51 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 		return fmt.Errorf("%w, its share of limits.memory; raise that", err)
 	}
 	return err
+}
+
+// partRows is how many rows of a range are encoded at a time: their vectors are in memory, and those before are not (I9).
+const partRows = 512
+
+// read takes the effects of a range in.
+func (w *writer) read(ctx context.Context, txn *stream.Txn, in *intake) error {
+	var builder cdc.RowBuilder
+	var rows []Upsert
+	for e, err := range txn.Effects {
+		if err != nil {
+			return err
+		}
+		if e.Delete {
+			in.remove(w.key(nil, &e), e.Version)
+			continue
+		}
+		if len(rows) == partRows {
+			if err := in.put(ctx, rows); err != nil {
+				return err
+			}
+			rows = rows[:0]
+		}
+		at := w.vectors[e.Collection]
+		builder.Reset()
+		for i := range e.Row.Len() {
+			if i == at {
+				builder.Null()
+			} else {
+				builder.Value(e.Row.At(i))
+			}
+		}
+		if len(rows) == cap(rows) {
+			rows = slices.Grow(rows, 1)
+		}
+		rows = rows[:len(rows)+1]
+		r := &rows[len(rows)-1] // with the memory of the row that stood there before
+		r.Key, r.Version, r.Vector, r.Payload = w.key(r.Key[:0], &e), e.Version, e.Row.At(at).AppendVector(r.Vector[:0]), builder.Build()
+	}
+	return in.put(ctx, rows)
+}
+
+// key appends the key of an effect, as the index has it.
+func (w *writer) key(dst []byte, e *stream.Effect) []byte {
+	return append(append(dst, byte(e.Collection)), e.Key...)
 }
 
 // Search implements stream.Searcher.

@@ -1,12 +1,14 @@
 package vector_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +25,7 @@ type target struct {
 	path string // outside the state, or empty
 
 	memory int64 // what it may take; 0: as much as it likes
+	dims   int   // 0: 4
 }
 
 func (x *target) Sink() stream.Sink { return vector.NewSink(vector.SinkOptions{Path: x.path}) }
@@ -142,6 +145,39 @@ func TestAnIndexKeepsWithinItsShareOfTheMemory(t *testing.T) {
 	}
 }
 
+// I9: a range is applied whole, however large; its vectors are not held for that, only their codes.
+func TestALargeRangeIsNotHeldInVectors(t *testing.T) {
+	const rows, dims = 6000, 256
+	w := openIndex(t, &target{dir: t.TempDir(), dims: dims})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, held := heap(), uint64(0)
+	numbers := make([]float32, dims)
+	txn := rangeOf(w, 1)
+	version := w.Progress().Generation<<40 | 1
+	txn.Effects = func(yield func(stream.Effect, error) bool) {
+		for i := range rows {
+			numbers[i%dims] = float32(i + 1)
+			e := effect("doc", int64(i), numbers)
+			e.Version = version
+			if !yield(e, nil) {
+				return
+			}
+		}
+		held = heap() - before
+	}
+	if err := w.Apply(t.Context(), txn); err != nil || w.(stream.Counter).Rows() != rows {
+		t.Fatalf("the index has %d rows: %v", w.(stream.Counter).Rows(), err)
+	}
+	if each := held / rows; each > 4*dims {
+		t.Errorf("each row of the range takes %d bytes before it is applied, and its vector alone has %d", each, 4*dims)
+	}
+}
+
 // Hits come best first, match the condition and carry the row.
 func TestHitsCarryTheirRows(t *testing.T) {
 	x := &target{dir: t.TempDir()}
@@ -200,7 +236,7 @@ func TestBindNamesWhatIsWrong(t *testing.T) {
 
 func openIndex(t *testing.T, x *target) stream.Writer {
 	t.Helper()
-	columns := append(shown(), cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: 4}})
+	columns := append(shown(), cdc.Column{Name: "vector", Type: cdc.Type{Kind: cdc.Vector, Dims: cmp.Or(x.dims, 4)}})
 	w, err := x.Sink().Open(t.Context(), stream.Target{Sink: "sink", State: "s", Dir: x.dir, MemoryBytes: x.memory, Collections: []stream.SinkCollection{{Hidden: 1,
 		Key: columns[:2], Collection: stream.Collection{Name: "c", Schema: &cdc.Schema{Columns: columns, Key: []int{0, 1}}}}}})
 	if err != nil {

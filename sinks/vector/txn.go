@@ -1,6 +1,7 @@
 package vector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -50,36 +51,62 @@ type change struct {
 	has  bool // whether there is
 }
 
-// changes checks and encodes a transaction. The result has one change per key, in order of keys.
-func (x *Index) changes(ctx context.Context, t *Txn) ([]change, error) {
-	list := make([]change, len(t.Upserts)+len(t.Deletes))
-	for i, d := range t.Deletes {
-		list[i] = change{key: string(d.Key), record: record{version: d.Version}}
+// intake gathers the changes of a transaction. Of a vector it keeps the codes alone, so that whoever hands a transaction
+// over in parts need not hold its vectors.
+type intake struct {
+	x       *Index
+	list    []change
+	refused RowErrors
+}
+
+// remove takes a delete.
+func (in *intake) remove(key []byte, version uint64) {
+	in.list = append(in.list, change{key: string(key), record: record{version: version}})
+	in.check(len(in.list)-1, nil)
+}
+
+// put encodes rows and takes them. Their keys and vectors may be written over afterwards.
+func (in *intake) put(ctx context.Context, rows []Upsert) error {
+	from, errs := len(in.list), make([]error, len(rows))
+	in.list = slices.Grow(in.list, len(rows))[:from+len(rows)]
+	if err := in.x.encodeAll(ctx, rows, in.list[from:], errs); err != nil {
+		return err
 	}
-	// Deletes first: the sort is stable, and the last of equals counts.
-	upserts := list[len(t.Deletes):]
-	errs := make([]error, len(list))
-	if err := x.encodeAll(ctx, t.Upserts, upserts, errs[len(t.Deletes):]); err != nil {
-		return nil, err
+	for i, err := range errs {
+		in.check(from+i, err)
 	}
-	var refused RowErrors
-	for i := range list {
-		if list[i].key == "" {
-			errs[i] = ErrNoKey
-		}
-		if errs[i] != nil {
-			refused = append(refused, &RowError{Key: []byte(list[i].key), Err: errs[i]})
-		}
-		list[i].tag = hashKey(list[i].key)
+	return nil
+}
+
+// check completes a change, or notes why its row is refused.
+func (in *intake) check(i int, err error) {
+	c := &in.list[i]
+	if c.key == "" {
+		err = ErrNoKey
 	}
-	if refused != nil {
-		return nil, refused
+	if err != nil {
+		in.refused = append(in.refused, &RowError{Key: []byte(c.key), Err: err})
 	}
-	slices.SortStableFunc(list, func(a, b change) int {
+	c.tag = hashKey(c.key)
+}
+
+// changes gives one change for each key, in order of keys.
+func (in *intake) changes() ([]change, error) {
+	if in.refused != nil {
+		return nil, in.refused
+	}
+	list := in.list
+	slices.SortStableFunc(list, func(a, b change) int { // the last of those of a key counts
 		if c := strings.Compare(a.key, b.key); c != 0 {
 			return c
 		}
-		return cmpVersion(a.version, b.version)
+		if c := cmp.Compare(a.version, b.version); c != 0 || a.live == b.live {
+			return c
+		}
+		if a.live {
+			return 1
+		}
+		return -1
 	})
 	n := 0
 	for i := range list {
@@ -90,16 +117,6 @@ func (x *Index) changes(ctx context.Context, t *Txn) ([]change, error) {
 		n++
 	}
 	return list[:n], nil
-}
-
-func cmpVersion(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // encodeShare is how many rows are worth a goroutine: each takes some ten microseconds.
