@@ -137,38 +137,33 @@ func (f *flow) checkState(ctx context.Context, found *checkup) error {
 	}
 	if !f.exists() {
 		found.add("state", "", "none yet: %s", f.state)
-		return f.checkPositions(ctx, found, engine.Status{})
+		return f.checkStarts(ctx, found, nil)
 	}
-	status, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
+	var starts map[string]cdc.Start
+	status, err := reading(f, func(db *statestore.DB) (s engine.Status, err error) {
+		if starts, err = engine.StoppedStarts(db, f.plan); err == nil {
+			s, err = engine.StoppedStatus(db, f.plan)
+		}
+		return s, err
+	})
 	if err != nil {
 		return f.safe(f.silent(err))
 	}
 	found.add("state", "", "good, at epoch %d", status.Epoch)
-	return f.checkPositions(ctx, found, status)
+	return f.checkStarts(ctx, found, starts)
 }
 
-// checkPositions holds where a stopped flow stands against what its sources can still give (I10). A flow that runs does so
+// checkStarts holds where a stopped flow stands against what its sources can still give (I10). A flow that runs does so
 // itself.
-func (f *flow) checkPositions(ctx context.Context, found *checkup, status engine.Status) error {
+func (f *flow) checkStarts(ctx context.Context, found *checkup, starts map[string]cdc.Start) error {
 	for _, n := range f.plan.Sources {
 		source, ok := n.Source.(stream.Resumable)
 		if !ok {
 			continue
 		}
-		var from cdc.Position
-		if text := status.Sources[n.Name].Position; text != "" {
-			parser, ok := n.Source.(stream.Parser)
-			if !ok {
-				continue
-			}
-			var err error
-			if from, err = parser.ParsePosition(text); err != nil {
-				return f.safe(fmt.Errorf("read the position of source %s: %w", n.Name, err))
-			}
-		}
-		said, err := source.Resumes(ctx, from)
+		said, err := source.Resumes(ctx, starts[n.Name].Resume)
 		switch {
-		case errors.Is(err, cdc.ErrReread):
+		case errors.Is(err, cdc.ErrGap) && (starts[n.Name].Rescan || errors.Is(err, cdc.ErrReread)):
 			found.add("state", n.Name, "the next run reads source %s again: %s", n.Name, f.file.Redact(err.Error()))
 		case err != nil:
 			return f.safe(&engine.ReadError{Source: n.Name, Err: err})

@@ -41,7 +41,15 @@ func TestDoctorHoldsTheSlotAgainstTheState(t *testing.T) {
 	says(exitOK, "slot freshet_"+db.Name+" goes on behind ")
 	declare(", slot: another_" + db.Name)
 	says(exitDataGuard, `"code":"data_guard"`, "slot another_"+db.Name, "it is gone", "freshet reset "+flow+" --source docs --yes")
-	declare(", on_slot_lost: resnapshot, slot: another_" + db.Name)
+	if code, _, said := verb(t, "reset", flow, "--source", "docs", "--yes"); code != exitOK {
+		t.Fatalf("reset: exit %d: %s", code, said)
+	}
+	says(exitOK, "the next run reads source docs again") // as a person has asked
+	if code, _, said := verb(t, "run", flow, "--once"); code != exitOK {
+		t.Fatalf("run after the reset: exit %d: %s", code, said)
+	}
+	says(exitOK, "slot another_"+db.Name+" goes on behind ")
+	declare(", on_slot_lost: resnapshot, slot: third_" + db.Name)
 	says(exitOK, "the next run reads source docs again")
 }
 

@@ -90,7 +90,11 @@ func showPreview(w io.Writer, p *engine.Preview) {
 		if !s.Known {
 			upserts, deletes = "not known", "not known"
 		}
-		rows = append(rows, []string{name, s.Change, upserts, deletes})
+		change := s.Change
+		if s.Anew {
+			change = "drop and create"
+		}
+		rows = append(rows, []string{name, change, upserts, deletes})
 	}
 	section(w, rows)
 	if !p.Exact {

@@ -23,7 +23,7 @@ type LineageNode struct {
 	Name  string `json:"name"`
 	Key   string `json:"key"`
 	Epoch uint64 `json:"epoch"`
-	At    string `json:"at"`            // RFC 3339
+	At    string `json:"at,omitempty"`  // RFC 3339; not known of all rows
 	Logic string `json:"logic"`         // fingerprint of what made it; empty for a source
 	Why   string `json:"why,omitempty"` // it was computed at that time, in words; not known of all rows
 }
@@ -245,22 +245,20 @@ func (l *lineage) children(collection int) []child {
 			return l.emitted(n)
 		}
 	}
-	seen := map[string]bool{}
+	seen := map[string]int{} // place in all, by child
 	var all []child
 	add := func(more []child) {
 		for _, m := range more {
-			if !seen[string(m.child)] {
-				seen[string(m.child)] = true
+			if at, ok := seen[string(m.child)]; !ok {
+				seen[string(m.child)] = len(all)
 				all = append(all, m)
+			} else if all[at].epoch < m.epoch {
+				all[at] = m
 			}
 		}
 	}
 	for _, s := range c.Steps {
-		if n := l.g.byStep[s]; n != nil {
-			add(l.emitted(n))
-		} else if width := len(c.Schema.Key); width == len(l.g.plan.Collections[l.g.plan.Steps[s].Out].Schema.Key) {
-			add(l.children(l.g.plan.Steps[s].Out))
-		}
+		add(l.cut(l.children(l.g.plan.Steps[s].Out), len(c.Schema.Key)))
 	}
 	for _, s := range c.Sinks {
 		for _, t := range l.g.bySink[s.Sink] {
@@ -272,6 +270,21 @@ func (l *lineage) children(collection int) []child {
 				}
 			}
 		}
+	}
+	return all
+}
+
+// cut makes of rows those that they were made of, whose key has so many columns: a step that makes several rows of one adds
+// columns to its key.
+func (l *lineage) cut(rows []child, columns int) []child {
+	var all []child
+	for _, r := range rows {
+		key, _, err := splitOwner(append(slices.Clone(l.owner), r.child...), columns)
+		if err != nil {
+			continue // made of several rows: its key is not one that begins with theirs
+		}
+		r.child = key[len(l.owner):]
+		all = append(all, r)
 	}
 	return all
 }

@@ -154,8 +154,13 @@ func (e *Engine) gatherRejection(g *gathered, t *target, r sinkRejection) error 
 	return nil
 }
 
-// timeText writes microseconds since 1970 as RFC 3339 in UTC.
-func timeText(us int64) string { return time.UnixMicro(us).UTC().Format(time.RFC3339Nano) }
+// timeText writes microseconds since 1970 as RFC 3339 in UTC; 0 stands for a time that is not known, and is empty.
+func timeText(us int64) string {
+	if us == 0 {
+		return ""
+	}
+	return time.UnixMicro(us).UTC().Format(time.RFC3339Nano)
+}
 
 // childText shows the key of a row behind its owner's.
 func childText(child []byte) string {

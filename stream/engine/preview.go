@@ -33,7 +33,8 @@ type StepPreview struct {
 
 // SinkPreview is what becomes of one target.
 type SinkPreview struct {
-	Change     string   `json:"change"` // none, create, alter, swap or drop
+	Change     string   `json:"change"`         // none, create, alter, swap or drop
+	Anew       bool     `json:"anew,omitempty"` // of create: what the target holds goes first
 	Statements []string `json:"statements"`
 	Upserts    int64    `json:"upserts"`
 	Deletes    int64    `json:"deletes"`
@@ -173,7 +174,9 @@ func (p *Preview) sinks(ctx context.Context, stored, next *storedPlan, plan *str
 			change.Change = "create"
 		case is.Instance != was.Instance && is.Swap:
 			change.Change = "swap"
-		case is.Instance != was.Instance || is.Logic != was.Logic:
+		case is.Instance != was.Instance:
+			change.Change, change.Anew = "create", true
+		case is.Logic != was.Logic:
 			change.Change = "alter"
 		}
 		if previewer, can := s.Sink.(stream.Previewer); can {
