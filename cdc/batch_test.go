@@ -22,7 +22,7 @@ func drawChange(t *rapid.T) cdc.Change {
 		Snapshot:   rapid.Bool().Draw(t, "snapshot"),
 		Collection: rapid.IntRange(0, 300).Draw(t, "collection"),
 		Key:        cdc.Key(rapid.SliceOf(rapid.Byte()).Draw(t, "key")),
-		Before:     drawBytes(t, "before"),
+		From:       drawBytes(t, "from"),
 		After:      drawBytes(t, "after"),
 		Note:       drawBytes(t, "note"),
 		Time:       rapid.Int64().Draw(t, "time"),
@@ -58,7 +58,7 @@ func TestBatchesKeepChangesAndTransactions(t *testing.T) {
 		size := int64(0)
 		for i := range b.Len() {
 			c := b.At(i)
-			size += int64(len(c.Key) + len(c.Before) + len(c.After) + len(c.Note) + len(c.Position))
+			size += int64(len(c.Key) + len(c.From) + len(c.After) + len(c.Note) + len(c.Position))
 			got = append(got, c)
 		}
 		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b cdc.Key) bool { return bytes.Equal(a, b) })); diff != "" {
@@ -98,14 +98,14 @@ func TestSlicesOfABatchEndWhereTheyEnd(t *testing.T) {
 		r.Text(text)
 		return r.Build()
 	}
-	b.Add(cdc.Change{Op: cdc.Update, Key: cdc.StringKey("a"), Before: row("old"), After: row("new"), Note: []byte("note")})
+	b.Add(cdc.Change{Op: cdc.Update, Key: cdc.StringKey("a"), From: cdc.StringKey("old"), After: row("new"), Note: []byte("note")})
 	b.Add(cdc.Change{Op: cdc.Delete, Key: cdc.StringKey("b")})
 	c := b.At(0)
 	_ = append(c.Key, "xxxxxxxx"...)
-	_ = append(c.Before, "xxxxxxxx"...)
+	_ = append(c.From, "xxxxxxxx"...)
 	_ = append(c.After, "xxxxxxxx"...)
 	_ = append(c.Note, "xxxxxxxx"...)
-	got := []string{b.At(0).Key.Text(), b.At(0).Before.At(0).Text(), b.At(0).After.At(0).Text(), string(b.At(0).Note), b.At(1).Key.Text()}
+	got := []string{b.At(0).Key.Text(), b.At(0).From.Text(), b.At(0).After.At(0).Text(), string(b.At(0).Note), b.At(1).Key.Text()}
 	if diff := cmp.Diff([]string{"a", "old", "new", "note", "b"}, got); diff != "" {
 		t.Error(diff)
 	}

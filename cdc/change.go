@@ -36,7 +36,7 @@ type Change struct {
 	Snapshot   bool   // read from the source's present state, not from its log
 	Collection int    // index into the source's collections
 	Key        Key    // the key that the change is about
-	Before     Row    // the old row, where the source sends it
+	From       Key    // of a row that came from another key: that key. Fields of After that are not sent are those of the row under it.
 	After      Row    // the new row, of Insert and Update
 	Note       []byte // what the source wants to remember of the key, kept in its [Ledger]; nil leaves it, Delete drops it
 	Cause      *Cause // of Reject
@@ -74,14 +74,14 @@ type Txn struct {
 }
 
 type entry struct {
-	time                     int64
-	start                    uint32
-	key, before, after, note uint32 // ends, relative to start
-	position                 uint32 // end
-	cause                    uint32 // index + 1
-	collection               uint16
-	op                       Op
-	snapshot, noted          bool
+	time                   int64
+	start                  uint32
+	key, from, after, note uint32 // ends, relative to start
+	position               uint32 // end
+	cause                  uint32 // index + 1
+	collection             uint16
+	op                     Op
+	snapshot, noted        bool
 }
 
 // Add copies a change into the batch.
@@ -99,14 +99,14 @@ func (b *Batch) AddBuilt(c Change, after *RowBuilder) {
 	b.end(e, c)
 }
 
-// begin starts an entry with the key and the old row.
+// begin starts an entry with its keys.
 func (b *Batch) begin(c Change) entry {
 	e := entry{time: c.Time, start: uint32(len(b.arena)), collection: uint16(c.Collection), op: c.Op,
 		snapshot: c.Snapshot, noted: c.Note != nil}
 	b.arena = append(b.arena, c.Key...)
 	e.key = uint32(len(b.arena)) - e.start
-	b.arena = append(b.arena, c.Before...)
-	e.before = uint32(len(b.arena)) - e.start
+	b.arena = append(b.arena, c.From...)
+	e.from = uint32(len(b.arena)) - e.start
 	return e
 }
 
@@ -146,11 +146,11 @@ func (b *Batch) At(i int) Change {
 	a := b.arena[e.start : e.start+e.position : e.start+e.position]
 	c := Change{Op: e.op, Snapshot: e.snapshot, Collection: int(e.collection), Key: Key(a[:e.key:e.key]), Time: e.time,
 		Position: Position(a[e.note:])}
-	if e.before > e.key {
-		c.Before = Row(a[e.key:e.before:e.before])
+	if e.from > e.key {
+		c.From = Key(a[e.key:e.from:e.from])
 	}
-	if e.after > e.before {
-		c.After = Row(a[e.before:e.after:e.after])
+	if e.after > e.from {
+		c.After = Row(a[e.from:e.after:e.after])
 	}
 	if e.noted {
 		c.Note = a[e.after:e.note:e.note]

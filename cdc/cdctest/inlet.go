@@ -361,7 +361,7 @@ func (in *Inlet) sum(b *cdc.Batch) uint64 {
 	for i := range b.Len() {
 		c := b.At(i)
 		fmt.Fprintf(&h, "%d %v %d %d %v\n", c.Op, c.Snapshot, c.Collection, c.Time, c.Cause)
-		for _, part := range [][]byte{c.Key, c.Before, c.After, c.Note} {
+		for _, part := range [][]byte{c.Key, c.From, c.After, c.Note} {
 			fmt.Fprintf(&h, "%d:", len(part))
 			h.Write(part)
 		}
@@ -371,7 +371,7 @@ func (in *Inlet) sum(b *cdc.Batch) uint64 {
 }
 
 func clone(c cdc.Change) cdc.Change {
-	c.Key, c.Before, c.After, c.Note = slices.Clone(c.Key), slices.Clone(c.Before), slices.Clone(c.After), slices.Clone(c.Note)
+	c.Key, c.From, c.After, c.Note = slices.Clone(c.Key), slices.Clone(c.From), slices.Clone(c.After), slices.Clone(c.Note)
 	if c.Cause != nil {
 		cause := *c.Cause
 		c.Cause = &cause

@@ -325,7 +325,7 @@ func (r *reel) put(ctx context.Context, t Transaction, snapshot bool) error {
 		if c.Time == 0 {
 			c.Time = t.Time
 		}
-		c.Before, c.After = r.carry(c.Collection, c.Before), r.carry(c.Collection, c.After)
+		c.After = r.carry(c.Collection, c.After)
 		b.Add(c)
 	}
 	b.Commit(t.Position, t.Time)

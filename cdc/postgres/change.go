@@ -43,13 +43,13 @@ func (r *run) insert(c *cursor) error {
 	}
 	r.touched(x, r.decoder.key)
 	r.overlaps.put(x, r.decoder.key, t, nil)
-	return r.upsert(cdc.Insert, x, t, nil)
+	return r.upsert(cdc.Insert, x, t, nil, nil)
 }
 
-// upsert adds the new row under r.decoder.key.
-func (r *run) upsert(op cdc.Op, x *binding, t, old *tuple) error {
+// upsert adds the new row under r.decoder.key, which comes from another key or from none.
+func (r *run) upsert(op cdc.Op, x *binding, t, old *tuple, from cdc.Key) error {
 	d := &r.decoder
-	change := cdc.Change{Op: op, Collection: x.collection, Key: d.key, Time: r.txn.time}
+	change := cdc.Change{Op: op, Collection: x.collection, Key: d.key, From: from, Time: r.txn.time}
 	err := d.buildRow(x, t, old)
 	if errors.Is(err, errValue) {
 		change.Op, change.Cause = cdc.Reject, &cdc.Cause{Code: "unreadable_value", Message: err.Error()}
@@ -123,32 +123,32 @@ func (r *run) update(ctx context.Context, c *cursor) error {
 	if there, err := r.whole(ctx, x, t, old); err != nil || !there {
 		return err
 	}
-	return r.upsert(cdc.Update, x, t, old)
+	return r.upsert(cdc.Update, x, t, old, nil)
 }
 
 // move takes an update that changes the key: a delete of the old and an insert of the new one.
 func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
-	if err := r.remove(ctx, x, r.decoder.oldKey, old); err != nil {
+	d := &r.decoder
+	if r.filling(x.table.oid) == nil && len(x.unchangedFields(t, old)) > 0 {
+		// What was not sent is what stands under the old key until it goes. There cannot be two rows under the new one:
+		// of a table where that may be, old rows come whole.
+		if err := r.upsert(cdc.Insert, x, t, old, d.oldKey); err != nil {
+			return err
+		}
+		return r.remove(ctx, x, d.oldKey, old)
+	}
+	if err := r.remove(ctx, x, d.oldKey, old); err != nil {
 		return err
 	}
-	r.overlaps.put(x, r.decoder.key, t, old)
+	r.overlaps.put(x, d.key, t, old)
 	if r.awaits(x.table.oid) {
 		return nil
 	}
-	r.touched(x, r.decoder.key)
-	if left := x.unchangedFields(t, old); len(left) > 0 {
-		found, err := r.reselect(ctx, x, t, old, left)
-		if err != nil {
-			return err
-		}
-		if !found && r.filling(x.table.oid) != nil {
-			return nil // as in whole
-		}
-		if !found {
-			r.bridge(x, t, left)
-		}
+	r.touched(x, d.key)
+	if there, err := r.whole(ctx, x, t, old); err != nil || !there {
+		return err
 	}
-	return r.upsert(cdc.Insert, x, t, old)
+	return r.upsert(cdc.Insert, x, t, old, nil)
 }
 
 func (r *run) delete(ctx context.Context, c *cursor) error {

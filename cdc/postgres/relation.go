@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -94,8 +93,8 @@ func (r *run) codecOf(ctx context.Context, declared uint32) (codec, error) {
 	return codecOf(x), nil
 }
 
-// reselect asks the table for values that a change of key has left out: those that stand there now. What
-// has happened to them since comes later in the stream.
+// reselect asks the table for values that a change has left out, while its first rows are being read: those that stand there
+// now. What has happened to them since comes later in the stream.
 func (r *run) reselect(ctx context.Context, x *binding, t, old *tuple, left []int) (found bool, err error) {
 	if err := r.awaitVisible(ctx); err != nil {
 		return false, err
@@ -133,32 +132,6 @@ func (r *run) reselect(ctx context.Context, x *binding, t, old *tuple, left []in
 		}
 	}
 	return true, nil
-}
-
-// bridge fills in values that nobody can tell any more: the row has left its key since, and its delete is yet
-// to come. Until then it stands with null, or what is nothing for its type, so that what comes in between
-// has a row to build on.
-func (r *run) bridge(x *binding, t *tuple, left []int) {
-	for _, f := range left {
-		c := x.table.columns[r.carried[x.collection][f]]
-		from := x.fields[f].from
-		if !c.notNull {
-			t.forms[from] = formNull
-			continue
-		}
-		nothing := ""
-		switch c.codec {
-		case codecNumeric:
-			nothing = "0"
-		case codecBytea:
-			nothing = `\x`
-		case codecJSON, codecJSONB:
-			nothing = "null"
-		case codecVector, codecHalf:
-			nothing = "[" + strings.TrimSuffix(strings.Repeat("0,", max(int(c.base.modifier), 1)), ",") + "]"
-		}
-		t.forms[from], t.values[from] = formText, []byte(nothing)
-	}
 }
 
 // byKey is the condition of the key that a tuple holds, with its parameters as ExecParams takes them.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/cdctest"
 	"github.com/freshet/freshet/cdc/postgres"
 	"github.com/freshet/freshet/internal/testenv"
@@ -103,5 +104,44 @@ func TestScenariosOfTheStream(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A row that moves to another key says from which one it comes, and leaves out what was not sent: what stands in the table when
+// the log is read may be of a later transaction, or another row (I11).
+func TestScenario_11_AMovedRowIsNotReadFromTheTable(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, docs+"INSERT INTO docs SELECT i, 0, "+big("a")+" || i FROM generate_series(1, 3) i")
+	o := options(db, "docs")
+	in := cdctest.NewInlet()
+	if err := once(t, source(t, o), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	released(t, db, o.Slot)
+	seen := len(in.Puts())
+	db.Exec(t, "UPDATE docs SET id = 101 WHERE id = 1; UPDATE docs SET body = 'of a later transaction' WHERE id = 101")
+	db.Exec(t, "UPDATE docs SET id = 102 WHERE id = 2; DELETE FROM docs WHERE id = 102; INSERT INTO docs VALUES (102, 9, 'another row')")
+	db.Exec(t, "UPDATE docs SET id = 103 WHERE id = 3; UPDATE docs SET id = 203 WHERE id = 103")
+	if err := once(t, source(t, o), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range in.Puts()[seen:] {
+		said := fmt.Sprint(p.Op, " ", p.Key.Text())
+		if len(p.From) > 0 {
+			said += " from " + p.From.Text()
+		}
+		if len(p.After) > 0 && p.After.At(2).State == cdc.Unchanged {
+			said += " without its body"
+		}
+		got = append(got, said)
+	}
+	want := []string{"insert 101 from 1 without its body", "delete 1", "update 101", "insert 102 from 2 without its body", "delete 2", "delete 102", "insert 102",
+		"insert 103 from 3 without its body", "delete 3", "insert 203 from 103 without its body", "delete 103"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(present(t, o), folded(t, in.Puts())); diff != "" {
+		t.Error(diff)
 	}
 }

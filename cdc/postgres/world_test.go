@@ -200,7 +200,11 @@ func folded(t *testing.T, puts []cdctest.Put) map[string]string {
 		case cdc.Reject:
 			t.Errorf("%s is rejected: %s", name, p.Cause.Message)
 		default:
-			rows[name] = fill(t, name, rows[name], p.After)
+			before := rows[name]
+			if len(p.From) > 0 {
+				before = rows[prefix+p.From.Text()]
+			}
+			rows[name] = fill(t, name, before, p.After)
 		}
 	}
 	texts := make(map[string]string, len(rows))

@@ -166,13 +166,17 @@ func (e *Engine) admitTxn(g *gathered, source int, b *cdc.Batch, from int, txn c
 	for _, held := range open.batches {
 		for i := range held.Len() {
 			c := held.At(i)
-			e.addChange(g, source, &c, txn.Position, count, false)
+			if err := e.addChange(g, source, &c, txn.Position, count, false); err != nil {
+				return err
+			}
 		}
 		g.batches = append(g.batches, takenBatch{in: e.inlets[source], batch: held})
 	}
 	for i := from; i < txn.End; i++ {
 		c := b.At(i)
-		e.addChange(g, source, &c, txn.Position, count, false)
+		if err := e.addChange(g, source, &c, txn.Position, count, false); err != nil {
+			return err
+		}
 	}
 	g.cursors[source] = txn.Position
 	g.bytes += size

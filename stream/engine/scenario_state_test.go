@@ -51,6 +51,50 @@ func TestScenario_11_UnchangedFields(t *testing.T) {
 	})
 }
 
+// A row that comes from another key takes what was not sent from the row that stood there at that moment: what the source
+// holds by now may be of a later change, or another row (I11).
+func TestScenario_11_RowsThatMove(t *testing.T) {
+	move := func(from, to string, other int64) []cdc.Change {
+		var b cdc.RowBuilder
+		b.Text(to)
+		b.Unchanged()
+		b.Int64(other)
+		return []cdc.Change{{Op: cdc.Insert, Key: cdc.StringKey(to), From: cdc.StringKey(from), After: b.Build()},
+			{Op: cdc.Delete, Key: cdc.StringKey(from)}}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirect()
+		m := newMachine(t, d.asking)
+		for id, body := range map[string]string{"a": "first", "b": "second", "c": "third", "d": "fourth"} {
+			commitRow(d.source, id, body, 1)
+		}
+		m.start()
+		m.settle()
+		m.stop()
+		m.start() // from here on the state alone knows
+		d.source.Commit(move("a", "a2", 2)...)
+		d.source.Commit(slices.Concat([]cdc.Change{d.source.Set(`{"id":"b","body":"later","other":1}`)}, move("b", "b2", 3),
+			[]cdc.Change{d.source.Set(`{"id":"b","body":"another row","other":9}`)})...)
+		d.source.Commit(slices.Concat(move("c", "c2", 2), move("c2", "c3", 3))...)
+		d.source.Commit(move("d", "d2", 2)...)
+		d.source.Commit(d.source.Set(`{"id":"d2","body":"changed behind its move","other":3}`))
+		m.settle()
+		d.source.Commit(slices.Concat(move("a2", "a3", 4), move("a3", "a", 5))...)
+		m.settle()
+		sameRows(t, d.table, map[string]string{
+			"a":  `{"id":"a","body":"first","other":5,"said":"FIRST"}`,
+			"b":  `{"id":"b","body":"another row","other":9,"said":"ANOTHER ROW"}`,
+			"b2": `{"id":"b2","body":"later","other":3,"said":"LATER"}`,
+			"c3": `{"id":"c3","body":"third","other":3,"said":"THIRD"}`,
+			"d2": `{"id":"d2","body":"changed behind its move","other":3,"said":"CHANGED BEHIND ITS MOVE"}`,
+		})
+		if paid := d.model.Paid(); paid["first"] != 1 || paid["third"] != 1 || paid["second"] != 1 {
+			t.Errorf("texts that moved were paid again: %v", paid)
+		}
+		m.stop()
+	})
+}
+
 // Later logic reads a column that nothing has read before: the rows are read again, at no call for what is
 // known (I6, I7).
 func TestScenario_11_LaterLogicReadsMore(t *testing.T) {

@@ -56,29 +56,34 @@ func (w *worker) present(r *record) (cdc.Row, bool, error) {
 	if !r.exists {
 		return nil, false, nil
 	}
-	if !r.hasRow {
+	row, ok := w.t.root.present(r, &w.builder)
+	if !ok {
 		return nil, false, fmt.Errorf("evaluate %s of %s: %w", w.t.key.Text(), w.t.root.name, errLacksColumn)
 	}
-	if r.layout == w.t.root.layout {
-		return r.row, true, nil
+	if r.layout != w.t.root.layout {
+		w.next.hash = hashBytes(row)
 	}
-	fields := w.t.root.projections[r.layout]
-	if fields == nil {
-		return nil, false, fmt.Errorf("evaluate %s of %s: %w", w.t.key.Text(), w.t.root.name, errLacksColumn)
-	}
-	row := cdc.Row(w.builder.Project(nil, r.row, fields))
-	w.next.hash = hashBytes(row)
 	return row, true, nil
+}
+
+// present is the row that a record retains, in the present layout; ok is false where the record lacks columns of it.
+func (r *root) present(rec *record, b *cdc.RowBuilder) (row cdc.Row, ok bool) {
+	if !rec.hasRow {
+		return nil, false
+	}
+	if rec.layout == r.layout {
+		return rec.row, true
+	}
+	fields := r.projections[rec.layout]
+	if fields == nil {
+		return nil, false
+	}
+	return b.Project(nil, rec.row, fields), true
 }
 
 // merge resolves unchanged fields of a new row through the row before it (scenario 11).
 func (w *worker) merge(row cdc.Row) (cdc.Row, error) {
-	unchanged := false
-	n := row.Len()
-	for i := range n {
-		unchanged = unchanged || row.At(i).State == cdc.Unchanged
-	}
-	if !unchanged {
+	if sentWhole(row) {
 		return row, nil
 	}
 	before, ok, err := w.present(&w.old)
@@ -88,15 +93,7 @@ func (w *worker) merge(row cdc.Row) (cdc.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.builder.Reset()
-	for i := range n {
-		v := row.At(i)
-		if v.State == cdc.Unchanged {
-			v = before.At(i)
-		}
-		w.builder.Value(v)
-	}
-	return w.builder.Build(), nil
+	return overlay(before, row), nil
 }
 
 // errNotSent says that a value did not change and was not sent, and that no earlier row holds it.

@@ -54,10 +54,16 @@ func stageChange(b []byte, c *cdc.Change) []byte {
 			flags |= 4
 		}
 	}
+	if len(c.From) > 0 {
+		flags |= 8
+	}
 	b = append(b, byte(c.Op), flags, byte(c.Collection))
 	b = appendBytes(appendBytes(appendBytes(b, c.Key), c.After), c.Note)
 	b = binary.AppendVarint(b, c.Time)
 	b = appendText(b, string(c.Position))
+	if len(c.From) > 0 {
+		b = appendBytes(b, c.From)
+	}
 	if c.Cause != nil {
 		b = appendBytes(appendText(appendText(b, c.Cause.Code), c.Cause.Message), c.Cause.Input)
 	}
@@ -77,6 +83,9 @@ func unstageChange(b []byte) (cdc.Change, error) {
 	}
 	c.Time = d.int()
 	c.Position = cdc.Position(d.bytes())
+	if flags&8 != 0 {
+		c.From = cdc.Key(d.bytes())
+	}
 	if flags&2 != 0 {
 		c.Cause = &cdc.Cause{Code: string(d.bytes()), Message: string(d.bytes()), Input: d.bytes(), Keyless: flags&4 != 0}
 	}
@@ -208,8 +217,7 @@ func (e *Engine) gatherStage(g *gathered) error {
 			s.done = false
 			return statestore.ErrStop
 		}
-		e.addChange(g, s.source, &c, cdc.Position(s.Position), count, true)
-		return nil
+		return e.addChange(g, s.source, &c, cdc.Position(s.Position), count, true)
 	})
 	g.staged = true
 	return err

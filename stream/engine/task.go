@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/zeebo/xxh3"
 
@@ -64,14 +65,19 @@ func hashRow(key cdc.Key, row cdc.Row, note []byte) rowHash {
 func hashBytes(b []byte) rowHash { return xxh3.Hash128(b).Bytes() }
 
 // addChange folds a change into the task of its key, the newest being the one that counts.
-func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.Position, count *changeCount, staged bool) {
+func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.Position, count *changeCount, staged bool) error {
 	count.byOp[c.Op&7]++
 	count.last = max(count.last, c.Time)
 	r := e.graph.byPlace[source][c.Collection]
+	if len(c.From) > 0 {
+		if err := e.inherit(g, r, c); err != nil {
+			return err
+		}
+	}
 	e.keyed = appendTaskKey(e.keyed[:0], r, c.Key)
 	t := g.index[string(e.keyed)]
 	if t == nil && (c.Op == cdc.Insert || c.Op == cdc.Update) && e.table.same(r, c.Key, hashRow(c.Key, c.After, c.Note)) {
-		return
+		return nil
 	}
 	if t == nil {
 		t = &task{root: r, key: c.Key}
@@ -80,6 +86,7 @@ func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.
 	}
 	t.fold(c, position)
 	t.live = t.live || (count.caught || staged) && !c.Snapshot
+	return nil
 }
 
 // fold lays a change over what the epoch already has for the key. Fields that the source did not send
@@ -101,24 +108,75 @@ func (t *task) fold(c *cdc.Change, position cdc.Position) {
 	}
 }
 
+// inherit resolves the fields that were not sent of a row which comes from another key, through the row that stands there
+// as the changes before this one have left it: what the table holds by now may be of a later change (I11).
+func (e *Engine) inherit(g *gathered, r *root, c *cdc.Change) error {
+	if sentWhole(c.After) {
+		return nil
+	}
+	var before cdc.Row
+	e.keyed = appendTaskKey(e.keyed[:0], r, c.From)
+	if t := g.index[string(e.keyed)]; t != nil && t.changed {
+		if before = t.row; len(before) == 0 {
+			return nil // it is gone
+		}
+	}
+	if len(before) == 0 || !sentWhole(before) {
+		stored, err := e.retainedRow(r, c.From)
+		switch {
+		case err != nil:
+			return err
+		case stored == nil:
+		case len(before) == 0:
+			before = stored
+		default:
+			before = overlay(stored, before)
+		}
+	}
+	if len(before) > 0 {
+		c.After = overlay(before, c.After)
+	}
+	return nil
+}
+
+// retainedRow is the row that the state holds under a key, in the present layout; nil where it holds none.
+func (e *Engine) retainedRow(r *root, key cdc.Key) (cdc.Row, error) {
+	rec, err := readOwner(e.db, r, key)
+	if err != nil {
+		return nil, fmt.Errorf("read the row that %s of %s was: %w", key.Text(), r.name, err)
+	}
+	if rec == nil || !rec.exists {
+		return nil, nil
+	}
+	var b cdc.RowBuilder
+	row, _ := r.present(rec, &b)
+	return row, nil
+}
+
+// sentWhole reports whether every field of a row was sent.
+func sentWhole(row cdc.Row) bool {
+	for i := range row.Len() {
+		if row.At(i).State == cdc.Unchanged {
+			return false
+		}
+	}
+	return true
+}
+
 // overlay resolves the unchanged fields of a row through the one before it.
 func overlay(before, after cdc.Row) cdc.Row {
-	n := after.Len()
-	for i := range n {
-		if after.At(i).State != cdc.Unchanged {
-			continue
-		}
-		var b cdc.RowBuilder
-		for k := range n {
-			v := after.At(k)
-			if v.State == cdc.Unchanged {
-				v = before.At(k)
-			}
-			b.Value(v)
-		}
-		return b.Build()
+	if sentWhole(after) {
+		return after
 	}
-	return after
+	var b cdc.RowBuilder
+	for i := range after.Len() {
+		v := after.At(i)
+		if v.State == cdc.Unchanged {
+			v = before.At(i)
+		}
+		b.Value(v)
+	}
+	return b.Build()
 }
 
 func appendTaskKey(dst []byte, r *root, key cdc.Key) []byte {
