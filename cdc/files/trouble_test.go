@@ -27,7 +27,7 @@ func TestAFolderThatIsAwayForLongIsLoggedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.caught = true // a service that has read it before
-		waiting, stop := context.WithTimeout(t.Context(), time.Hour+folderPause/2) // while it waits
+		waiting, stop := context.WithTimeout(t.Context(), time.Hour+folderPause/2)
 		defer stop()
 		if err := r.loop(waiting); !errors.Is(err, context.DeadlineExceeded) || in.Hindrance() == nil {
 			t.Fatalf("after an hour it ends with %v, hindered by %v", err, in.Hindrance())
