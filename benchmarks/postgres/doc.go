@@ -10,7 +10,7 @@
 // second of wall time, and microseconds of this process's CPU a row; ratios are to the raw client of the same
 // round. On a machine that is shared, the CPU ratio is the stable one.
 //
-// Its tests run the whole program, built anew, over real servers: a bank under kills, and one giant transaction.
+// Its tests run the whole program, built anew, over real servers: a bank and a random history under kills, and one giant transaction.
 //
 // Of Freshet's packages it may import cdc, cdc/postgres, internal/idle and internal/testenv.
 package postgres

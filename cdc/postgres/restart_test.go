@@ -1,10 +1,15 @@
 package postgres_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/freshet/freshet/cdc/cdctest"
 	"github.com/freshet/freshet/internal/testenv"
@@ -78,4 +83,59 @@ func TestAStopInTheMiddleOfALargeTransaction(t *testing.T) {
 	if n := len(last.Puts()); n != 19_902-durable {
 		t.Errorf("%d changes, want %d", n, 19_902-durable)
 	}
+}
+
+// madeByAnother makes a slot by a session that no source owns.
+func madeByAnother(ctx context.Context, dsn, slot string) error {
+	config, err := pgconn.ParseConfig(dsn)
+	if err != nil {
+		return err
+	}
+	config.RuntimeParams["replication"] = "database"
+	c, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, "CREATE_REPLICATION_SLOT "+slot+" LOGICAL pgoutput NOEXPORT_SNAPSHOT").ReadAll()
+	return errors.Join(err, c.Close(ctx))
+}
+
+// TestASlotThatIsHalfMadeIsNotTaken proves case 2: a process that is killed while the server makes its slot leaves one that the
+// server drops as soon as it sees that. The next process waits for that, and holds no place of a slot that is about to go (I10).
+func TestASlotThatIsHalfMadeIsNotTaken(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, rowsOf(10))
+	o := options(db, "docs")
+	blocker := db.Connect(t)
+	if _, err := blocker.Exec(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := blocker.Exec(t.Context(), "SELECT pg_current_xact_id()"); err != nil {
+		t.Fatal(err)
+	}
+	var making sync.WaitGroup
+	var fault error
+	making.Go(func() { fault = madeByAnother(t.Context(), db.DSN(), o.Slot) })
+	db.Exec(t, "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '"+o.Slot+"') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
+
+	in := cdctest.NewInlet()
+	second := begin(t, source(t, o), in, nil)
+	second.wait("the word that the slot is being made", func() bool {
+		h := in.Hindrance()
+		return h != nil && strings.Contains(h.Error(), "is still making it")
+	})
+	if at := in.Position(); at != "" {
+		t.Errorf("it holds the place %s meanwhile", source(t, o).Describe(at))
+	}
+	if _, err := blocker.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if making.Wait(); fault != nil {
+		t.Fatal(fault)
+	}
+	second.caught()
+	if got := len(in.Rows()); got != 10 {
+		t.Errorf("it holds %d rows, want 10", got)
+	}
+	second.end()
 }

@@ -325,6 +325,10 @@ func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
 	if x.lost() {
 		return nil, dropSlot(ctx, r.sql, o.Slot)
 	}
+	if x.confirmed == 0 {
+		// A process that was killed while the server made it: the server goes on with that, sees that nobody is there, and drops it.
+		return nil, fmt.Errorf("take slot %s: a session of the server, pid %d, is still making it", o.Slot, x.activePID)
+	}
 	return x, nil
 }
 
