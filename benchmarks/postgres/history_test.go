@@ -79,9 +79,9 @@ func TestARandomHistoryUnderKillsEndsEqual(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it kills the engine under load for seconds")
 	}
-	lasting, every := 4*time.Second, 900*time.Millisecond
+	lasting, every, crashes := 4*time.Second, 900*time.Millisecond, 1
 	if os.Getenv("FRESHET_SOAK") != "" {
-		lasting, every = 20*time.Minute, 2*time.Second
+		lasting, every, crashes = time.Hour, 2*time.Second, 60
 	}
 	s := testenv.Postgres(t, testenv.PostgresOptions{Own: true})
 	db, mirror := s.Database(t), testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
@@ -106,11 +106,16 @@ sinks:
 	for w := range 3 {
 		writing.Go(func() { writes(ctx, db.DSN(), uint64(w), 2*time.Millisecond) })
 	}
-	<-time.After(lasting / 3)
-	db.Exec(t, "ALTER TABLE docs ADD more int DEFAULT 7")
-	<-time.After(lasting / 6)
-	s.Kill(t)
-	s.Start(t)
+	for i := range crashes {
+		<-time.After(lasting / time.Duration(3*crashes))
+		db.Exec(t, fmt.Sprintf("ALTER TABLE docs ADD more%d int DEFAULT 7", i%5)) // a column comes
+		<-time.After(lasting / time.Duration(6*crashes))
+		s.Kill(t)
+		s.Start(t)
+		if i%5 == 4 {
+			db.Exec(t, "ALTER TABLE docs DROP more0, DROP more1, DROP more2, DROP more3, DROP more4")
+		}
+	}
 	writing.Wait()
 	stop()
 	work.Wait()
