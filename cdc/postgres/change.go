@@ -113,6 +113,10 @@ func (r *run) update(ctx context.Context, c *cursor) error {
 	if r.awaits(x.table.oid) {
 		return nil
 	}
+	left, err := r.complete(ctx, x, t, old, d.key)
+	if err != nil {
+		return err
+	}
 	r.touched(x, d.key)
 	switch r.overlaps.stand(x, d.key, old) {
 	case standsNewer:
@@ -120,8 +124,8 @@ func (r *run) update(ctx context.Context, c *cursor) error {
 	case standsSame:
 		r.overlaps.put(x, d.key, t, old)
 	}
-	if there, err := r.whole(ctx, x, t, old); err != nil || !there {
-		return err
+	if left == leftGone {
+		return nil
 	}
 	return r.upsert(cdc.Update, x, t, old, nil)
 }
@@ -129,7 +133,15 @@ func (r *run) update(ctx context.Context, c *cursor) error {
 // move takes an update that changes the key: a delete of the old and an insert of the new one.
 func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
 	d := &r.decoder
-	if r.filling(x.table.oid) == nil && len(x.unchangedFields(t, old)) > 0 {
+	if r.awaits(x.table.oid) {
+		return r.remove(ctx, x, d.oldKey, old)
+	}
+	left, err := r.complete(ctx, x, t, old, d.oldKey)
+	if err != nil {
+		return err
+	}
+	r.touched(x, d.key)
+	if left == leftHeld {
 		// What was not sent is what stands under the old key until it goes. There cannot be two rows under the new one:
 		// of a table where that may be, old rows come whole.
 		if err := r.upsert(cdc.Insert, x, t, old, d.oldKey); err != nil {
@@ -141,12 +153,8 @@ func (r *run) move(ctx context.Context, x *binding, t, old *tuple) error {
 		return err
 	}
 	r.overlaps.put(x, d.key, t, old)
-	if r.awaits(x.table.oid) {
+	if left == leftGone {
 		return nil
-	}
-	r.touched(x, d.key)
-	if there, err := r.whole(ctx, x, t, old); err != nil || !there {
-		return err
 	}
 	return r.upsert(cdc.Insert, x, t, old, nil)
 }

@@ -238,34 +238,6 @@ func (r *run) awaits(oid uint32) bool {
 	return f != nil && !f.opened
 }
 
-// whole makes sure that a row which may not be held yet comes with all its values. The row of an update may be
-// gone by now: then whatever removed it comes later in the stream, and it need not appear.
-func (r *run) whole(ctx context.Context, x *binding, t, old *tuple) (there bool, err error) {
-	if r.filling(x.table.oid) == nil {
-		return true, nil
-	}
-	left := x.unchangedFields(t, old)
-	if len(left) == 0 {
-		return true, nil
-	}
-	return r.reselect(ctx, x, t, old, left)
-}
-
-// touched notes a key that has changed since the present window's snapshot: what the window reads of it is old.
-func (r *run) touched(x *binding, key []byte) {
-	w := r.window
-	if w == nil || w.passed || w.crowded || !slices.ContainsFunc(w.fills, func(f *fill) bool { return f.table.oid == x.table.oid }) {
-		return
-	}
-	// A standby does not tell which transactions a snapshot shows. A key too many does no harm: its row comes whole.
-	if !r.facts.standby && w.seen.shows(w.seen.whole(r.txn.xid)) {
-		return
-	}
-	if w.crowded = len(w.changed) >= mostChanged; !w.crowded {
-		w.changed[string(r.overlaps.nameOf(x, key))] = struct{}{}
-	}
-}
-
 // again asks for a rescan: rows that are held may have to go.
 func (r *run) again(format string, args ...any) error {
 	return &cdc.SourceError{Code: "data_guard", Err: fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), cdc.ErrReread),

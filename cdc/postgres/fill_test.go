@@ -164,6 +164,56 @@ func TestRowsAreReadNextToTheStream(t *testing.T) {
 	}
 }
 
+// TestRowsThatMoveWhileTheyAreRead proves that a change which leaves a large value out, and comes next to the first rows, takes
+// it as it stood then (I11): what the table holds by now came with a later change, and would go on to a third row that
+// takes it from there.
+func TestRowsThatMoveWhileTheyAreRead(t *testing.T) {
+	rounds := 12
+	if testing.Short() {
+		rounds = 3
+	}
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, docs+"INSERT INTO docs SELECT i, i, (SELECT string_agg(md5(i::text || j), '') FROM generate_series(1, 200) j), '' FROM generate_series(0, 39) i;")
+	for round := range rounds {
+		o := options(db, "docs")
+		o.Slot += fmt.Sprint(round)
+		ctx, stop := context.WithCancel(t.Context())
+		var writers sync.WaitGroup
+		for w := range 2 { // each has its own rows
+			c := db.Connect(t)
+			writers.Go(func() {
+				random := rand.New(rand.NewPCG(uint64(round), uint64(w)))
+				for ctx.Err() == nil {
+					one, other := random.IntN(20)*2+w, random.IntN(20)*2+w
+					swap := fmt.Sprintf("UPDATE docs SET n = n + 1 WHERE id = %d; BEGIN; UPDATE docs SET id = -1 - %[1]d WHERE id = %[1]d;"+
+						"UPDATE docs SET id = %[1]d WHERE id = %[2]d; UPDATE docs SET id = %[2]d WHERE id = -1 - %[1]d; COMMIT", one, other)
+					if one == other {
+						continue
+					}
+					if _, err := c.PgConn().Exec(t.Context(), swap).ReadAll(); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		in := cdctest.NewInlet()
+		live := begin(t, source(t, o), in, nil)
+		live.caught()
+		stop()
+		writers.Wait()
+		live.reach(db)
+		live.end()
+		h := history{puts: in.Puts()}
+		h.equals(t, o)
+		released(t, db, o.Slot)
+		db.Exec(t, "SELECT pg_drop_replication_slot('"+o.Slot+"')")
+		if t.Failed() {
+			t.Fatalf("round %d", round)
+		}
+	}
+}
+
 // TestALiveChangeDoesNotWaitForATable proves that a table which the flow gains does not hold up the others: changes come
 // between its rows.
 func TestALiveChangeDoesNotWaitForATable(t *testing.T) {

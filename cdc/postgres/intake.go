@@ -224,9 +224,9 @@ func (p *puller) add(ctx context.Context) error {
 		return err
 	}
 	p.rows++
-	if changed := p.intake.w.changed; len(changed) > 0 {
+	if len(p.intake.w.changed) > 0 {
 		p.name = appendName(p.name[:0], p.binding, d.key)
-		if _, ok := changed[string(p.name)]; ok {
+		if p.intake.w.has(p.name) {
 			return nil
 		}
 	}

@@ -68,6 +68,7 @@ type openTxn struct {
 	open    bool
 	xid     uint32
 	time    int64 // of its commit
+	at      LSN   // of the record of its commit
 	first   int   // index into the batch of its first change; changes that were put before are not counted
 	dirty   bool  // it has put changes
 	visible bool  // other sessions see it

@@ -168,10 +168,9 @@ func (r *run) streamed(ctx context.Context, kind byte, c *cursor) (ok bool, err 
 	case msgStreamCommit:
 		xid := c.u32()
 		c.u8()
-		c.lsn()
-		end, at := c.lsn(), c.stamp()
+		at, end, stamp := c.lsn(), c.lsn(), c.stamp()
 		if !c.bad {
-			err = r.endStreamed(ctx, xid, end, at)
+			err = r.endStreamed(ctx, openTxn{open: true, xid: xid, time: stamp, at: at}, end)
 		}
 	default:
 		if r.spills.into == nil {
@@ -188,10 +187,11 @@ func (r *run) streamed(ctx context.Context, kind byte, c *cursor) (ok bool, err 
 }
 
 // endStreamed puts a transaction that was sent in parts, now that it has committed (I11).
-func (r *run) endStreamed(ctx context.Context, xid uint32, end LSN, at int64) error {
+func (r *run) endStreamed(ctx context.Context, txn openTxn, end LSN) error {
 	r.overlaps.reset()
-	r.txn = openTxn{open: true, xid: xid, time: at, first: r.batch.Len()}
-	err := r.spills.replay(xid, func(kind byte, body []byte) error {
+	r.txn = txn
+	r.txn.first = r.batch.Len()
+	err := r.spills.replay(txn.xid, func(kind byte, body []byte) error {
 		if err := r.change(ctx, kind, &cursor{b: body}); err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func (r *run) endStreamed(ctx context.Context, xid uint32, end LSN, at int64) er
 	if err != nil {
 		return err
 	}
-	if err := r.spills.drop(xid); err != nil {
+	if err := r.spills.drop(txn.xid); err != nil {
 		return fmt.Errorf("remove a spilled transaction: %w", err)
 	}
 	return r.end(ctx, end)

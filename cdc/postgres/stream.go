@@ -264,14 +264,13 @@ func (r *run) message(ctx context.Context, body []byte) error {
 	}
 	switch kind {
 	case msgBegin:
-		c.lsn()
-		at := c.stamp()
+		at, stamp := c.lsn(), c.stamp()
 		xid := c.u32()
 		if err := c.fault(kind); err != nil {
 			return err
 		}
 		r.overlaps.reset()
-		r.txn = openTxn{open: true, xid: xid, time: at, first: r.batch.Len()}
+		r.txn = openTxn{open: true, xid: xid, time: stamp, at: at, first: r.batch.Len()}
 		return nil
 	case msgCommit:
 		c.u8()

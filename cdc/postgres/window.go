@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type window struct {
 	seen    sight
 	fills   []*fill
 	mark    string // what the message holds; empty: the place at is the mark
+	since   LSN    // of a standby, where the log stood before the snapshot was taken
 	at      LSN
 	passed  bool // the stream has come to the mark
 	crowded bool // too many keys have changed
@@ -90,6 +92,11 @@ func (r *run) openWindow(ctx context.Context) error {
 			return r.halt(ctx, "read the rows of %s: somebody has locked the table", w.fills[0].table.plain())
 		}
 		return err
+	}
+	if r.facts.standby {
+		if w.since, err = r.now(ctx); err != nil {
+			return err
+		}
 	}
 	var text string
 	if err := c.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text").Scan(&w.name, &text); err != nil {
@@ -201,6 +208,53 @@ func (r *run) writeMark(ctx context.Context, w *window) error {
 		return fmt.Errorf("write a mark into the log: %w", err)
 	}
 	return nil
+}
+
+// moment says how a transaction relates to the window that is open next to it.
+type moment uint8
+
+const (
+	momentNone    moment = iota // none that reads the table is open, and still to be read
+	momentShown                 // its snapshot shows the transaction
+	momentLater                 // it does not
+	momentUnknown               // a standby does not tell which transactions a snapshot shows
+)
+
+// moment is that of the present transaction, for a table.
+func (r *run) moment(oid uint32) moment {
+	w := r.window
+	switch {
+	case w == nil, w.passed, w.crowded, !slices.ContainsFunc(w.fills, func(f *fill) bool { return f.table.oid == oid }):
+		return momentNone
+	case !r.facts.standby:
+		if w.seen.shows(w.seen.whole(r.txn.xid)) {
+			return momentShown
+		}
+		return momentLater
+	case r.txn.at < w.since:
+		return momentShown
+	case r.txn.at >= w.at:
+		return momentLater
+	}
+	return momentUnknown
+}
+
+// touched notes a key that has changed since the present window's snapshot: what the window reads of it is old. A key too
+// many does no harm, since its row comes whole.
+func (r *run) touched(x *binding, key []byte) {
+	switch r.moment(x.table.oid) {
+	case momentLater, momentUnknown:
+		w := r.window
+		if w.crowded = len(w.changed) >= mostChanged; !w.crowded {
+			w.changed[string(r.overlaps.nameOf(x, key))] = struct{}{}
+		}
+	}
+}
+
+// has reports whether a key, by its name, has changed since the snapshot.
+func (w *window) has(name []byte) bool {
+	_, ok := w.changed[string(name)]
+	return ok
 }
 
 // marked takes a message of the log: it may be the mark of the window.
