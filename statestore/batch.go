@@ -101,7 +101,13 @@ var (
 // at once but lost by kill -9 as well as by a power failure, until a later synced commit: that is
 // only for what can be computed again. The batch must be Reset before it is used again. Commit
 // waits while the store is stalled, see [Store.Stats].
-func (s *Store) Commit(b *Batch, sync bool) error {
+func (s *Store) Commit(b *Batch, sync bool) error { return s.commit(b, sync, nil) }
+
+// CommitShown is Commit with sync that calls shown as soon as reads see the batch, before it is on disk: for what
+// somebody else holds durably and brings again after a crash.
+func (s *Store) CommitShown(b *Batch, shown func()) error { return s.commit(b, true, shown) }
+
+func (s *Store) commit(b *Batch, sync bool, shown func()) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -132,10 +138,15 @@ func (s *Store) Commit(b *Batch, sync bool) error {
 	if err := b.b.LogData(note, nil); err != nil {
 		return s.failed("commit to", err)
 	}
-	if !sync {
-		return s.failed("commit to", s.db.Apply(b.b, pebble.NoSync))
-	}
-	if err := s.db.Apply(b.b, pebble.Sync); err != nil {
+	if !sync || shown != nil {
+		if err := s.db.Apply(b.b, pebble.NoSync); err != nil || !sync {
+			return s.failed("commit to", err)
+		}
+		shown()
+		if err := s.db.LogData(nil, pebble.Sync); err != nil {
+			return s.failed("commit to", err)
+		}
+	} else if err := s.db.Apply(b.b, pebble.Sync); err != nil {
 		return s.failed("commit to", err)
 	}
 	s.raiseSynced(uint64(b.b.SeqNum()) + uint64(b.b.Count()))

@@ -184,3 +184,46 @@ func TestACrashWhileAStateIsMadeLeavesItUsable(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsShownIsOnDiskWhenTheCommitReturns: what reads see is on its way, and a crash takes it whole; when the commit
+// returns nothing does (I2).
+func TestWhatIsShownIsOnDiskWhenTheCommitReturns(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	holds := func(fs vfs.FS) bool {
+		t.Helper()
+		s, err := statestore.OpenStore("state", statestore.Options{FS: fs, OpaqueKeys: true, Fatal: unexpectedFatal(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		_, ok, err := s.Get([]byte("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	s, err := statestore.OpenStore("state", statestore.Options{FS: fs, OpaqueKeys: true, Fatal: unexpectedFatal(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.NewBatch()
+	b.Put([]byte("a"), []byte("1"))
+	var between *vfs.MemFS
+	err = s.CommitShown(b, func() {
+		if _, ok, err := s.Get([]byte("a")); err != nil || !ok {
+			t.Errorf("what is shown is not read: %v", err)
+		}
+		between = fs.CrashClone(vfs.CrashCloneCfg{})
+	})
+	after := fs.CrashClone(vfs.CrashCloneCfg{})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if holds(between) || !holds(after) {
+		t.Error("want it gone by a crash before the commit returns, and there by one after it")
+	}
+}

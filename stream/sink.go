@@ -116,6 +116,9 @@ type Txn struct {
 	// Count and Bytes size the effects, for sinks that choose how to write them.
 	Count int
 	Bytes int64
+	// Shown may be called within Apply when readers of the target see the effects, by a writer that has more to do until they
+	// are durable there; else that is when Apply returns.
+	Shown func()
 }
 
 // Effect is an upsert or a delete of one row of the target.

@@ -8,8 +8,10 @@ import (
 	"github.com/freshet/freshet/statestore"
 )
 
-// Apply makes a transaction durable and then visible. When it returns without error both hold: rows and progress
-// went to disk in one synced batch (I2), and readers went from the state before to the state after in one step (I8).
+// Apply makes a transaction visible and durable. When it returns without error both hold: rows and progress
+// went to disk in one synced batch (I2), and readers went from the state before to the state after in one step (I8), which
+// they do while the disk still works: what they see a power failure may take once more, until whoever holds the
+// transaction applies it again. Txn.Shown tells of that step.
 // With an error of the rows ([RowErrors]), of the fence ([FencedError]) or of memory ([MemoryError]) nothing was
 // applied. After any other error close the index and open it again; what was applied is then whole or absent.
 //
@@ -58,7 +60,7 @@ func (x *Index) apply(ctx context.Context, t *Txn, in *intake) error {
 	p.generation, p.epoch, p.extra = t.Generation, t.Epoch, append([]byte(nil), t.Progress...)
 	p.fence = max(p.fence, t.Generation)
 	p.sequence++
-	if err := x.commit(list, p); err != nil {
+	if err := x.commit(list, p, t.Shown); err != nil {
 		return fmt.Errorf("apply to vector index: %w", err)
 	}
 	return nil
@@ -129,8 +131,8 @@ func (x *Index) admit(p progress) error {
 	return nil
 }
 
-// commit writes changes and progress to the truth, then to memory, then shows them.
-func (x *Index) commit(list []change, p progress) error {
+// commit writes changes and progress to the truth and to memory, and shows them.
+func (x *Index) commit(list []change, p progress, shown func()) error {
 	epoch := x.now().epoch
 	if len(list) > 0 {
 		epoch++
@@ -140,17 +142,21 @@ func (x *Index) commit(list []change, p progress) error {
 		return err
 	}
 	// I2, I8: rows and progress in one synced batch.
-	if err := x.store.Commit(x.batch(list, p), true); err != nil {
+	err := x.store.CommitShown(x.batch(list, p), func() {
+		x.progress = p
+		x.changed += uint64(len(list))
+		x.recycle()
+		x.place(list, epoch)
+		x.publish(epoch)
+		if shown != nil {
+			shown()
+		}
+	})
+	if err != nil {
 		x.failed = err
 		x.endCommit()
-		return err
 	}
-	x.progress = p
-	x.changed += uint64(len(list))
-	x.recycle()
-	x.place(list, epoch)
-	x.publish(epoch)
-	return nil
+	return err
 }
 
 // beginCommit announces that the truth is about to be newer than what readers see, and keeps the payloads that

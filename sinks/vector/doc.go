@@ -1,5 +1,5 @@
-// Package vector is the embedded vector index: rows with a vector, found by likeness the moment their transaction is
-// durable. It is built for data that changes: an update costs what an insert costs, and no amount of churn lowers
+// Package vector is the embedded vector index: rows with a vector, found by likeness as soon as their transaction is
+// applied. It is built for data that changes: an update costs what an insert costs, and no amount of churn lowers
 // recall, because there is no graph to decay. It takes keys and payloads as bytes and knows nothing of flows.
 //
 // Of Freshet's packages it may import cdc, sinks/vector/kernel, statestore and stream.
@@ -18,7 +18,8 @@
 //
 // # Invariants
 //
-//   - I2: rows and progress of a transaction go to disk in one synced batch, before any reader sees them.
+//   - I2: rows and progress of a transaction go to disk in one synced batch. Readers see them while they are on their
+//     way there: who applies a transaction holds it durably, and applies it again after a crash.
 //   - I3: versions of a key only grow, deletions included (tombstones), and a transaction at or below the last
 //     applied changes nothing; a generation below the fence is refused.
 //   - I8: a view shows whole transactions. A row is born at one publication and dies at another; a view is the number

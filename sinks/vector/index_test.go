@@ -48,6 +48,34 @@ func search(t testing.TB, x *vector.Index, q vector.Query) []vector.Hit {
 	return hits
 }
 
+// TestReadersSeeATransactionOnItsWayToDisk: they do not wait for the disk; a power failure before Apply returns leaves the
+// state before it, whole, and the transaction is applied again (I2, I3, I8).
+func TestReadersSeeATransactionOnItsWayToDisk(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	x := open(t, fs, vector.Options{Dims: 4})
+	row := func(epoch uint64) vector.Txn {
+		return vector.Txn{Epoch: epoch, Upserts: []vector.Upsert{{Key: []byte("a"), Version: epoch, Vector: []float32{1, 0, 0, float32(epoch)}}}}
+	}
+	apply(t, x, row(1))
+	second := row(2)
+	var failed *vfs.MemFS
+	second.Shown = func() {
+		if hits := search(t, x, vector.Query{Vector: []float32{1, 0, 0, 2}, K: 1}); len(hits) != 1 || hits[0].Version != 2 {
+			t.Errorf("a search finds %v", hits)
+		}
+		failed = fs.CrashClone(vfs.CrashCloneCfg{})
+	}
+	apply(t, x, second)
+	after := open(t, failed, vector.Options{Dims: 4})
+	if _, epoch, _ := after.Progress(); epoch != 1 {
+		t.Errorf("after the failure it is at epoch %d", epoch)
+	}
+	apply(t, after, row(2))
+	if diff := cmp.Diff(dump(t, x), dump(t, after)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // dump returns the rows of an index as text.
 func dump(t testing.TB, x *vector.Index) map[string]string {
 	t.Helper()

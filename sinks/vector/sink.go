@@ -142,7 +142,7 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 	if err := w.read(ctx, txn, &in); err != nil {
 		return err
 	}
-	err := w.index.apply(ctx, &Txn{Generation: txn.Generation, Epoch: txn.Last, Progress: []byte(w.target.State)}, &in)
+	err := w.index.apply(ctx, &Txn{Generation: txn.Generation, Epoch: txn.Last, Progress: []byte(w.target.State), Shown: txn.Shown}, &in)
 	var rows RowErrors
 	var fenced *FencedError
 	var full *MemoryError

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/bits"
+	"slices"
+	"sync"
 
 	"github.com/freshet/freshet/sinks/vector/kernel"
 )
@@ -35,10 +37,16 @@ type sketchedBlock struct {
 	out   [blockRows]uint16
 }
 
+// sketchPool keeps what searches have compared in, a few hundred KiB each, so that they do not pay for its collection.
+var sketchPool = sync.Pool{New: func() any { return new([]sketchedBlock) }}
+
 // sketched ranks the rows whose signs differ least from the query's, at least most of them if there are as many.
 func (s *scan) sketched(ctx context.Context, t *top, blocks []*block, most int) error {
 	words := kernel.Words(s.enc.dims)
-	all := make([]sketchedBlock, len(blocks))
+	compared := sketchPool.Get().(*[]sketchedBlock)
+	defer sketchPool.Put(compared)
+	all := slices.Grow((*compared)[:0], len(blocks))[:len(blocks)]
+	*compared = all
 	counts := make([][]int32, s.parts(len(blocks)))
 	for part := range counts {
 		counts[part] = make([]int32, words*64+1)

@@ -38,6 +38,7 @@ type Txn struct {
 	Upserts           []Upsert
 	Deletes           []Delete
 	Progress          []byte // kept with the transaction, for the caller's own use
+	Shown             func() // called when readers see it; may be nil
 }
 
 // change is one effect of a transaction on its way into the index.

@@ -138,6 +138,8 @@ func (d *delivery) write(ctx context.Context, batch []parcel, all effects) error
 		if err != nil {
 			return err
 		}
+		var shown time.Time
+		txn.Shown = func() { shown = time.Now() }
 		err = d.writer.Apply(ctx, txn)
 		var reject *stream.RejectError
 		if !errors.As(err, &reject) {
@@ -145,8 +147,11 @@ func (d *delivery) write(ctx context.Context, batch []parcel, all effects) error
 				return err
 			}
 			if len(rejected) == 0 {
+				if shown.IsZero() {
+					shown = time.Now()
+				}
 				d.crash("sink.acked")
-				return d.count(all, refused)
+				return d.count(all, refused, shown.UnixMicro())
 			}
 			d.refuse(rejected, refused)
 			return errRefused
@@ -325,9 +330,8 @@ func (d *delivery) resolve(b *cdc.RowBuilder, dst, value []byte, row cdc.Row) ([
 	return b.Append(dst), value, nil
 }
 
-// count books what was applied and how long it took from the source's commit.
-func (d *delivery) count(all effects, refused refusedKeys) error {
-	now := time.Now().UnixMicro()
+// count books what was applied and how long it took from the source's commit until readers saw it.
+func (d *delivery) count(all effects, refused refusedKeys, shown int64) error {
 	for p, err := range all {
 		if err != nil {
 			return err
@@ -341,9 +345,9 @@ func (d *delivery) count(all effects, refused refusedKeys) error {
 			d.upserts.Add(1)
 		}
 		if p.time > 0 {
-			d.latency.add(now - p.time)
+			d.latency.add(shown - p.time)
 			if d.observe != nil {
-				d.observe(float64(now-p.time) / 1e6)
+				d.observe(float64(shown-p.time) / 1e6)
 			}
 		}
 	}
