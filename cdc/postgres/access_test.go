@@ -52,10 +52,10 @@ func TestCertificatesOfBothSides(t *testing.T) {
 		"both are known":                       {at(db, s.NamedAddr(), "certified", full...), "", ""},
 		"the server is called otherwise":       {at(db, s.Addr(), "certified", full...), "server_unreachable", "certificate"},
 		"the authority is nobody's":            {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslcert", cert, "sslkey", key), "server_unreachable", "certificate"},
-		"the role shows none":                  {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root), "rights", "certificate"},
-		"the role shows another role's":        {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", other, "sslkey", otherKey), "rights", "certified"},
+		"the role shows none":                  {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root), "access_denied", "certificate"},
+		"the role shows another role's":        {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", other, "sslkey", otherKey), "access_denied", "certified"},
 		"the role's key is in no file":         {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", secrets.Root, "sslcert", cert, "sslkey", key+"x"), "dsn", ""},
-		"the server is not asked for TLS":      {at(db, s.NamedAddr(), "certified", "sslmode", "disable"), "rights", "pg_hba.conf"},
+		"the server is not asked for TLS":      {at(db, s.NamedAddr(), "certified", "sslmode", "disable"), "access_denied", "pg_hba.conf"},
 		"the authority is that of other files": {at(db, s.NamedAddr(), "certified", "sslmode", "verify-full", "sslrootcert", cert, "sslcert", cert, "sslkey", key), "server_unreachable", "certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestAPasswordIsReadAgain(t *testing.T) {
 	o.DSN = at(db, s.NamedAddr(), "knowing", "sslmode", "verify-full", "sslrootcert", s.Certificates().Root, "channel_binding", "require")
 	write("a wrong one")
 	_, err := source(t, o).Collections(t.Context())
-	if fault := faultOf(t, err); fault.Code != "rights" || strings.Contains(err.Error()+fault.Hint, "a wrong one") {
+	if fault := faultOf(t, err); fault.Code != "access_denied" || strings.Contains(err.Error()+fault.Hint, "a wrong one") {
 		t.Errorf("%s: %v", fault.Code, err)
 	}
 	write("the first")

@@ -108,9 +108,6 @@ const (
 	stateUndefined     = "42704" // object
 	stateInUse         = "55006"
 	stateNotReady      = "55000" // object not in prerequisite state
-	stateBadPassword   = "28P01"
-	stateBadAuth       = "28000"
-	stateNoDatabase    = "3D000"
 	stateLimit         = "53400" // configuration limit exceeded
 	stateMissingFile   = "58P01" // a WAL segment that was removed
 	stateUnsupported   = "0A000"
@@ -129,29 +126,20 @@ func sqlState(err error) string {
 // refused explains why no connection could be had. What only a person can mend is a *cdc.SourceError; the
 // rest may pass.
 func (o *Options) refused(err error) error {
-	where := "the server"
-	if c, e := o.config(false); e == nil {
-		where = fmt.Sprintf("%s:%d, database %s, user %s", c.Host, c.Port, c.Database, c.User)
+	e, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok {
+		return fmt.Errorf("connect to the server: %w", err)
 	}
-	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok && e.Unwrap() != nil {
-		err = e.Unwrap()
+	c, err := e.Config, e.Unwrap()
+	told := fmt.Errorf("connect to %s:%d, database %s, user %s: %w", c.Host, c.Port, c.Database, c.User, once(err))
+	code, hint := pgdsn.Refusal(c, err)
+	if code == "" {
+		return told
 	}
-	told := fmt.Errorf("connect to %s: %w", where, once(err))
-	switch sqlState(err) {
-	case stateBadPassword, stateBadAuth:
-		if strings.Contains(err.Error(), "replication") || strings.Contains(err.Error(), "walsender") {
-			return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantReplication()}
-		}
-		return &cdc.SourceError{Code: "rights", Err: told, Hint: "check user and password of the dsn, and the server's pg_hba.conf"}
-	case stateNoDatabase:
-		return &cdc.SourceError{Code: "server_unreachable", Err: told, Hint: "check the database of the dsn"}
-	case stateNoPrivilege:
-		if e, _ := errors.AsType[*pgconn.PgError](err); e.Routine == "CheckMyDatabase" { // the words are the server's language
-			return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantConnect()}
-		}
-		return &cdc.SourceError{Code: "rights", Err: told, Hint: o.grantReplication()}
+	if refusal, _ := errors.AsType[*pgconn.PgError](err); refusal.Code == stateNoPrivilege && refusal.Routine != "CheckMyDatabase" { // the words are the server's language
+		hint = o.grantReplication()
 	}
-	return told
+	return &cdc.SourceError{Code: code, Err: told, Hint: hint}
 }
 
 // once says a thing once where several attempts to connect, with TLS and without, end in the same words.
@@ -173,21 +161,9 @@ func (r *reason) Unwrap() error { return r.err }
 
 // grantReplication is the SQL that lets the role of the connection string replicate.
 func (o *Options) grantReplication() string {
-	role, _ := o.names()
-	return "as a superuser: ALTER ROLE " + role + " REPLICATION"
-}
-
-// grantConnect is the SQL that lets the role of the connection string into its database.
-func (o *Options) grantConnect() string {
-	role, database := o.names()
-	return "as the owner of the database: GRANT CONNECT ON DATABASE " + database + " TO " + role
-}
-
-// names are role and database of the connection string, as SQL takes them.
-func (o *Options) names() (role, database string) {
-	c, err := o.config(false)
-	if err != nil {
-		return "the_role", "the_database"
+	role := "the_role"
+	if c, err := o.config(false); err == nil {
+		role = quoted(c.User)
 	}
-	return quoted(c.User), quoted(c.Database)
+	return "as a superuser: ALTER ROLE " + role + " REPLICATION"
 }

@@ -227,6 +227,10 @@ func TestPreflightNamesWhatIsMissing(t *testing.T) {
 		"a condition that is no SQL": {docs, "bad_value", "where", "condition", func(o *postgres.Options) { o.Tables[0].Where = "n >" }},
 		"a column that is not there": {docs, "unknown_column", "nope", "body", func(o *postgres.Options) { o.Tables[0].Columns = []string{"nope"} }},
 		"a view":                     {"CREATE VIEW docs AS SELECT 1 AS a", "no_table", "docs", "not a view", nil},
+		"no such database": {docs, "no_database", "database no_such_place", "`CREATE DATABASE \"no_such_place\"`",
+			func(o *postgres.Options) { o.DSN += "&dbname=no_such_place" }},
+		"no such role": {docs, "access_denied", "user nobody_at_all", "user and password",
+			func(o *postgres.Options) { o.DSN = strings.Replace(o.DSN, "postgres@", "nobody_at_all@", 1) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)

@@ -84,22 +84,34 @@ func TestARunningFlowTellsTheSameFaultAsAStoppedOne(t *testing.T) {
 	plan()
 }
 
-// Whoever has to mend a connection string sees where it leads, and nothing of its password.
-func TestADatabaseThatThereIsNotIsNamed(t *testing.T) {
-	server := testenv.Postgres(t, testenv.PostgresOptions{})
-	db := server.Database(t)
-	t.Setenv("PG_URL", strings.Replace(db.DSNAs("postgres", "hunter-22"), "/"+db.Name, "/no_such_place", 1))
+// Whoever has to mend a connection string sees where it leads, and nothing of its password. No service waits for that.
+func TestADatabaseOrARoleThatThereIsNotIsNamed(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	absent := strings.Replace(db.DSNAs("postgres", "hunter-22"), "/"+db.Name, "/no_such_place", 1)
 	flow := filepath.Join(t.TempDir(), "flow.yaml")
 	for kind, text := range map[string]string{
-		"source": "flow: lost\nsources: {docs: {postgres: {dsn: \"${PG_URL}\", table: docs}}}\nsinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n",
-		"sink":   "flow: lost\nsources: {docs: {files: {path: .}}}\nsinks: {mirror: {from: docs, postgres: {dsn: \"${PG_URL}\"}}}\n",
+		"source postgres": "flow: lost\nsources: {docs: {postgres: {dsn: \"${PG_URL}\", table: docs}}}\nsinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n",
+		"sink postgres":   "flow: lost\nsources: {docs: {files: {path: .}}}\nsinks: {mirror: {from: docs, postgres: {dsn: \"${PG_URL}\"}}}\n",
+		"sink pgvector": "flow: lost\nsources: {docs: {files: {path: .}}}\nsteps: {vectors: {from: docs, embed: {model: builtin, text: row.text}}}\n" +
+			"sinks: {index: {from: vectors, pgvector: {dsn: \"${PG_URL}\"}}}\n",
 	} {
 		if err := os.WriteFile(flow, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		code, _, said := verb(t, "doctor", flow)
-		if code != exitEnvironment || !strings.Contains(said, "no_such_place") || strings.Contains(said, "hunter") {
-			t.Errorf("%s: exit %d: %s", kind, code, said)
+		for _, x := range []struct{ dsn, code, message, hint string }{
+			{absent, "no_database", "no_such_place", "`CREATE DATABASE \"no_such_place\"`"},
+			{db.DSNAs("nobody_at_all", "hunter-22"), "access_denied", "role", "user and password"},
+		} {
+			t.Setenv("PG_URL", x.dsn)
+			for _, words := range [][]string{{"doctor", flow}, {"run", flow, "--once"}, {"run", flow, "--addr", "127.0.0.1:0"}} {
+				code, envelope, said := verb(t, words...)
+				told, _ := envelope["error"].(map[string]any)
+				message, _ := told["message"].(string)
+				hint, _ := told["hint"].(string)
+				if code != exitEnvironment || told["code"] != x.code || !strings.Contains(message, x.message) || !strings.Contains(hint, x.hint) || strings.Contains(said, "hunter") {
+					t.Fatalf("%s: %s: exit %d: %s", kind, words[0], code, said) // a service would wait for ever
+				}
+			}
 		}
 	}
 }

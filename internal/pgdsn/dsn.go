@@ -1,5 +1,6 @@
-// Package pgdsn is what source and sinks of PostgreSQL read out of a connection string alike: whether the server's
-// certificate has to be verified. It belongs here if it needs nothing but the string and what libpq lets stand beside it.
+// Package pgdsn is what source and sinks of PostgreSQL read alike out of a connection string, and out of what became of
+// it: whether the server's certificate has to be verified, and whether a person has to mend that a server refuses a session.
+// It belongs here if it needs nothing but the string, what libpq lets stand beside it, and the error.
 //
 // It imports none of Freshet's packages.
 package pgdsn

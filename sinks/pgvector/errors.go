@@ -2,12 +2,12 @@ package pgvector
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/freshet/freshet/internal/pgdsn"
 	"github.com/freshet/freshet/stream"
 )
 
@@ -54,29 +54,19 @@ func describe(err error) error {
 	return err
 }
 
-// refusesUs reports whether a server refuses who asks or what for, which a person mends: the password, the database, a line
-// of pg_hba.conf. A server that starts, stops or is full is only not there yet.
-func refusesUs(e *pgconn.PgError) bool {
-	return strings.HasPrefix(e.Code, "28") || strings.HasPrefix(e.Code, "3D")
-}
-
 // unreachable never shows the dsn. pgconn's own words name host, user and database, which status may show as well.
 func unreachable(err *pgconn.ConnectError) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		if server.Code == "42501" {
-			return &stream.Problem{Code: "rights", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message,
-				Hint: fmt.Sprintf("grant the role what it lacks: `GRANT CONNECT ON DATABASE %s TO %s`", quote(err.Config.Database), quote(err.Config.User))}
+		code, hint := pgdsn.Refusal(err.Config, server)
+		switch {
+		case code != "":
+		case strings.HasPrefix(server.Code, "57P"), strings.HasPrefix(server.Code, "53"):
+			code, hint = "server_unreachable", "wait until the server takes connections"
+		default:
+			code, hint = "server_unreachable", "check the dsn, and what the server's log says"
 		}
-		if refusesUs(server) {
-			return &stream.Problem{Code: "access_denied", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message,
-				Hint: "check user, password and database in the dsn"}
-		}
-		hint := "check the dsn, and what the server's log says"
-		if strings.HasPrefix(server.Code, "57P") || strings.HasPrefix(server.Code, "53") {
-			hint = "wait until the server takes connections"
-		}
-		return &stream.Problem{Code: "server_unreachable", Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message, Hint: hint}
+		return &stream.Problem{Code: code, Exit: 3, Field: "dsn", Message: "the server refuses the session: " + server.Message, Hint: hint}
 	}
 	reasons := strings.Split(err.Unwrap().Error(), "\n") // one for each address, with TLS and without
 	slices.Sort(reasons)

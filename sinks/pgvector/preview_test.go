@@ -57,7 +57,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		{"no right to make tables", "CREATE ROLE %s LOGIN", "role", "rights", "GRANT USAGE, CREATE ON SCHEMA", false},
 		{"an unmanaged table", "", "", "table_missing", "CREATE TABLE", true},
 		{"no right to the database", "CREATE ROLE %s LOGIN; REVOKE CONNECT ON DATABASE %s FROM PUBLIC", "role", "rights", "GRANT CONNECT ON DATABASE", false},
-		{"no such user", "", "nobody_at_all", "access_denied", "check user, password and database", false},
+		{"no such user", "", "nobody_at_all", "access_denied", "check user and password", false},
 	}
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
