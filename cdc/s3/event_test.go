@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // The forms below are those that the documentation of AWS and MinIO shows.
@@ -146,18 +148,51 @@ func TestSequencersOrderTheHintsOfOneKey(t *testing.T) {
 		{"a", "0155AED6DCD90281E3FF", false},     // these have not counted
 		{"a", "00000155AED6DCD90281E3FF", false}, // longer, and yet smaller
 	} {
-		if got := s.news(&hint{key: c.key, sequencer: c.sequencer}); got != c.news {
+		h := hint{key: c.key, sequencer: c.sequencer}
+		if got := s.news(&h); got != c.news {
 			t.Errorf("hint %d, %s of %s: %v", i, c.sequencer, c.key, got)
 		}
+		s.remember(&h)
 	}
 	for i := range 3 * maxSequencers {
-		s.news(&hint{key: fmt.Sprint("k", i), sequencer: "01"})
+		s.remember(&hint{key: fmt.Sprint("k", i), sequencer: "01"})
 	}
 	if n := len(s.young) + len(s.old); n > 2*maxSequencers {
 		t.Errorf("%d keys are remembered", n)
 	}
 	if !s.news(&hint{key: "a", sequencer: "00"}) {
 		t.Error("a key that is forgotten is still compared")
+	}
+}
+
+// What nobody had room for is neither counted nor remembered: it comes again, and may be overtaken meanwhile.
+func TestAMessageThatIsNotTakenHasNotCome(t *testing.T) {
+	s := sieve{bucket: "docs", prefix: "in/"}
+	message := func(sequencer string) []byte {
+		record := `{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":%q},"object":{"key":%q,"sequencer":%q}}}`
+		return fmt.Appendf(nil, `{"Records":[`+record+`,`+record+`,`+record+`,`+record+`]}`, "docs", "in/a", sequencer, "docs", "in/a", sequencer,
+			"other", "in/a", sequencer, "docs", "out/a", sequencer)
+	}
+	for i, x := range []struct {
+		sequencer  string
+		room, want bool
+		keys       int
+		count      cdc.Notices
+	}{
+		{"06", false, false, 1, cdc.Notices{}},
+		{"05", true, true, 1, cdc.Notices{Taken: 1, Repeated: 1, Foreign: 1, Outside: 1}}, // the refused one says nothing of it
+		{"06", false, false, 1, cdc.Notices{Taken: 1, Repeated: 1, Foreign: 1, Outside: 1}},
+		{"06", true, true, 1, cdc.Notices{Taken: 2, Repeated: 2, Foreign: 2, Outside: 2}},
+		{"05", false, true, 0, cdc.Notices{Taken: 2, Repeated: 4, Foreign: 3, Outside: 3}}, // there is nothing to take
+	} {
+		asked := 0
+		taken, err := s.offer(message(x.sequencer), func(keys []string) bool {
+			asked = len(keys)
+			return x.room
+		})
+		if err != nil || taken != x.want || asked != x.keys || s.tally() != x.count {
+			t.Errorf("message %d: taken %v, %d keys, counted %+v, %v", i, taken, asked, s.tally(), err)
+		}
 	}
 }
 

@@ -82,33 +82,63 @@ func (s *sieve) begin() {
 
 // keys are those that a message tells of. What cannot be read, is of another bucket or outside of the prefix, or is
 // older than what has been looked at, is counted and nothing more.
-func (s *sieve) keys(body []byte) ([]string, error) {
+func (s *sieve) keys(body []byte) (keys []string, err error) {
+	_, err = s.offer(body, func(all []string) bool {
+		keys = all
+		return true
+	})
+	return keys, err
+}
+
+// offer is keys for a taker who may have no room, and must not wait. A message that is not taken comes again as a whole, so
+// that nothing of it is counted or remembered. Where no key is worth a look the taker is not asked.
+func (s *sieve) offer(body []byte, take func(keys []string) bool) (taken bool, err error) {
 	hints, err := decode(body)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.count.Unreadable++
-		return nil, err
+		return false, err
 	}
-	var keys []string
+	keys, count := s.sift(hints)
+	if len(keys) > 0 && !take(keys) {
+		return false, nil
+	}
+	s.count = count
+	for i := range hints {
+		if s.inside(&hints[i]) {
+			s.order.remember(&hints[i])
+		}
+	}
+	return true, nil
+}
+
+// sift finds the keys that are worth a look, and what the counts are then. The caller holds the lock.
+func (s *sieve) sift(hints []hint) (keys []string, count cdc.Notices) {
+	count = s.count
 	seen := make(map[string]struct{}, len(hints))
 	for i := range hints {
 		h := &hints[i]
 		_, twice := seen[h.key]
 		switch {
 		case h.bucket != s.bucket:
-			s.count.Foreign++
-		case !strings.HasPrefix(h.key, s.prefix) || h.key == "" || !utf8Key(h.key):
-			s.count.Outside++
+			count.Foreign++
+		case !s.inside(h):
+			count.Outside++
 		case !s.order.news(h) || twice:
-			s.count.Repeated++
+			count.Repeated++
 		default:
 			seen[h.key] = struct{}{}
 			keys = append(keys, h.key)
-			s.count.Taken++
+			count.Taken++
 		}
 	}
-	return keys, nil
+	return keys, count
+}
+
+// inside reports whether a hint is of the bucket and of a key that the source reads.
+func (s *sieve) inside(h *hint) bool {
+	return h.bucket == s.bucket && strings.HasPrefix(h.key, s.prefix) && h.key != "" && utf8Key(h.key)
 }
 
 // tally is what has been counted so far.

@@ -12,7 +12,7 @@ type sequencers struct {
 // maxSequencers bounds the keys of each generation; when the young one is full the old one is dropped.
 const maxSequencers = 8192
 
-// news reports whether no newer hint of the key has come, as far as they can be compared.
+// news reports whether no newer hint of the key is remembered, as far as they can be compared.
 func (s *sequencers) news(h *hint) bool {
 	if !comparable16(h.sequencer) {
 		return true
@@ -21,14 +21,18 @@ func (s *sequencers) news(h *hint) bool {
 	if !ok {
 		last, ok = s.old[h.key]
 	}
-	if ok && laterHex(last, h.sequencer) {
-		return false
+	return !ok || !laterHex(last, h.sequencer)
+}
+
+// remember takes note of a hint that leads to a look, unless a newer one of its key is remembered.
+func (s *sequencers) remember(h *hint) {
+	if !comparable16(h.sequencer) || !s.news(h) {
+		return
 	}
 	if s.young == nil || len(s.young) >= maxSequencers {
 		s.young, s.old = make(map[string]string), s.young
 	}
 	s.young[h.key] = h.sequencer
-	return true
 }
 
 // comparable16 reports whether a text is a number of 1 to 64 hexadecimal digits.

@@ -68,17 +68,18 @@ func (h *webhook) handler(to chan<- *parcel) http.Handler {
 			http.Error(w, "the notification is too large or breaks off", http.StatusRequestEntityTooLarge)
 			return
 		}
-		keys, err := h.sieve.keys(body)
-		if err != nil {
+		taken, err := h.sieve.offer(body, func(keys []string) bool {
+			select {
+			case to <- &parcel{keys: keys}:
+				return true
+			default:
+				return false
+			}
+		})
+		switch {
+		case err != nil:
 			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		if len(keys) == 0 {
-			return
-		}
-		select {
-		case to <- &parcel{keys: keys}:
-		default:
+		case !taken:
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "more notifications are waiting than can be taken", http.StatusServiceUnavailable)
 		}

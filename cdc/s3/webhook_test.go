@@ -90,19 +90,30 @@ func TestAWebhookThatIsFullSaysSo(t *testing.T) {
 	w.options.Notify.Webhook = s3.Webhook{Addr: addr}
 	w.follow()
 	w.in.Hold()
-	refused := 0
+	refused, taken := 0, int64(0)
+	tell := func(key string) int {
+		code := post(t, addr, "", minio(key))
+		switch code {
+		case 200:
+			taken++
+		case 503:
+			refused++
+		}
+		return code
+	}
 	for i := range 400 {
 		key := fmt.Sprint("k", i)
 		w.bucket.Put(key, "x")
-		if post(t, addr, "", minio(key)) == 503 {
-			refused++
-		}
+		tell(key)
 	}
 	if refused == 0 {
 		t.Error("nothing is refused while the run waits")
 	}
 	w.in.Release()
-	w.until("room", func() bool { return post(t, addr, "", minio("k399")) == 200 })
+	w.until("room", func() bool { return tell("k399") == 200 })
+	if got := w.source.Report().Notices; got.Taken != taken {
+		t.Errorf("%d are counted as taken, and %d were; %d were refused", got.Taken, taken, refused)
+	}
 	w.options.Notify = s3.Notify{}
 	w.halt()
 	w.load()
