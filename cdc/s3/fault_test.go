@@ -87,16 +87,12 @@ func (l *life) end() {
 func (l *life) tell(key, sequencer string, after time.Duration) {
 	l.posted.Go(func() {
 		time.Sleep(after)
-		keys, err := l.sieve.keys(fmt.Appendf(nil, `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"docs"},"object":{"key":%q,"sequencer":%q}}}]}`, key, sequencer))
+		taken, err := l.sieve.offer(fmt.Appendf(nil, `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"docs"},"object":{"key":%q,"sequencer":%q}}}]}`, key, sequencer), func(keys []string) bool { return hand(*l.parcels.Load(), keys) })
 		if err != nil {
 			l.t.Error(err)
 		}
-		if len(keys) > 0 {
-			select {
-			case *l.parcels.Load() <- &parcel{keys: keys}:
-			default:
-				l.dropped.Add(1)
-			}
+		if !taken {
+			l.dropped.Add(1)
 		}
 	})
 }

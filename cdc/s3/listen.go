@@ -78,6 +78,16 @@ func deliver(ctx context.Context, to chan<- *parcel, p *parcel) error {
 	}
 }
 
+// hand gives keys to the run, if it has room for a parcel.
+func hand(to chan<- *parcel, keys []string) bool {
+	select {
+	case to <- &parcel{keys: keys}:
+		return true
+	default:
+		return false
+	}
+}
+
 // queueFault names what keeps notifications from being heard.
 func (s *Source) queueFault(err error) error {
 	return &cdc.SourceError{Code: codeOf(err), Err: err, Hint: "give whoever we are sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility on the queue, " +

@@ -68,14 +68,7 @@ func (h *webhook) handler(to chan<- *parcel) http.Handler {
 			http.Error(w, "the notification is too large or breaks off", http.StatusRequestEntityTooLarge)
 			return
 		}
-		taken, err := h.sieve.offer(body, func(keys []string) bool {
-			select {
-			case to <- &parcel{keys: keys}:
-				return true
-			default:
-				return false
-			}
-		})
+		taken, err := h.sieve.offer(body, func(keys []string) bool { return hand(to, keys) })
 		switch {
 		case err != nil:
 			http.Error(w, err.Error(), http.StatusBadRequest)

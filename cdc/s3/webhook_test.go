@@ -91,7 +91,7 @@ func TestAWebhookThatIsFullSaysSo(t *testing.T) {
 	w.follow()
 	w.in.Hold()
 	refused, taken := 0, int64(0)
-	tell := func(key string) int {
+	send := func(key string) int {
 		code := post(t, addr, "", minio(key))
 		switch code {
 		case 200:
@@ -104,13 +104,13 @@ func TestAWebhookThatIsFullSaysSo(t *testing.T) {
 	for i := range 400 {
 		key := fmt.Sprint("k", i)
 		w.bucket.Put(key, "x")
-		tell(key)
+		send(key)
 	}
 	if refused == 0 {
 		t.Error("nothing is refused while the run waits")
 	}
 	w.in.Release()
-	w.until("room", func() bool { return tell("k399") == 200 })
+	w.until("room", func() bool { return send("k399") == 200 })
 	if got := w.source.Report().Notices; got.Taken != taken {
 		t.Errorf("%d are counted as taken, and %d were; %d were refused", got.Taken, taken, refused)
 	}
