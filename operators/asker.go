@@ -27,7 +27,7 @@ type asker struct {
 	answerer accel.Answerer
 	options  accel.BatcherOptions
 	memory   memory
-	end      func() error // lets what Run has opened go
+	opened   lease
 
 	mu      sync.Mutex
 	batcher *accel.Batcher
@@ -42,9 +42,9 @@ func newAsker(name string, a accel.Answerer, o ModelOptions, watch bool) *asker 
 	if r.options.Governor == nil {
 		r.options.Governor = backpressure.New(backpressure.Options{Deadline: o.Timeout})
 	}
-	r.answerer, r.end = a, func() error { return nil }
+	r.answerer, r.opened.end = a, func() error { return nil }
 	if c, ok := a.(io.Closer); ok {
-		r.end = c.Close
+		r.opened.end = c.Close
 	}
 	r.options.Done = r.deliver
 	if watch {
@@ -79,6 +79,7 @@ func (r *asker) Run(ctx context.Context, done func([]stream.Answer)) error {
 	b := r.batcher
 	r.mu.Unlock()
 
+	r.opened.take()
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.memory.run(keeping, r.options.Governor, r.options.Logger) })
@@ -88,7 +89,7 @@ func (r *asker) Run(ctx context.Context, done func([]stream.Answer)) error {
 	if ctx.Err() != nil {
 		err = nil
 	}
-	return errors.Join(err, r.end())
+	return errors.Join(err, r.opened.leave())
 }
 
 // Use has the calls of a stage counted on its credits. It is called before Run.
@@ -181,7 +182,9 @@ func (r *asker) Revision() []byte { return r.memory.revision() }
 // Accept implements stream.Remembering.
 func (r *asker) Accept(last []byte) (next []byte, changed bool) { return accept(r.Identity(), last) }
 
-// once asks one question beside the queue.
+// once asks one question beside the queue. Outside of a Run it leaves nothing open.
 func (r *asker) once(ctx context.Context, input []byte) (accel.Answer, error) {
-	return accel.Once(ctx, r.options.Governor, r.answerer, accel.Asked{Text: string(input)})
+	r.opened.take()
+	answer, err := accel.Once(ctx, r.options.Governor, r.answerer, accel.Asked{Text: string(input)})
+	return answer, errors.Join(err, r.opened.leave())
 }
