@@ -2,24 +2,19 @@ package kserve
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"math"
-	"net"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/accel/kserve/kservetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -67,78 +62,15 @@ func TestMessagesAreThoseOfKServe(t *testing.T) {
 	}
 }
 
-// triton is a server in this process that speaks the protocol's bytes.
-type triton struct {
-	mu    sync.Mutex
-	reply func(texts []string) ([]byte, error)
-	asked [][]string
-}
-
-func (s *triton) serve(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "triton.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		method, _ := grpc.MethodFromServerStream(stream)
-		var in []byte
-		if err := stream.RecvMsg(&in); err != nil {
-			return err
-		}
-		out, err := s.answer(method, in)
-		if err != nil {
-			return err
-		}
-		return stream.SendMsg(&out)
-	}))
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(l) })
-	t.Cleanup(func() {
-		server.Stop()
-		serving.Wait()
-	})
-	return "unix:" + path
-}
-
-func (s *triton) answer(method string, in []byte) ([]byte, error) {
-	if strings.HasSuffix(method, "/ModelMetadata") {
-		return hex.DecodeString(goldenMetadata)
-	}
-	var texts []string
-	err := each(in, func(field protowire.Number, data []byte, _ uint64) error {
-		for field == 7 && len(data) >= 4 {
-			n := binary.LittleEndian.Uint32(data)
-			texts, data = append(texts, string(data[4:4+n])), data[4+n:]
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.asked = append(s.asked, texts)
-	return s.reply(texts)
-}
-
 // inferred writes a reply with these vectors.
 func inferred(version, output string, vectors ...[]float32) []byte {
-	b := appendText(appendText(nil, 1, "bge"), 2, version)
-	b = appendBytes(b, 5, tensor{output, "FP32", []int64{int64(len(vectors)), int64(len(vectors[0]))}}.append(nil))
-	var raw []byte
-	for _, v := range vectors {
-		for _, x := range v {
-			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
-		}
-	}
-	return appendBytes(b, 6, raw)
+	return kservetest.Vectors("bge", version, output, vectors)
 }
 
 func TestVectorsAreTakenWholeOrNotAtAll(t *testing.T) {
-	s := &triton{}
-	c, err := New(Options{Address: s.serve(t), Model: "bge", Dims: 2})
+	var answer func([]string) ([]byte, error)
+	s := kservetest.Start(t, golden(t, goldenMetadata), func(texts []string) ([]byte, error) { return answer(texts) })
+	c, err := New(Options{Address: s.URL(), Model: "bge", Dims: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +96,7 @@ func TestVectorsAreTakenWholeOrNotAtAll(t *testing.T) {
 		{"out", nil, status.Error(codes.Unavailable, "shutting down"), accel.Unavailable, false},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			s.reply = func([]string) ([]byte, error) { return x.reply, x.err }
+			answer = func([]string) ([]byte, error) { return x.reply, x.err }
 			reply, err := c.Embed(t.Context(), []string{"a", "grün"})
 			if !x.ok {
 				e, ok := errors.AsType[*accel.Error](err)
@@ -178,19 +110,19 @@ func TestVectorsAreTakenWholeOrNotAtAll(t *testing.T) {
 			}
 		})
 	}
-	if diff := cmp.Diff([]string{"a", "grün"}, s.asked[0]); diff != "" {
+	if diff := cmp.Diff([]string{"a", "grün"}, s.Asked()[0]); diff != "" {
 		t.Errorf("texts (-want +got):\n%s", diff)
 	}
 }
 
 func TestTheServerTellsHowLongItsVectorsAre(t *testing.T) {
-	s := &triton{}
-	c, err := New(Options{Address: s.serve(t), Model: "bge"})
+	s := kservetest.Start(t, golden(t, goldenMetadata), nil)
+	c, err := New(Options{Address: s.URL(), Model: "bge"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Learn(t.Context()); err != nil || c.Identity().Dims != 3 || len(s.asked) != 0 {
-		t.Errorf("%d numbers after %d texts (%v), want 3 and none", c.Identity().Dims, len(s.asked), err)
+	if err := c.Learn(t.Context()); err != nil || c.Identity().Dims != 3 || len(s.Asked()) != 0 {
+		t.Errorf("%d numbers after %d texts (%v), want 3 and none", c.Identity().Dims, len(s.Asked()), err)
 	}
 }
 

@@ -68,7 +68,12 @@ func leaves() []Room {
 		{Path: "accel/rpc", Rooms: []string{"accel"}, Modules: []string{"google.golang.org/grpc"}, Why: "how a model server that speaks gRPC is reached"},
 		{
 			Path: "accel/kserve", Rooms: []string{"accel", "accel/rpc"}, Modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf"},
-			Why: "the client for Triton and others that speak KServe v2 over gRPC",
+			Tests: []string{"accel/kserve/kservetest"},
+			Why:   "the client for Triton and others that speak KServe v2 over gRPC",
+		},
+		{
+			Path: "accel/kserve/kservetest", Modules: []string{"google.golang.org/grpc", "google.golang.org/protobuf"},
+			Why: "a server of KServe v2 in the process of a test",
 		},
 		{
 			Path:    "accel/flight",
