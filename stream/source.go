@@ -46,8 +46,15 @@ type Rereader interface {
 	Rereads() bool
 }
 
-// Estimator is a Source that knows about how many rows each of its collections has, in their order, without
-// reading them; below zero: it does not know.
+// Estimator is a Source that knows about how many rows its collections have without reading them.
+//
+// Estimates gives a number for each collection that Collections names, in that order: how many rows a first run would about
+// read of it. Zero means none, a number below zero that the source does not know. A number is shown to people and
+// decides nothing: it may be old, may be off in both directions, and leaves out what a condition on the rows does.
+//
+// It may be called at any time, before, during and after Run, also by several at once, and without Collections before it. Each call
+// asks the source's server anew, in a session of its own that ends with it, makes nothing there, and lasts no longer than ctx.
+// There are all numbers or an error; one of reaching the server is a *cdc.SourceError.
 type Estimator interface {
 	Estimates(ctx context.Context) ([]int64, error)
 }

@@ -53,7 +53,26 @@ func checkSnapshot(ctx context.Context, h Harness) error {
 			return fmt.Errorf("the transaction of %q has not ended", p.Key.Text())
 		}
 	}
-	return t.keyed(ctx)
+	return errors.Join(t.keyed(ctx), t.estimated(ctx))
+}
+
+// estimated holds what a source says of the number of its rows, where it says anything: there is a number for each collection.
+func (t *trial) estimated(ctx context.Context) error {
+	e, ok := t.source.(interface {
+		Estimates(context.Context) ([]int64, error)
+	})
+	if !ok {
+		return nil
+	}
+	rows, err := e.Estimates(ctx)
+	if err != nil {
+		return fmt.Errorf("estimate rows: %w", err)
+	}
+	collections, err := t.source.Collections(ctx)
+	if err == nil && len(rows) != len(collections) {
+		err = fmt.Errorf("the rows of %d collections are estimated as %d", len(collections), rows)
+	}
+	return err
 }
 
 // keyed holds the keys against the schema: they are what it makes of the rows.
@@ -138,6 +157,9 @@ func checkLive(ctx context.Context, h Harness) error {
 	return live(ctx, h, NewInlet(), func(t *trial) error {
 		if err := t.has(want); err != nil {
 			return fmt.Errorf("caught up, but %w", err)
+		}
+		if err := t.estimated(ctx); err != nil {
+			return err
 		}
 		for i := range 50 {
 			if err := h.Write("k1", strconv.Itoa(i)); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Source is what the suite asks of a source: the part of stream.Source that it needs. The optional
-// capabilities Confirm and Rescans are used where a source has them.
+// capabilities Confirm, Rescans and Estimates are used where a source has them.
 type Source interface {
 	Collections(ctx context.Context) ([]cdc.Collection, error)
 	Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error

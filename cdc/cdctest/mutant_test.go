@@ -2,6 +2,7 @@ package cdctest_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,13 @@ type bent struct {
 	end   func(context.Context) // what happens between the end of the run and its return
 	put   func(ctx context.Context, b *cdc.Batch, put func(context.Context, *cdc.Batch) error) error
 	mute  bool // never says CaughtUp
+	more  int  // numbers of rows beyond those of the collections
+}
+
+// Estimates says of no collection how many rows it has.
+func (b *bent) Estimates(ctx context.Context) ([]int64, error) {
+	collections, err := b.Collections(ctx)
+	return slices.Repeat([]int64{-1}, len(collections)+b.more), err
 }
 
 func (b *bent) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error {
@@ -111,6 +119,9 @@ func TestChecksFindFaults(t *testing.T) {
 		"caught up is never said": {
 			bent:  bent{mute: true},
 			found: "an empty source is caught up and exhausted at once"},
+		"rows of more collections are estimated than there are": {
+			bent:  bent{more: 1},
+			found: "once puts every row, says caught up and ends"},
 		"a batch is used after it was put": {
 			bent: bent{put: func(ctx context.Context, b *cdc.Batch, put func(context.Context, *cdc.Batch) error) error {
 				defer b.Add(cdc.Change{Op: cdc.Delete, Key: cdc.StringKey("late")})
