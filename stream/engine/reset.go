@@ -17,7 +17,9 @@ type Reset struct {
 
 func acceptKey(source string) []byte { return metaKey("accept_deletes/" + source) }
 
-// ResetStopped writes the request into the state of a stopped flow; its next run carries it out.
+// ResetStopped writes the request into the state of a stopped flow; its next run carries it out. Whoever opens a state to
+// write into it asks [BelongsTo] first, as this function does not: in the state of another flow the request would be
+// that flow's.
 func ResetStopped(db *statestore.DB, plan *stream.Plan, r Reset) error {
 	stored, err := loadPlan(db)
 	if err != nil {
