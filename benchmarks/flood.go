@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/freshet/freshet/internal/machine"
@@ -15,7 +14,6 @@ import (
 // answer at all, and looks how much memory the process takes: it may be a fifth over limits.memory.
 func flood(ctx context.Context, s scale) ([]figure, error) {
 	const limit = 256 << 20
-	debug.SetMemoryLimit(limit / 5 * 4) // as the binary does
 	f := newFlow(s, 8)
 	f.memory, f.sink.delay = limit, 20*time.Millisecond
 	rows := s.of(1_000_000)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/internal/idle"
+	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
@@ -81,6 +82,7 @@ func (f *flow) run(ctx context.Context, script func(ctx context.Context, feed *f
 	if err != nil {
 		return err
 	}
+	machine.KeepWithin(d.Limits.MemoryBytes) // as the program does
 	plan, err := d.Plan(ctx)
 	if err != nil {
 		return err

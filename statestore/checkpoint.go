@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -136,7 +135,7 @@ func (db *DB) copyFiles(dir string) error {
 	return writeVersion(db.fs, dir)
 }
 
-// copyPart copies the files of a folder. Tables are never written again, so that they may be linked.
+// copyPart copies the files of a folder. What holds rows is never written again, so that it may be linked.
 func copyPart(fs vfs.FS, from, to string) error {
 	names, err := fs.List(from)
 	if err != nil {
@@ -150,7 +149,7 @@ func copyPart(fs vfs.FS, from, to string) error {
 			continue
 		}
 		put := vfs.Copy
-		if strings.HasSuffix(name, ".sst") {
+		if holdsRows(name) {
 			put = vfs.LinkOrCopy
 		}
 		if err := put(fs, fs.PathJoin(from, name), fs.PathJoin(to, name)); err != nil {

@@ -29,6 +29,12 @@ func fill(t *testing.T, db *statestore.DB) {
 		var entries []statestore.Entry
 		for i := epoch; i < corruptRows; i += 3 {
 			key, value := corruptRow(i)
+			switch {
+			case i%500 == 1:
+				value = bytes.Repeat(value, 170) // is kept apart from its key by either part
+			case i%2 == 0:
+				value = bytes.Repeat(value, 6) // by the memo
+			}
 			b.Put(key, value)
 			entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint{byte(i), byte(i >> 8), 7}, Value: value})
 		}
@@ -98,6 +104,11 @@ func files(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// holdsRows reports whether a file is a table, or has values of one.
+func holdsRows(name string) bool {
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
 func copyDir(t *testing.T, from string) string {
@@ -170,7 +181,7 @@ func TestDamageAfterACleanCloseIsNamed(t *testing.T) {
 			err = readAll(t, damaged)
 			var corrupt *statestore.CorruptError
 			switch {
-			case err == nil && strings.HasSuffix(name, ".sst"):
+			case err == nil && holdsRows(name):
 				unharmed[digits.ReplaceAllString(name, "N")+" "+damage]++
 			case !errors.As(err, &corrupt):
 				t.Errorf("%s, %s: %v, want a CorruptError", name, damage, err)
@@ -248,11 +259,12 @@ func TestEveryBitOfATableIsWatchedOrIdle(t *testing.T) {
 	db := openDB(t, nil, dir)
 	fill(t, db)
 	closeDB(t, db)
-	seen, idle := 0, 0
+	seen, idle, apart := 0, 0, map[string]int{}
 	for _, name := range files(t, dir) {
-		if !strings.HasSuffix(name, ".sst") {
+		if !holdsRows(name) {
 			continue
 		}
+		apart[filepath.Ext(name)]++
 		path := filepath.Join(dir, name)
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -276,6 +288,9 @@ func TestEveryBitOfATableIsWatchedOrIdle(t *testing.T) {
 		}
 	}
 	t.Logf("%d flips named, %d met nothing that reading needs", seen, idle)
+	if apart[".blob"] < 2 {
+		t.Errorf("the state has %v: no values are kept apart", apart)
+	}
 	if seen < 20 {
 		t.Errorf("only %d flips were met: the test damages nothing", seen)
 	}

@@ -1,6 +1,7 @@
 package statestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/blob"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -51,11 +54,46 @@ func inspect(fs vfs.FS, dir string, opts *pebble.Options) error {
 	return nil
 }
 
+// survive makes an error of Pebble's panic over a file of values whose end is damaged, for which it has no name yet.
+func (s *Store) survive(err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	names, _ := s.fs.List(s.dir)
+	for _, name := range names {
+		if strings.HasSuffix(name, valuesExt) {
+			if fault := inspectValues(s.fs, s.fs.PathJoin(s.dir, name)); IsCorrupt(fault) {
+				*err = s.failed("read", fault)
+				return
+			}
+		}
+	}
+	panic(r)
+}
+
+// inspectValues reads the end of a file of values.
+func inspectValues(fs vfs.FS, path string) error {
+	f, err := fs.Open(path)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open %s: %w", path, err), f.Close())
+	}
+	r, err := blob.NewFileReader(context.Background(), readable, blob.FileReaderOptions{})
+	if err != nil {
+		return &CorruptError{File: path, Err: flatten(errors.Join(err, readable.Close()))}
+	}
+	return r.Close()
+}
+
 // inspectUnmarked tells a database whose making was cut short, which Pebble makes again, from one
 // that lost the marker naming its MANIFEST, which Pebble would make again too: over the data.
 func inspectUnmarked(fs vfs.FS, dir string, names []string) error {
 	for _, name := range names {
-		if strings.HasSuffix(name, ".log") || strings.HasSuffix(name, tableExt) {
+		if strings.HasSuffix(name, ".log") || holdsRows(name) {
 			return &CorruptError{
 				File: fs.PathJoin(dir, markerPrefix+"*"),
 				Err:  fmt.Errorf("missing, but %s is there", name),
@@ -107,13 +145,13 @@ func inspectOptions(fs vfs.FS, dir string, names []string, opts *pebble.Options)
 // options by path, by name or only by number, depending on where it notices.
 var fileInError = []struct {
 	pattern *regexp.Regexp
-	name    string // with the first group of the match in place of $1
+	name    string // with the first group of the match in place of $1; without extension: of a table or of values
 }{
 	{regexp.MustCompile(`(\d{6,}\.(?:sst|log|blob))`), "$1"},
 	{regexp.MustCompile(`(MANIFEST-\d{6,}|OPTIONS-\d{6,})`), "$1"},
 	{regexp.MustCompile(`replaying wal (\d+)`), "$1.log"},
-	{regexp.MustCompile(`L\d: (\d{6,})`), "$1" + tableExt},
-	{regexp.MustCompile(`file (\d{6,}) \(type`), "$1" + tableExt},
+	{regexp.MustCompile(`L\d: (\d{6,})`), "$1"},
+	{regexp.MustCompile(`file (\d{6,})`), "$1"},
 }
 
 var sizeMismatch = regexp.MustCompile(`object size mismatch`)
@@ -136,8 +174,19 @@ func asDamage(fs vfs.FS, dir string, err error) *CorruptError {
 	for _, f := range fileInError {
 		if m := f.pattern.FindStringSubmatchIndex(text); m != nil {
 			file = fs.PathJoin(dir, string(f.pattern.ExpandString(nil, f.name, text, m)))
+			if strings.Trim(fs.PathBase(file), "0123456789") == "" {
+				file = ofRows(fs, file)
+			}
 			break
 		}
 	}
 	return &CorruptError{File: file, Err: flatten(err)}
+}
+
+// ofRows completes the path of a file that holds rows or values, of which only the number is known.
+func ofRows(fs vfs.FS, path string) string {
+	if _, err := fs.Stat(path + valuesExt); err == nil {
+		return path + valuesExt
+	}
+	return path + tableExt
 }

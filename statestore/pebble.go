@@ -2,6 +2,7 @@ package statestore
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -73,6 +74,26 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		// Rows change often and vectors do not shrink: what compression would save on disk it costs in processor time each
 		// time that a table is written again.
 		level.Compression = func() *block.CompressionProfile { return block.NoCompression }
+	}
+	p.Experimental.ValueSeparationPolicy = o.separation
+	return p
+}
+
+// Values from these sizes on are kept in files of their own, to which the tables refer.
+const (
+	// separatedAlways is that of a store of values that never change: they are written once and not again whenever
+	// a table near their key is.
+	separatedAlways = 512
+	// separatedElse spares others what is large and short-lived, such as an outbox that the sinks have taken.
+	separatedElse = 8 << 10
+)
+
+// separation says how values are kept apart from their keys. A table may refer to many files, because no range of keys is
+// read by its values; a file of which a third is no longer referred to is written anew.
+func (o Options) separation() pebble.ValueSeparationPolicy {
+	p := pebble.ValueSeparationPolicy{Enabled: true, MinimumSize: separatedElse, MaxBlobReferenceDepth: 256, RewriteMinimumAge: 5 * time.Minute, TargetGarbageRatio: 0.33}
+	if o.Values {
+		p.MinimumSize = separatedAlways
 	}
 	return p
 }

@@ -36,6 +36,7 @@ func (s *Store) point(key []byte, found func(value []byte)) (err error) {
 		return err
 	}
 	defer s.gate.leave()
+	defer s.survive(&err)
 	// Pebble's own Get does not use the bloom filters of the last level, where nearly all keys are:
 	// a miss would read a block.
 	it, err := s.db.NewIter(&pebble.IterOptions{UseL6Filters: true})
@@ -62,7 +63,7 @@ func (s *Store) point(key []byte, found func(value []byte)) (err error) {
 // GetSorted reads keys, which must ascend, with one iterator that only moves forward: many times
 // cheaper than a Get each. It calls fn for every key in order; value is valid during the call.
 // [ErrStop] ends it early.
-func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) error) error {
+func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) error) (err error) {
 	if len(keys) == 0 {
 		return nil
 	}
@@ -70,6 +71,7 @@ func (s *Store) GetSorted(keys [][]byte, fn func(i int, value []byte, ok bool) e
 		return err
 	}
 	defer s.gate.leave()
+	defer s.survive(&err)
 	it, err := s.db.NewIter(&pebble.IterOptions{
 		LowerBound:   keys[0],
 		UpperBound:   append(bytes.Clone(keys[len(keys)-1]), 0),
@@ -152,11 +154,12 @@ var errUnsorted = errors.New("keys do not ascend")
 // Scan calls fn for every key in [from, to) in order, as the store was when Scan began; a nil bound
 // is open. Key and value are valid during the call. [ErrStop] ends it early. An error means that
 // the range was not seen whole, so nothing may be concluded from what fn did not see (I10).
-func (s *Store) Scan(from, to []byte, fn func(key, value []byte) error) error {
+func (s *Store) Scan(from, to []byte, fn func(key, value []byte) error) (err error) {
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.gate.leave()
+	defer s.survive(&err)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return s.failed("scan", err)

@@ -13,7 +13,7 @@ import (
 )
 
 // A seal is a text file that Close leaves: every file of the database with its size and, for all
-// but the sorted tables, whose blocks have checksums of their own, its hash. Pebble takes the first
+// but the tables and their values, whose blocks have checksums of their own, its hash. Pebble takes the first
 // unreadable record of a MANIFEST or of the last log for the end of a torn write, in whatever
 // state the files were left; while a seal lies over them there are no torn writes, so any
 // difference is damage (I10). Opening for writes removes the seal before the first change.
@@ -22,7 +22,13 @@ const (
 	sealTitle = "freshet seal 1"
 	lockName  = "LOCK"
 	tableExt  = ".sst"
+	valuesExt = ".blob"
 )
+
+// holdsRows reports whether a file holds rows or their values: it is written once and never changed.
+func holdsRows(name string) bool {
+	return strings.HasSuffix(name, tableExt) || strings.HasSuffix(name, valuesExt)
+}
 
 // seal writes the seal of a closed database.
 func seal(fs vfs.FS, dir string) error {
@@ -61,7 +67,7 @@ func sealText(fs vfs.FS, dir string) ([]byte, error) {
 
 var errDirectory = errors.New("is a directory")
 
-// measure returns the size of a file and the hash of its content, zero for a sorted table.
+// measure returns the size of a file and the hash of its content, zero for one that holds rows.
 func measure(fs vfs.FS, path string) (size int64, hash uint64, err error) {
 	info, err := fs.Stat(path)
 	if err != nil {
@@ -70,7 +76,7 @@ func measure(fs vfs.FS, path string) (size int64, hash uint64, err error) {
 	if info.IsDir() {
 		return 0, 0, errDirectory
 	}
-	if strings.HasSuffix(path, tableExt) {
+	if holdsRows(path) {
 		return info.Size(), 0, nil
 	}
 	data, err := readFile(fs, path)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -14,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
@@ -79,7 +78,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 	}); err != nil {
 		return result{}, stopped(ctx, err)
 	}
-	keepWithin(f.plan.Limits.MemoryBytes)
+	machine.KeepWithin(f.plan.Limits.MemoryBytes)
 	var total engine.Summary
 	for {
 		sum, err := c.attend(ctx, v, f)
@@ -227,12 +226,4 @@ func (c *console) ended(v *service, sum engine.Summary) (result, error) {
 	return result{data: sum, text: func(w io.Writer) {
 		fmt.Fprintf(w, "%s rows applied, %s calls, %s dead letters\n", grouped(sum.RowsApplied), grouped(sum.Calls), grouped(sum.DeadLetters))
 	}}, nil
-}
-
-// keepWithin makes the garbage collector keep the process within limits.memory (I9): it works harder from
-// four fifths of it on. A GOMEMLIMIT of the environment counts instead.
-func keepWithin(memory int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memory / 5 * 4)
-	}
 }

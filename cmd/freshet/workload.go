@@ -145,7 +145,7 @@ func (c *console) run(ctx context.Context, w *workload) (err error) {
 	if err != nil {
 		return err
 	}
-	keepWithin(f.plan.Limits.MemoryBytes)
+	machine.KeepWithin(f.plan.Limits.MemoryBytes)
 	began, used := time.Now(), machine.CPUTime()
 	if w.session, err = f.begin(ctx, engine.Options{}); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -85,7 +86,7 @@ func (p *press) record(e *stream.Effect) *kgo.Record {
 		return r
 	}
 	start = len(s.bytes)
-	s.bytes = p.appendValue(s.bytes, e, string(r.Key))
+	s.bytes = p.appendValue(s.bytes, e, unsafe.String(unsafe.SliceData(r.Key), len(r.Key)))
 	r.Value = s.cut(start)
 	return r
 }

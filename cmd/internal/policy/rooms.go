@@ -305,7 +305,7 @@ func tops() []Room {
 		},
 		{Path: "internal/dist", Why: "archives, packages and bills of materials; the standard library only, so that what packs the house drags nothing into it"},
 		{Path: "internal/idle", Why: "the wait between two attempts, for sources and sinks alike"},
-		{Path: "internal/machine", Why: "what a measurement says beside its figures, for the verb bench and the benchmarks alike; the standard library only"},
+		{Path: "internal/machine", Why: "what a measurement says beside its figures, and how a process that runs flows is kept within its memory; the standard library only"},
 		{Path: "internal/pgdsn", Modules: []string{"github.com/jackc/pgx/v5"}, Why: "connection strings of PostgreSQL, for the source and the sink alike"},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
