@@ -198,7 +198,12 @@ func (x *Index) endCommit() {
 
 // batch collects what a transaction writes.
 func (x *Index) batch(list []change, p progress) *statestore.Batch {
-	b := x.store.NewBatch()
+	const overhead = 32 // of a key, in its row and in the log
+	size := 1 << 10
+	for i := range list {
+		size += list[i].size() + 2*len(list[i].key) + overhead
+	}
+	b := x.store.NewBatchOf(size) // I9: one that grows would be there twice
 	var log, graves []byte
 	for i := range list {
 		c := &list[i]

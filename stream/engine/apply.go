@@ -61,12 +61,11 @@ func (d *delivery) read(batch []parcel) effects {
 	return func(yield func(*placed, error) bool) {
 		var p placed
 		for i := range batch {
-			data, err := d.load(batch[i : i+1])
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, b := range data {
+			for b, err := range d.parts(&batch[i]) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
 				r := reader{b: b}
 				for len(r.b) > 0 {
 					e, key := r.effect()

@@ -92,9 +92,10 @@ func (e *Engine) batchBytes() int {
 		for i := range w.out.puts {
 			n += len(w.out.puts[i].key) + len(w.out.puts[i].value) + overhead
 		}
-		for _, data := range w.out.effects {
-			n += len(data) + overhead
+		for target, data := range w.out.effects {
+			n += len(data) + overhead*(1+len(w.out.cuts[target]))
 		}
+		n += overhead * len(w.out.held)
 	}
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -258,27 +259,28 @@ func (d *delivery) finish(batch []parcel) {
 	d.wake()
 }
 
-// load reads the effects of the parcels where they are not in memory any more.
-func (d *delivery) load(batch []parcel) ([][]byte, error) {
-	var data [][]byte
-	for i := range batch {
-		p := &batch[i]
+// parts yields the entries of a parcel. Those that are not in memory any more are read one by one: an epoch may be as large as
+// all that a sink takes at once (I9).
+func (d *delivery) parts(p *parcel) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for _, data := range p.data {
+			if !yield(data, nil) {
+				return
+			}
+		}
 		if p.data != nil {
-			data = append(data, p.data...)
-			continue
+			return
 		}
 		for part := range p.keys {
 			value, ok, err := d.db.State.Get(outboxKey(d.target.instance, p.epoch, uint32(part)))
-			if err != nil {
-				return nil, err
+			if err == nil && !ok {
+				err = fmt.Errorf("read outbox of epoch %d: part %d is gone", p.epoch, part)
 			}
-			if !ok {
-				return nil, fmt.Errorf("read outbox of epoch %d: part %d is gone", p.epoch, part)
+			if !yield(value, err) || err != nil {
+				return
 			}
-			data = append(data, value)
 		}
 	}
-	return data, nil
 }
 
 func missingResult(where string, call stream.Fingerprint, err error) error {

@@ -24,7 +24,7 @@ type job struct {
 	node    *callNode
 	bytes   int64
 	live    bool
-	waiters map[waitKey]struct{}
+	waiters []*waiter // most calls have one; each is among them once
 }
 
 type waitKey struct {
@@ -34,7 +34,9 @@ type waitKey struct {
 
 // waiter is an owner at one expensive step.
 type waiter struct {
-	left   map[stream.Fingerprint]struct{}
+	key    waitKey
+	wants  []stream.Fingerprint
+	left   int // of wants, those that are not answered
 	live   bool
 	origin cdc.Position
 	time   int64
@@ -42,8 +44,8 @@ type waiter struct {
 	calls  int   // calls that this owner was the first to want
 }
 
-// jobOverhead is what a waiting call costs besides its input, in bytes.
-const jobOverhead = 256
+// jobOverhead is about what a waiting call costs besides its input, in bytes: here with its owner, and in the queue of its model (I9).
+const jobOverhead = 900
 
 func newScheduler() *scheduler {
 	return &scheduler{jobs: map[stream.Fingerprint]*job{}, unwanted: map[stream.Fingerprint]struct{}{}, waiting: map[waitKey]*waiter{}, owners: map[int]int{}}
@@ -56,24 +58,23 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 	was := s.waiting[k]
 	if len(h.wants) == 0 {
 		if was != nil {
-			drop = s.leave(k, was, nil)
+			drop = s.leave(was)
 			delete(s.waiting, k)
 			s.owners[k.node]--
 		}
 		return nil, drop
 	}
-	w := &waiter{left: make(map[stream.Fingerprint]struct{}, len(h.wants)), live: h.live, origin: h.origin, time: h.time, since: h.since}
+	w := &waiter{key: k, wants: make([]stream.Fingerprint, 0, len(h.wants)), live: h.live, origin: h.origin, time: h.time, since: h.since}
 	if was != nil {
-		w.live, w.calls = w.live || was.live, was.calls
+		w.key.key, w.live, w.calls = was.key.key, w.live || was.live, was.calls
 		if was.since == 0 {
 			w.since = 0
 		}
 	}
 	for _, want := range h.wants {
-		w.left[want.call] = struct{}{}
 		j := s.jobs[want.call]
 		if j == nil {
-			j = &job{node: h.node, bytes: int64(len(want.input)) + jobOverhead, live: h.live, waiters: map[waitKey]struct{}{}}
+			j = &job{node: h.node, bytes: int64(len(want.input)) + jobOverhead, live: h.live}
 			s.add(want.call, j)
 			w.calls++
 		}
@@ -81,15 +82,37 @@ func (s *scheduler) settle(h *hold) (submit []stream.Call, drop []stream.Fingerp
 			submit = append(submit, stream.Call{Fingerprint: want.call, Input: want.input, Live: h.live, Stage: h.node.step.Name})
 			delete(s.unwanted, want.call)
 		}
-		j.waiters[k] = struct{}{}
+		if j.enter(w, was) {
+			w.wants = append(w.wants, want.call)
+		}
 	}
+	w.left = len(w.wants)
 	if was != nil {
-		drop = s.leave(k, was, w.left)
+		drop = s.leave(was)
 	} else {
 		s.owners[k.node]++
 	}
-	s.waiting[k] = w
+	s.waiting[w.key] = w
 	return submit, drop
+}
+
+// enter puts a waiter among those of the job, in the place of the one that the owner was before, and reports whether it was not there
+// yet. It is the last one then: who asks for a call twice does so at once.
+func (j *job) enter(w, was *waiter) bool {
+	n := len(j.waiters)
+	if n > 0 && j.waiters[n-1] == w {
+		return false
+	}
+	i := -1
+	if was != nil {
+		i = slices.Index(j.waiters, was)
+	}
+	if i < 0 {
+		j.waiters = append(j.waiters, w)
+	} else {
+		j.waiters[i], j.waiters[n-1] = j.waiters[n-1], w
+	}
+	return true
 }
 
 // callsOf counts the calls that were made for an owner whose wait at a step ends now.
@@ -120,17 +143,21 @@ func (s *scheduler) remove(call stream.Fingerprint, j *job) {
 	}
 }
 
-// leave takes an owner off the calls that it does not want any more.
-func (s *scheduler) leave(k waitKey, was *waiter, still map[stream.Fingerprint]struct{}) (drop []stream.Fingerprint) {
-	for call := range was.left {
-		if _, ok := still[call]; ok {
-			continue
-		}
+// leave takes an owner off the calls that it still waits for.
+func (s *scheduler) leave(was *waiter) (drop []stream.Fingerprint) {
+	for _, call := range was.wants {
 		j := s.jobs[call]
 		if j == nil {
 			continue
 		}
-		if delete(j.waiters, k); len(j.waiters) == 0 {
+		i := slices.Index(j.waiters, was)
+		if i < 0 {
+			continue
+		}
+		last := len(j.waiters) - 1
+		j.waiters[i] = j.waiters[last]
+		j.waiters = slices.Delete(j.waiters, last, last+1)
+		if last == 0 {
 			s.unwanted[call] = struct{}{}
 			drop = append(drop, call)
 		}
@@ -156,13 +183,9 @@ func (s *scheduler) answered(a *stream.Answer, ready func(k waitKey, w *waiter))
 		return nil
 	}
 	s.remove(a.Fingerprint, j)
-	for k := range j.waiters {
-		w := s.waiting[k]
-		if w == nil {
-			continue
-		}
-		if delete(w.left, a.Fingerprint); len(w.left) == 0 || a.Rejected != nil {
-			ready(k, w)
+	for _, w := range j.waiters {
+		if w.left--; w.left == 0 || a.Rejected != nil {
+			ready(w.key, w)
 		}
 	}
 	return j.node

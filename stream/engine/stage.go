@@ -189,6 +189,9 @@ func (e *Engine) restoreStage() error {
 	return nil
 }
 
+// changeOverhead is about what a change of a slice costs besides its bytes.
+const changeOverhead = 256
+
 // gatherStage takes one slice.
 func (e *Engine) gatherStage(g *gathered) error {
 	s := e.stage
@@ -207,7 +210,7 @@ func (e *Engine) gatherStage(g *gathered) error {
 			return fmt.Errorf("read a staged change: %w", err)
 		}
 		s.Next = next
-		g.bytes += int64(len(record)) + jobOverhead
+		g.bytes += int64(len(record)) + changeOverhead
 		r := e.stagedRoot(&c)
 		if r == nil {
 			return nil
