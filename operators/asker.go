@@ -27,7 +27,7 @@ type asker struct {
 	answerer accel.Answerer
 	options  accel.BatcherOptions
 	memory   memory
-	opened   lease
+	end      func() error // lets what was opened go
 
 	mu      sync.Mutex
 	batcher *accel.Batcher
@@ -42,9 +42,9 @@ func newAsker(name string, a accel.Answerer, o ModelOptions, watch bool) *asker 
 	if r.options.Governor == nil {
 		r.options.Governor = backpressure.New(backpressure.Options{Deadline: o.Timeout})
 	}
-	r.answerer, r.opened.end = a, func() error { return nil }
+	r.answerer, r.end = a, func() error { return nil }
 	if c, ok := a.(io.Closer); ok {
-		r.opened.end = c.Close
+		r.end = c.Close
 	}
 	r.options.Done = r.deliver
 	if watch {
@@ -79,7 +79,6 @@ func (r *asker) Run(ctx context.Context, done func([]stream.Answer)) error {
 	b := r.batcher
 	r.mu.Unlock()
 
-	r.opened.take()
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.memory.run(keeping, r.options.Governor, r.options.Logger) })
@@ -89,8 +88,12 @@ func (r *asker) Run(ctx context.Context, done func([]stream.Answer)) error {
 	if ctx.Err() != nil {
 		err = nil
 	}
-	return errors.Join(err, r.opened.leave())
+	return errors.Join(err, r.end())
 }
+
+// Close lets go what questions outside of a Run have opened, such as a connection or a worker; a Run does so itself at its
+// end. It is called when nobody asks any more. A question behind it opens what it needs anew.
+func (r *asker) Close() error { return r.end() }
 
 // Use has the calls of a stage counted on its credits. It is called before Run.
 func (r *asker) Use(stage string, c *backpressure.Credits) {
@@ -182,9 +185,7 @@ func (r *asker) Revision() []byte { return r.memory.revision() }
 // Accept implements stream.Remembering.
 func (r *asker) Accept(last []byte) (next []byte, changed bool) { return accept(r.Identity(), last) }
 
-// once asks one question beside the queue. Outside of a Run it leaves nothing open.
+// once asks one question beside the queue. What it opens stays open for the next one, until the end of a Run, or Close.
 func (r *asker) once(ctx context.Context, input []byte) (accel.Answer, error) {
-	r.opened.take()
-	answer, err := accel.Once(ctx, r.options.Governor, r.answerer, accel.Asked{Text: string(input)})
-	return answer, errors.Join(err, r.opened.leave())
+	return accel.Once(ctx, r.options.Governor, r.answerer, accel.Asked{Text: string(input)})
 }

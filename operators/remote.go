@@ -28,13 +28,13 @@ var (
 func NewRemote(name string, e accel.Embedder, o ModelOptions) *Remote {
 	r := NewRemoteVectors(name, accel.Embeddings(e), o)
 	if c, ok := e.(io.Closer); ok {
-		r.opened.end = c.Close
+		r.end = c.Close
 	}
 	return r
 }
 
 // NewRemoteVectors names an answerer whose answers are vectors, such as one that answers text by text. One that
-// has a method Close() error is closed at the end of each Run, and after a question outside of one.
+// has a method Close() error is closed at the end of each Run, and by [Remote.Close].
 func NewRemoteVectors(name string, a accel.Answerer, o ModelOptions) *Remote {
 	return &Remote{asker: newAsker(name, a, o, true)}
 }
