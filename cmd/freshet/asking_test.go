@@ -30,6 +30,10 @@ func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 	if err := process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	// One of its threads may answer until all of them have stopped.
+	if _, err := syscall.Wait4(process.Pid, nil, syscall.WUNTRACED, nil); err != nil {
+		t.Fatal(err)
+	}
 	refused := func(verbs []string, message, hint string) {
 		t.Helper()
 		for _, name := range verbs {
