@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/freshet/freshet/stream/engine"
 )
@@ -17,14 +16,9 @@ type standing struct {
 	Reasons []engine.Reason `json:"reasons"`
 }
 
-// standingTime bounds the question how a running flow stands.
-const standingTime = 15 * time.Second
-
 // standing asks path for the status of the running flow, and then what hinders it.
 func (p *peer) standing(ctx context.Context, path string) (standing, error) {
 	s := standing{Reasons: []engine.Reason{}}
-	ctx, cancel := context.WithTimeout(ctx, standingTime) // a process may be stopped after it was found
-	defer cancel()
 	if err := p.ask(ctx, http.MethodGet, path, nil, &s.Status); err != nil {
 		return s, err
 	}
