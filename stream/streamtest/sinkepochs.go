@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/freshet/freshet/stream"
 )
@@ -183,10 +184,10 @@ func (c *sinkCase) readers() {
 		c.t.Skip("the target has no transactions; its guarantee is by row")
 	}
 	c.open()
-	const parts = 40
+	const parts, epochs, enough, bound = 40, 150, 30, 20000
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	reads := 0
+	var reads atomic.Int64
 	wg.Go(func() {
 		for {
 			select {
@@ -199,7 +200,7 @@ func (c *sinkCase) readers() {
 				c.t.Errorf("read while Apply runs: %v", err)
 				return
 			}
-			reads++
+			reads.Add(1)
 			versions := map[uint64]int{}
 			for _, r := range rows {
 				versions[r.Version]++
@@ -210,7 +211,8 @@ func (c *sinkCase) readers() {
 			}
 		}
 	})
-	for n := range uint64(150) {
+	// A reader that is slower than the writer has its looks all the same.
+	for n := uint64(0); n < epochs || reads.Load() < enough && n < bound && !c.t.Failed(); n++ {
 		e := sinkEpoch{number: n + 1}
 		for i := range parts {
 			e.rows = append(e.rows, textRow(fmt.Sprintf("doc%d", n%2), int64(i), fmt.Sprint(n)))
@@ -220,8 +222,8 @@ func (c *sinkCase) readers() {
 	}
 	close(stop)
 	wg.Wait()
-	if reads < 10 {
-		c.t.Errorf("%d reads are too few to see anything", reads)
+	if n := reads.Load(); n < enough {
+		c.t.Errorf("%d reads are too few to see anything", n)
 	}
 	c.verify("in the end")
 }
