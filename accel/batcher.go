@@ -39,8 +39,8 @@ type BatcherOptions struct {
 
 	// Done takes the results of a reply as soon as it is complete, also while Drain waits and after
 	// the context of Run has ended. It is required, called by several goroutines at once, and may
-	// block: when as many are being taken as requests may be in flight, no more are sent. It must return when its consumer has ended,
-	// because Run waits for it. The slice belongs to the receiver.
+	// block: when as many are being taken as requests may be in flight, and they come to 8 MiB, no more are sent. It must
+	// return when its consumer has ended, because Run waits for it. The slice belongs to the receiver.
 	Done func([]Result)
 
 	// Logger is told when the model becomes unavailable and when it answers again; nil is silence.
@@ -97,6 +97,7 @@ type Batcher struct {
 	credits   map[string]*backpressure.Credits
 	finishing int // calls whose results Done is taking
 	taking    int // requests whose results Done is taking
+	held      int // bytes of those results
 	turns     int // live calls taken since the last one of the rest
 	stats     Stats
 	running   bool
@@ -284,7 +285,7 @@ func (b *Batcher) launch(ctx context.Context, requests *sync.WaitGroup) (wait ti
 			b.sentenceLocked(requests)
 			return wait, false
 		}
-		requests.Go(func() { b.perform(ctx, r) })
+		requests.Go(func() { b.perform(ctx, r, requests) })
 	}
 }
 

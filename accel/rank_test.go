@@ -43,9 +43,12 @@ func pair(query, text string) string { return string(accel.AppendPair(nil, query
 func TestTextsOfOneQueryAreScoredTogetherAndOthersApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := &judge{}
+		var mu sync.Mutex
 		results := map[string]accel.Result{}
 		b := accel.NewBatcher(accel.Ranking(j), accel.BatcherOptions{Governor: backpressure.New(backpressure.Options{Concurrency: 1}),
 			Rows: 16, Done: func(rs []accel.Result) {
+				mu.Lock()
+				defer mu.Unlock()
 				for _, r := range rs {
 					results[string(r.Fingerprint[:1])] = r
 				}

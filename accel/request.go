@@ -2,6 +2,7 @@ package accel
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/freshet/freshet/backpressure"
@@ -10,6 +11,9 @@ import (
 const (
 	// restShare is how often a call of the rest is taken while live calls wait: one of eight.
 	restShare = 8
+	// heldMost is how many bytes of results may wait to be taken before no more requests are sent: a disk that stalls for
+	// a tenth of a second does not leave the model idle.
+	heldMost = 8 << 20
 	// never is a wait that no time ends: something else has to happen first.
 	never = time.Duration(-1)
 )
@@ -27,7 +31,7 @@ type request struct {
 // nextLocked takes the next request that may leave, or returns when to look again.
 func (b *Batcher) nextLocked() (*request, time.Duration) {
 	now := time.Now()
-	if b.taking >= b.governor.Concurrency() {
+	if b.taking >= b.governor.Concurrency() && b.held >= heldMost {
 		return nil, never // results come faster than they are taken
 	}
 	if r := b.canaryLocked(now); r != nil {
@@ -220,8 +224,17 @@ func (b *Batcher) waitingLocked() int {
 	return n
 }
 
-// perform sends one request and deals with its outcome.
-func (b *Batcher) perform(ctx context.Context, r *request) {
+// perform sends a request, and whatever may leave in its place when it is over: a slot waits for nobody to be told.
+func (b *Batcher) perform(ctx context.Context, r *request, requests *sync.WaitGroup) {
+	for r != nil {
+		results := b.ask(ctx, r)
+		r = b.follow(ctx)
+		requests.Go(func() { b.hand(results) })
+	}
+}
+
+// ask sends one request and deals with its outcome.
+func (b *Batcher) ask(ctx context.Context, r *request) []Result {
 	asked := make([]Asked, len(r.calls))
 	for i, c := range r.calls {
 		asked[i] = c.asked()
@@ -236,6 +249,22 @@ func (b *Batcher) perform(ctx context.Context, r *request) {
 	}
 	results, told := b.settle(r, answers, err, !secured || ctx.Err() != nil)
 	b.report(told, err, secured)
+	return results
+}
+
+// follow takes the next request if one may leave now.
+func (b *Batcher) follow(ctx context.Context) *request {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.draining || ctx.Err() != nil {
+		return nil
+	}
+	r, _ := b.nextLocked()
+	return r
+}
+
+// hand has the results of a request taken.
+func (b *Batcher) hand(results []Result) {
 	if len(results) > 0 {
 		b.options.Done(results)
 	}

@@ -257,6 +257,7 @@ func (b *Batcher) resultLocked(c *call, a *Answer, model string) Result {
 	} else {
 		b.stats.Calls++
 	}
+	b.held += result.size()
 	return result
 }
 
@@ -266,6 +267,7 @@ func (b *Batcher) forgetLocked(results []Result) {
 		if c := b.calls[results[i].Fingerprint]; c != nil {
 			b.dropLocked(c)
 		}
+		b.held -= results[i].size()
 	}
 	b.finishing -= len(results)
 }

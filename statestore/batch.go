@@ -101,17 +101,49 @@ var (
 // at once but lost by kill -9 as well as by a power failure, until a later synced commit: that is
 // only for what can be computed again. The batch must be Reset before it is used again. Commit
 // waits while the store is stalled, see [Store.Stats].
-func (s *Store) Commit(b *Batch, sync bool) error { return s.commit(b, sync, nil) }
-
-// CommitShown is Commit with sync that calls shown as soon as reads see the batch, before it is on disk: for what
-// somebody else holds durably and brings again after a crash.
-func (s *Store) CommitShown(b *Batch, shown func()) error { return s.commit(b, true, shown) }
-
-func (s *Store) commit(b *Batch, sync bool, shown func()) error {
+func (s *Store) Commit(b *Batch, sync bool) error {
+	if sync {
+		return s.CommitShown(b, func() {})
+	}
 	if err := s.begin(); err != nil {
 		return err
 	}
 	defer s.gate.leave()
+	return s.apply(b, func() error { return s.db.Apply(b.b, pebble.NoSync) })
+}
+
+// CommitShown is Commit with sync that calls shown as soon as reads see the batch, before it is on disk: for what
+// somebody else holds durably and brings again after a crash.
+func (s *Store) CommitShown(b *Batch, shown func()) error {
+	wait, err := s.show(b)
+	if err != nil {
+		return err
+	}
+	shown()
+	return wait()
+}
+
+// show applies a batch and begins its sync. Reads see it when show returns; it is on disk when wait has returned,
+// which has to be called once: the store stays open until then. Batches reach the disk in the order in which they are shown.
+func (s *Store) show(b *Batch) (wait func() error, err error) {
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	if err := s.apply(b, func() error { return s.db.ApplyNoSyncWait(b.b, pebble.Sync) }); err != nil {
+		s.gate.leave()
+		return nil, err
+	}
+	return func() error {
+		defer s.gate.leave()
+		if err := b.b.SyncWait(); err != nil {
+			s.log.die(err, err) // reads have seen what may not be on disk
+		}
+		s.raiseSynced(uint64(b.b.SeqNum()) + uint64(b.b.Count()))
+		return nil
+	}, nil
+}
+
+func (s *Store) apply(b *Batch, apply func() error) error {
 	switch {
 	case b.err != nil:
 		return s.failed("commit to", b.err)
@@ -138,19 +170,7 @@ func (s *Store) commit(b *Batch, sync bool, shown func()) error {
 	if err := b.b.LogData(note, nil); err != nil {
 		return s.failed("commit to", err)
 	}
-	if !sync || shown != nil {
-		if err := s.db.Apply(b.b, pebble.NoSync); err != nil || !sync {
-			return s.failed("commit to", err)
-		}
-		shown()
-		if err := s.db.LogData(nil, pebble.Sync); err != nil {
-			return s.failed("commit to", err)
-		}
-	} else if err := s.db.Apply(b.b, pebble.Sync); err != nil {
-		return s.failed("commit to", err)
-	}
-	s.raiseSynced(uint64(b.b.SeqNum()) + uint64(b.b.Count()))
-	return nil
+	return s.failed("commit to", apply())
 }
 
 // syncedNote is the size of the note that every batch carries into the log, where it is read only

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -21,6 +22,10 @@ type crashModel struct {
 	epochs  []uint64            // per commit: its epoch, zero for a commit that is none
 	durable int                 // commits that were acknowledged as durable
 	memo    []statestore.Fingerprint
+
+	disk    heldLog
+	flying  *statestore.EpochSync // not waited for yet
+	landing int                   // commits that are durable once it has been
 }
 
 // value returns the value of key after the first n commits, zero for none.
@@ -33,7 +38,25 @@ func (m *crashModel) value(key string, n int) uint64 {
 	return 0
 }
 
+// land waits for the epoch that is on its way.
+func (m *crashModel) land() error {
+	m.disk.release()
+	if m.flying == nil {
+		return nil
+	}
+	sync := m.flying
+	m.flying = nil
+	if err := sync.Wait(); err != nil {
+		return err
+	}
+	m.durable = max(m.durable, m.landing)
+	return nil
+}
+
 func (m *crashModel) step(db *statestore.DB) error {
+	if err := m.land(); err != nil {
+		return err
+	}
 	commit := map[string]uint64{}
 	b := db.State.NewBatch()
 	for range 1 + m.rng.IntN(6) {
@@ -55,6 +78,12 @@ func (m *crashModel) step(db *statestore.DB) error {
 	default:
 		epoch = db.DurableEpoch() + 1
 		m.epochs[len(m.epochs)-1] = epoch
+		if m.rng.IntN(2) == 0 {
+			m.disk.hold(20 * time.Millisecond)
+			sync, err := db.ApplyEpoch(b, epoch)
+			m.flying, m.landing = sync, len(m.commits)
+			return err
+		}
 		if err := db.CommitEpoch(b, epoch); err != nil {
 			return err
 		}
@@ -127,8 +156,9 @@ func TestACrashLosesNothingAcknowledged(t *testing.T) {
 			}
 			m := &crashModel{rng: rand.New(rand.NewPCG(seed, 7))}
 			fs := vfs.NewCrashableMem()
+			flew := 0
 			for round := range rounds {
-				db := openDB(t, fs, "state")
+				db := openDB(t, m.disk.over(fs), "state")
 				if n, err := m.check(db); err != nil {
 					t.Fatalf("seed %d, crash %d: %v", seed, round, err)
 				} else {
@@ -136,16 +166,23 @@ func TestACrashLosesNothingAcknowledged(t *testing.T) {
 				}
 				if m.rng.IntN(4) == 0 { // a clean restart in between
 					closeDB(t, db)
-					db = openDB(t, fs, "state")
+					db = openDB(t, m.disk.over(fs), "state")
 				}
 				for range m.rng.IntN(40) {
 					if err := m.step(db); err != nil {
 						t.Fatalf("seed %d, crash %d: %v", seed, round, err)
 					}
 				}
-				durable := db.DurableEpoch()
+				durable, known := db.DurableEpoch(), m.durable
 				crashed := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: m.rng})
+				if m.flying != nil {
+					flew++
+				}
+				if err := m.land(); err != nil {
+					t.Fatal(err)
+				}
 				closeDB(t, db)
+				m.durable = min(m.durable, known)
 				fs = crashed
 				db = openDB(t, fs, "state")
 				if got := db.DurableEpoch(); got < durable {
@@ -153,7 +190,45 @@ func TestACrashLosesNothingAcknowledged(t *testing.T) {
 				}
 				closeDB(t, db)
 			}
+			if flew == 0 {
+				t.Error("no crash came while an epoch was on its way")
+			}
 		})
+	}
+}
+
+// TestAnEpochIsAnnouncedOnceItIsOnDisk: reads see an epoch that was applied; its number moves with the disk, no other
+// epoch comes before that, and the state does not close under it (I1, I2).
+func TestAnEpochIsAnnouncedOnceItIsOnDisk(t *testing.T) {
+	var disk heldLog
+	fs := vfs.NewCrashableMem()
+	db := openDB(t, disk.over(fs), "state")
+	b := db.State.NewBatch()
+	b.Put(ownerKey("a"), []byte("1"))
+	disk.hold(time.Minute)
+	sync, err := db.ApplyEpoch(b, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := db.State.Get(ownerKey("a")); err != nil || !ok || db.DurableEpoch() != 0 {
+		t.Errorf("on its way: read %t %v, durable epoch %d", ok, err, db.DurableEpoch())
+	}
+	if _, err := db.ApplyEpoch(db.State.NewBatch(), 2); err == nil {
+		t.Error("an epoch was applied over one that is on its way")
+	}
+	before := fs.CrashClone(vfs.CrashCloneCfg{})
+	disk.release()
+	if err := sync.Wait(); err != nil || db.DurableEpoch() != 1 {
+		t.Errorf("on disk: %v, durable epoch %d", err, db.DurableEpoch())
+	}
+	after := fs.CrashClone(vfs.CrashCloneCfg{})
+	closeDB(t, db)
+	for want, fs := range []*vfs.MemFS{before, after} {
+		db := openDB(t, fs, "state")
+		if _, ok, err := db.State.Get(ownerKey("a")); err != nil || ok != (want == 1) || db.DurableEpoch() != uint64(want) {
+			t.Errorf("after the crash: read %t %v, durable epoch %d, want %d", ok, err, db.DurableEpoch(), want)
+		}
+		closeDB(t, db)
 	}
 }
 
@@ -206,14 +281,17 @@ func TestWhatIsShownIsOnDiskWhenTheCommitReturns(t *testing.T) {
 		}
 		return ok
 	}
-	s, err := statestore.OpenStore("state", statestore.Options{FS: fs, OpaqueKeys: true, Fatal: unexpectedFatal(t)})
+	var disk heldLog
+	s, err := statestore.OpenStore("state", statestore.Options{FS: disk.over(fs), OpaqueKeys: true, Fatal: unexpectedFatal(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := s.NewBatch()
 	b.Put([]byte("a"), []byte("1"))
 	var between *vfs.MemFS
+	disk.hold(time.Minute)
 	err = s.CommitShown(b, func() {
+		defer disk.release()
 		if _, ok, err := s.Get([]byte("a")); err != nil || !ok {
 			t.Errorf("what is shown is not read: %v", err)
 		}

@@ -53,7 +53,8 @@ type DB struct {
 	durable  atomic.Uint64
 	stages   stages
 
-	mu sync.Mutex // held by CommitEpoch: epochs become durable in their order
+	mu      sync.Mutex // guards applied: epochs become durable in their order
+	applied uint64     // newest epoch that was applied by this process
 }
 
 // Open opens the state in dir, or makes one where the directory is missing or empty. It refuses,
@@ -200,27 +201,58 @@ func (db *DB) load() error {
 	return db.stages.open(db)
 }
 
-// EpochError says that an epoch was committed out of order.
-type EpochError struct{ Epoch, Durable uint64 }
+// EpochError says that an epoch was committed out of order: the newest one is not below it, or not yet on disk.
+type EpochError struct{ Epoch, Newest uint64 }
 
 func (e *EpochError) Error() string {
-	return fmt.Sprintf("commit epoch %d: epoch %d is durable already", e.Epoch, e.Durable)
+	if e.Epoch > e.Newest {
+		return fmt.Sprintf("commit epoch %d: epoch %d is still on its way to the disk", e.Epoch, e.Newest)
+	}
+	return fmt.Sprintf("commit epoch %d: epoch %d was committed already", e.Epoch, e.Newest)
 }
 
 // CommitEpoch adds the epoch's number to b, commits b with sync and then publishes the number. An
-// epoch that is not above the durable one is an [EpochError] and changes nothing.
+// epoch that is not above the newest one is an [EpochError] and changes nothing.
 func (db *DB) CommitEpoch(b *Batch, epoch uint64) error {
+	sync, err := db.ApplyEpoch(b, epoch)
+	if err != nil {
+		return err
+	}
+	return sync.Wait()
+}
+
+// EpochSync is an epoch that reads see and that is on its way to the disk.
+type EpochSync struct {
+	db    *DB
+	epoch uint64
+	wait  func() error
+}
+
+// ApplyEpoch is the first half of CommitEpoch: it begins the sync, and the Wait of what it returns is the
+// other half. Wait has to be called, once, before a later epoch is applied; the state does not close until then.
+// The next epoch may be made meanwhile of what reads see: it cannot reach the disk without this one.
+func (db *DB) ApplyEpoch(b *Batch, epoch uint64) (*EpochSync, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if durable := db.durable.Load(); epoch <= durable {
-		return &EpochError{Epoch: epoch, Durable: durable}
+	if durable := db.durable.Load(); epoch <= durable || db.applied > durable {
+		return nil, &EpochError{Epoch: epoch, Newest: max(durable, db.applied)}
 	}
 	b.Put(epochKey(), binary.BigEndian.AppendUint64(nil, epoch))
-	if err := db.State.Commit(b, true); err != nil {
-		return fmt.Errorf("commit epoch %d: %w", epoch, err)
+	wait, err := db.State.show(b)
+	if err != nil {
+		return nil, fmt.Errorf("commit epoch %d: %w", epoch, err)
+	}
+	db.applied = epoch
+	return &EpochSync{db: db, epoch: epoch, wait: wait}, nil
+}
+
+// Wait returns when the epoch is on disk, and publishes its number.
+func (s *EpochSync) Wait() error {
+	if err := s.wait(); err != nil {
+		return fmt.Errorf("commit epoch %d: %w", s.epoch, err)
 	}
 	// I1, I2: the number moves only now that the batch is on disk.
-	db.durable.Store(epoch)
+	s.db.durable.Store(s.epoch)
 	return nil
 }
 

@@ -8,7 +8,7 @@
 //   - [Store]: one database directory with reads, scans, batches and synced commits. A worker's
 //     state, its memo and every embedded index are each a Store.
 //   - [DB]: the state of one worker: a VERSION file, the Store "state", the Store "memo", the
-//     staged files, and the epoch gate [DB.CommitEpoch].
+//     staged files, and the epoch gate [DB.ApplyEpoch].
 //   - [Key]: vnode, space, instance, owner, child. Its encoding orders as the tuple does, and
 //     everything up to the end of the owner is what bloom filters cover.
 //   - [Memo]: results by [Fingerprint], durable before any state refers to them, removed by a

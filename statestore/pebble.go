@@ -19,7 +19,7 @@ const (
 	mostMemTable = 64 << 20
 )
 
-// pebbleOptions turns ours into Pebble's. A quarter of the memory goes to four memtables, up to their
+// pebbleOptions turns ours into Pebble's. A quarter of the memory, half of it where values are large, goes to four memtables, up to their
 // limit, the rest to the block cache: a batch larger than half a memtable, as an epoch under load is,
 // passes the memtables by, while every owner that it touches is read through the cache. Options that Pebble would default to something tiny or old are all set here.
 func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.Lock) *pebble.Options {
@@ -56,6 +56,12 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		WALBytesPerSync:            512 << 10,
 		MaxOpenFiles:               512,
 		MaxManifestFileSize:        16 << 20,
+	}
+	if o.Values {
+		// A table of keys whose values lie elsewhere is small, and the level below it is not: they wait for more company.
+		p.MemTableSize = uint64(min(memory/8, mostMemTable))
+		p.CacheSize = max(memory/2, memory-4*mostMemTable)
+		p.L0CompactionThreshold = 8
 	}
 	if o.OpaqueKeys {
 		p.Comparer = pebble.DefaultComparer

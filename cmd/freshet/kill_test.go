@@ -314,7 +314,7 @@ func dieAtEveryStep(t *testing.T, times int, docs shelf) {
 	server := newPayingServer(t)
 	f := newMortalFlow(t, server.URL, docs)
 	kills := map[string]int{}
-	for _, step := range []string{"memo.answer", "commit.memo", "commit.before", "commit.after", "sink.send", "sink.acked"} {
+	for _, step := range []string{"memo.answer", "commit.memo", "commit.before", "commit.applied", "commit.after", "sink.send", "sink.acked"} {
 		for nth := range times {
 			f.change()
 			if f.run(f.live, fmt.Sprintf("%s:%d", step, nth+1)) {

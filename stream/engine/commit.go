@@ -3,15 +3,16 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
 
-// commit makes the epoch current by one synced batch (I2): records, pending calls, dead letters, outbox,
-// cursors, totals. What it refers to in the memo is durable before.
-func (e *Engine) commit(g *gathered) error {
+// commit makes the epoch current by one batch and begins its sync (I2): records, pending calls, dead letters, outbox,
+// cursors, totals. What it refers to in the memo is durable before, and so is the epoch before it.
+func (e *Engine) commit(g *gathered, began time.Time) error {
 	epoch := e.epoch + 1
 	if err := e.commitMemo(); err != nil {
 		return err
@@ -60,6 +61,9 @@ func (e *Engine) commit(g *gathered) error {
 		}
 	}
 	e.collectDelivered(b, g)
+	if err := e.land(); err != nil {
+		return err
+	}
 	e.totals.add(e, g)
 	value, err := e.totals.encode()
 	if err != nil {
@@ -76,11 +80,13 @@ func (e *Engine) commit(g *gathered) error {
 		}
 	}
 	e.o.Crash("commit.before")
-	if err := e.db.CommitEpoch(b, epoch); err != nil {
-		return fmt.Errorf("commit epoch %d: %w", epoch, err)
+	sync, err := e.db.ApplyEpoch(b, epoch)
+	if err != nil {
+		return err
 	}
 	e.epoch, e.planDirty = epoch, false
-	e.o.Crash("commit.after")
+	e.flying = e.takeUp(g, sync, began)
+	e.o.Crash("commit.applied")
 	return nil
 }
 

@@ -64,31 +64,51 @@ func TestAResultIsDurableBeforeAnythingRefersToIt(t *testing.T) {
 }
 
 // Nothing leaves the process for an epoch that is not durable: while the sync of the state hangs, no effect
-// reaches a target, no call a model, no confirmation the source (I1, I2).
+// reaches a target, no call a model, no confirmation the source (I1, I2); also where the next epoch is evaluated meanwhile.
 func TestNothingLeavesBeforeTheEpochIsDurable(t *testing.T) {
-	scene(t, func(t *testing.T, w *world, m *machine) {
-		g := &gate{part: "state", open: make(chan struct{})}
-		m.wrap = g.wrap
-		m.start()
-		confirmed := len(w.source.Confirmed())
-		g.shut.Store(true)
-		w.put("a", "x|y", 0)
-		w.put("b", "z", 0)
-		m.settle()
-		writes, _ := w.plain.Writes()
-		if paid := w.model.Paid(); writes > 0 || len(paid) > 0 || len(w.source.Confirmed()) > confirmed {
-			t.Errorf("before the epoch is durable %d effects were applied, %v paid, %d positions confirmed", writes, paid,
-				len(w.source.Confirmed())-confirmed)
+	for _, behind := range []int{0, 1000} {
+		t.Run(fmt.Sprint(behind), func(t *testing.T) {
+			scene(t, func(t *testing.T, w *world, m *machine) { nothingLeaves(t, w, m, behind) })
+		})
+	}
+}
+
+// nothingLeaves hangs the sync of an epoch behind which come so many rows.
+func nothingLeaves(t *testing.T, w *world, m *machine, behind int) {
+	g := &gate{part: "state", open: make(chan struct{})}
+	m.wrap = g.wrap
+	m.start()
+	confirmed, evaluated := len(w.source.Confirmed()), 0
+	m.crash = func(point string) {
+		switch {
+		case point == "commit.memo":
+			evaluated++
+		case point == "commit.applied" && evaluated == 1:
+			for i := range behind {
+				w.put(fmt.Sprintf("k%03d", i), "z", 0)
+			}
+			<-time.After(time.Second) // until they are in the inlet
 		}
-		g.shut.Store(false)
-		close(g.open)
-		m.settle()
-		w.verify("when it is durable")
-		if len(w.source.Confirmed()) == confirmed {
-			t.Error("nothing is confirmed to the source")
-		}
-		m.stop()
-	})
+	}
+	g.shut.Store(true)
+	w.put("a", "x|y", 0)
+	m.pass(time.Minute)
+	if want := min(2, 1+behind); evaluated != want {
+		t.Errorf("%d epochs were evaluated while the sync hangs, want %d", evaluated, want)
+	}
+	writes, _ := w.plain.Writes()
+	if paid := w.model.Paid(); writes > 0 || len(paid) > 0 || len(w.source.Confirmed()) > confirmed {
+		t.Errorf("before the epoch is durable %d effects were applied, %v paid, %d positions confirmed", writes, paid,
+			len(w.source.Confirmed())-confirmed)
+	}
+	g.shut.Store(false)
+	close(g.open)
+	m.pass(time.Minute)
+	w.verify("when it is durable")
+	if len(w.source.Confirmed()) == confirmed {
+		t.Error("nothing is confirmed to the source")
+	}
+	m.stop()
 }
 
 // A source that is faster than the engine is made to wait: what it has handed over and nobody has taken up

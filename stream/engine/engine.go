@@ -82,6 +82,7 @@ type Engine struct {
 	anew      string // source that a person wants read again by the next run; empty: none
 	undropped int    // replaced instances whose targets could not be removed
 	workers   []*worker
+	flying    *inFlight // nil: the newest epoch is durable and handed over
 
 	wakeup   chan struct{}
 	answered answerQueue

@@ -53,6 +53,9 @@ const (
 )
 
 func (e *Engine) gatherFeeders(g *gathered) error {
+	if len(g.feeders) > 0 {
+		return nil // one slice an epoch
+	}
 	for i := range e.feeders {
 		f := &e.feeders[i]
 		if f.finished {
@@ -73,7 +76,7 @@ func (e *Engine) gatherFeeders(g *gathered) error {
 			return fmt.Errorf("read stored rows: %w", err)
 		}
 		g.feeders = append(g.feeders, move)
-		return nil // one slice an epoch
+		return nil
 	}
 	return nil
 }

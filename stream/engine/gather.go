@@ -47,38 +47,43 @@ func (g *gathered) empty() bool {
 	return len(g.tasks) == 0 && len(g.cursors) == 0 && len(g.feeders) == 0 && len(g.requests) == 0 && !g.swapped && !g.staged
 }
 
+func newGathered(targets int) *gathered {
+	return &gathered{index: map[string]*task{}, cursors: map[int]cdc.Position{}, changes: map[int]*changeCount{},
+		delivery: make([][]parcel, targets), refused: make([]bool, targets)}
+}
+
 // gather fills an epoch by group commit: whatever has come up while the one before it was being synced,
-// up to a byte bound. Results are always taken; sources and backfills wait while too much is pending.
-func (e *Engine) gather() (*gathered, error) {
-	g := &gathered{index: map[string]*task{}, cursors: map[int]cdc.Position{}, changes: map[int]*changeCount{},
-		delivery: make([][]parcel, len(e.graph.targets)), refused: make([]bool, len(e.graph.targets))}
+// up to a byte bound. Results are always taken; sources and backfills wait while too much is pending. Another
+// call for the same epoch adds what has come up since.
+func (e *Engine) gather(g *gathered) error {
 	for _, t := range e.again {
 		e.merge(g, t)
 	}
 	e.again = nil
 	if err := e.gatherAnswers(g); err != nil {
-		return nil, err
+		return err
 	}
 	if err := e.gatherRejections(g); err != nil {
-		return nil, err
+		return err
 	}
-	g.requests = e.requests.take()
-	for _, r := range g.requests {
+	requests := e.requests.take()
+	for _, r := range requests {
 		r.gather(e, g)
 	}
+	g.requests = append(g.requests, requests...)
 	if blocked := e.checkOverflow(); !blocked && e.scheduler.bytes < e.budget.calls {
 		if err := e.gatherChanges(g); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	// Live work keeps a quarter of the pool for itself, and so do backfills: neither starves the other.
 	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 || e.scheduler.rest < e.budget.calls/4 {
 		if err := e.gatherFeeders(g); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	e.swap(g)
-	return g, nil
+	return nil
 }
 
 // gatherChanges takes a slice of the staged transaction, or else what the sources have put: what comes
@@ -89,7 +94,7 @@ func (e *Engine) gatherChanges(g *gathered) error {
 			return err
 		}
 	}
-	if e.stage != nil {
+	if e.stage != nil && !g.staged { // one slice an epoch: what it empties is looked up in the state
 		return e.gatherStage(g)
 	}
 	return nil

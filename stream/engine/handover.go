@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
 
-// handOver passes on what is durable now: effects to the deliveries, calls to the models, positions to
-// the sources (I1).
-func (e *Engine) handOver(g *gathered, took time.Duration) error {
+// takeUp brings the loop's memory to the state as the epoch leaves it, and keeps for its landing what is to leave the process.
+func (e *Engine) takeUp(g *gathered, sync *statestore.EpochSync, began time.Time) *inFlight {
+	f := &inFlight{sync: sync, g: g, began: began, endsStage: e.stage != nil && e.stage.done}
 	for _, w := range e.workers {
 		for i := range w.out.puts {
 			if p := &w.out.puts[i]; p.same {
@@ -21,70 +22,90 @@ func (e *Engine) handOver(g *gathered, took time.Duration) error {
 		}
 		e.again = append(e.again, w.out.again...)
 	}
-	e.handOverCalls()
-	e.handOverEffects()
+	e.takeUpCalls(f)
+	for _, w := range e.workers {
+		f.changes = append(f.changes, w.out.changes...)
+		f.tapped = append(f.tapped, w.out.tapped...)
+	}
+	for _, t := range e.graph.targets {
+		f.parcels = append(f.parcels, e.parcelOf(t))
+	}
 	for source, position := range g.cursors {
 		e.cursors[source] = position
-		if c := e.confirms[source]; c != nil {
-			c.set(position)
-		}
 	}
 	e.memo.endEpoch()
-	for _, t := range g.batches {
-		t.in.give(t.batch)
-	}
-	for _, r := range g.requests {
-		r.done(nil)
-	}
-	for i, refused := range g.refused {
-		if refused {
-			e.graph.targets[i].delivery.acknowledge()
-		}
-	}
-	e.publish(g, took)
-	if e.stage != nil && e.stage.done {
-		return e.endStage()
-	}
-	return nil
+	f.view = e.viewOf()
+	return f
 }
 
-func (e *Engine) handOverCalls() {
-	submit := map[*modelRun][]stream.Call{}
-	drop := map[*modelRun][]stream.Fingerprint{}
+func (e *Engine) takeUpCalls(f *inFlight) {
+	f.submit, f.drop = map[*modelRun][]stream.Call{}, map[*modelRun][]stream.Fingerprint{}
 	for _, w := range e.workers {
 		for i := range w.out.held {
 			h := &w.out.held[i]
 			h.key = bytes.Clone(h.key)
 			w.out.paid(h, e.scheduler.callsOf(h))
 			calls, dropped := e.scheduler.settle(h)
-			submit[h.node.model] = append(submit[h.node.model], calls...)
-			drop[h.node.model] = append(drop[h.node.model], dropped...)
-		}
-	}
-	for m, calls := range drop {
-		if len(calls) > 0 {
-			e.scheduler.dropped(m.remote.Queue().Withdraw(calls))
-		}
-	}
-	for m, calls := range submit {
-		if calls = e.answered.without(calls); len(calls) > 0 {
-			m.remote.Queue().Submit(calls)
+			f.submit[h.node.model] = append(f.submit[h.node.model], calls...)
+			f.drop[h.node.model] = append(f.drop[h.node.model], dropped...)
 		}
 	}
 }
 
-func (e *Engine) handOverEffects() {
-	for _, t := range e.graph.targets {
-		p := parcel{epoch: e.epoch, group: e.group(t)}
-		for _, w := range e.workers {
-			parts := w.out.parts(t.index)
-			p.keys += len(parts)
-			p.size += int64(len(w.out.effects[t.index]))
-			p.count += w.out.count[t.index]
-			p.data = append(p.data, parts...)
+// parcelOf is what the epoch has for a target.
+func (e *Engine) parcelOf(t *target) parcel {
+	p := parcel{epoch: e.epoch, group: e.group(t)}
+	for _, w := range e.workers {
+		parts := w.out.parts(t.index)
+		p.keys += len(parts)
+		p.size += int64(len(w.out.effects[t.index]))
+		p.count += w.out.count[t.index]
+		p.data = append(p.data, parts...)
+	}
+	return p
+}
+
+// handOver passes on what is durable now: effects to the deliveries, calls to the models, positions to
+// the sources (I1).
+func (e *Engine) handOver(f *inFlight) error {
+	e.handOverCalls(f)
+	for i, t := range e.graph.targets {
+		if f.parcels[i].keys > 0 {
+			t.delivery.post(f.parcels[i])
 		}
-		if p.keys > 0 {
-			t.delivery.post(p)
+	}
+	for source, position := range f.g.cursors {
+		if c := e.confirms[source]; c != nil {
+			c.set(position)
+		}
+	}
+	for _, t := range f.g.batches {
+		t.in.give(t.batch)
+	}
+	for _, r := range f.g.requests {
+		r.done(nil)
+	}
+	for i, refused := range f.g.refused {
+		if refused {
+			e.graph.targets[i].delivery.acknowledge()
+		}
+	}
+	e.publish(f)
+	if f.endsStage {
+		return e.endStage()
+	}
+	return nil
+}
+
+func (e *Engine) handOverCalls(f *inFlight) {
+	for m, calls := range f.drop {
+		if len(calls) > 0 {
+			e.scheduler.dropped(m.remote.Queue().Withdraw(calls))
+		}
+	}
+	for m, calls := range f.submit {
+		if calls = e.answered.without(e.scheduler.wanted(calls)); len(calls) > 0 {
+			m.remote.Queue().Submit(calls)
 		}
 	}
 }
@@ -118,7 +139,7 @@ func (e *Engine) caughtUp(source string) bool {
 func (e *Engine) releaseEvents() {
 	e.events.release(func(epoch uint64) bool {
 		for _, t := range e.graph.targets {
-			if !t.gone && !t.delivery.settled(epoch) {
+			if !t.gone && !e.settled(t, epoch) {
 				return false
 			}
 		}

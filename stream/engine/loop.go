@@ -15,15 +15,20 @@ import (
 const tick = 250 * time.Millisecond
 
 // loop is the engine's one writer: gather, evaluate, commit, hand over.
-func (e *Engine) loop(ctx context.Context) error {
+func (e *Engine) loop(ctx context.Context) (err error) {
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
+	defer func() { err = errors.Join(err, e.land()) }()
 	for ctx.Err() == nil {
 		full, err := e.checkDisk()
 		if err != nil {
 			return err
 		}
-		if !full {
+		if full {
+			if err := e.land(); err != nil {
+				return err
+			}
+		} else {
 			worked, err := e.step()
 			if err != nil {
 				return err
@@ -54,11 +59,19 @@ func (e *Engine) loop(ctx context.Context) error {
 	return nil
 }
 
-// step runs one epoch. worked is false where there was nothing to do.
+// step runs one epoch. worked is false where there was nothing to do; none is in flight then.
 func (e *Engine) step() (worked bool, err error) {
-	g, err := e.gather()
-	if err != nil {
+	g := newGathered(len(e.graph.targets))
+	if err := e.gather(g); err != nil {
 		return false, err
+	}
+	if e.flying != nil && len(g.tasks) < overlapFrom {
+		if err := e.land(); err != nil {
+			return false, err
+		}
+		if err := e.gather(g); err != nil {
+			return false, err
+		}
 	}
 	if g.empty() && !e.planDirty {
 		return false, e.tidy(g)
@@ -70,11 +83,15 @@ func (e *Engine) step() (worked bool, err error) {
 	if err := e.evaluate(g); err != nil {
 		return false, err
 	}
-	if err := e.commit(g); err != nil {
+	lands := e.planDirty || e.stage != nil || g.waits()
+	if err := e.commit(g, began); err != nil {
 		return false, err
 	}
 	e.pace(g)
-	return true, e.handOver(g, time.Since(began))
+	if lands {
+		return true, e.land()
+	}
+	return true, nil
 }
 
 // load reads the records of the epoch's owners, in key order.

@@ -122,7 +122,7 @@ func (e *Engine) gatherRejections(g *gathered) error {
 		}
 		done, rejected := t.delivery.collect()
 		g.delivery[i] = append(g.delivery[i], done...)
-		g.refused[i] = len(rejected) > 0
+		g.refused[i] = g.refused[i] || len(rejected) > 0
 		for _, r := range rejected {
 			if err := e.gatherRejection(g, t, r); err != nil {
 				return err

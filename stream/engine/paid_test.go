@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -18,6 +19,36 @@ func TestAnAnswerThatComesDuringACommitIsNotPaidAgain(t *testing.T) {
 		m.crash = func(point string) {
 			if point == "commit.before" && !held {
 				held = true
+				<-time.After(time.Second + time.Millisecond)
+			}
+		}
+		w.put("second", "asked", 0)
+		m.pass(time.Minute)
+		if !held {
+			t.Fatal("no commit was held up")
+		}
+		w.verify("in the end")
+		w.paidAtMost(1)
+		m.stop()
+	})
+}
+
+// The same between the moment at which an epoch's calls are found and the one at which it is durable, while the
+// next one takes the answer.
+func TestAnAnswerThatTheNextEpochTakesIsNotPaidAgain(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, m *machine) {
+		w.model.Delay(time.Second)
+		w.put("first", "asked", 0)
+		m.start()
+		w.put("first", "other", 0)
+		m.settle()
+		held := false
+		m.crash = func(point string) {
+			if point == "commit.applied" && !held {
+				held = true
+				for i := range 1000 {
+					w.put(fmt.Sprintf("k%03d", i), "", 0)
+				}
 				<-time.After(time.Second + time.Millisecond)
 			}
 		}

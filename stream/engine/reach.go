@@ -83,7 +83,7 @@ func (e *Engine) holds(t *target, p *probe) bool {
 		}
 		p.since = max(e.epoch, 1)
 	}
-	return t.delivery.settled(p.since)
+	return e.settled(t, p.since)
 }
 
 // decided reports whether nothing up to the probe's position waits before the outbox of a target.

@@ -191,6 +191,11 @@ func (s *scheduler) answered(a *stream.Answer, ready func(k waitKey, w *waiter))
 	return j.node
 }
 
+// wanted leaves out the calls that have been answered since their owners asked for them.
+func (s *scheduler) wanted(calls []stream.Call) []stream.Call {
+	return slices.DeleteFunc(calls, func(c stream.Call) bool { return s.jobs[c.Fingerprint] == nil })
+}
+
 // abandoned lists the calls in flight that nobody waits for any more.
 func (s *scheduler) abandoned() map[*modelRun][]stream.Fingerprint {
 	if len(s.unwanted) == 0 {

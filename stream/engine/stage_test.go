@@ -41,7 +41,7 @@ func TestScenario_01_TransactionLargerThanMemory(t *testing.T) {
 			clear(w.rows)
 			w.put("k00001", "back", 1)
 			w.plain.Watch(nil)
-			for w.run(2+w.rng.IntN(10), 50) {
+			for w.run(2+w.rng.IntN(20), 50) {
 			}
 			w.verify("after the truncation")
 		})

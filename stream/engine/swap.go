@@ -42,7 +42,7 @@ func (e *Engine) complete(t *target) bool {
 			return false
 		}
 	}
-	if len(e.again) > 0 || !t.delivery.settled(e.epoch) {
+	if len(e.again) > 0 || !e.settled(t, e.epoch) {
 		return false
 	}
 	for node, owners := range e.scheduler.owners {

@@ -26,12 +26,11 @@ type view struct {
 	again     int
 	diskFull  bool
 	diskFree  int64
-	seconds   float64
 }
 
-// publish renews the view. The copy is small: a few numbers a node.
-func (e *Engine) publish(g *gathered, took time.Duration) {
-	v := view{epoch: e.epoch, cursors: slices.Clone(e.cursors), again: len(e.again), seconds: took.Seconds(), fillings: e.fillings()}
+// viewOf is the view after an epoch. The copy is small: a few numbers a node.
+func (e *Engine) viewOf() view {
+	v := view{epoch: e.epoch, cursors: slices.Clone(e.cursors), again: len(e.again), fillings: e.fillings()}
 	v.totals = e.totals.clone()
 	v.pending = make([]int, len(e.graph.calls))
 	for node, n := range e.scheduler.owners {
@@ -47,15 +46,18 @@ func (e *Engine) publish(g *gathered, took time.Duration) {
 		v.building = v.building || t.building
 		v.coarse[i] = t.overflow
 	}
+	return v
+}
+
+// publish shows an epoch to whoever looks.
+func (e *Engine) publish(f *inFlight) {
 	e.mu.Lock()
-	v.diskFull, v.diskFree = e.view.diskFull, e.view.diskFree
-	e.view = v
+	f.view.diskFull, f.view.diskFree = e.view.diskFull, e.view.diskFree
+	e.view = f.view
 	e.mu.Unlock()
-	for _, w := range e.workers {
-		e.events.add(e.epoch, w.out.changes)
-		e.taps.publish(e.epoch, w.out.tapped)
-	}
-	e.o.Metrics.epoch(took.Seconds())
+	e.events.add(f.view.epoch, f.changes)
+	e.taps.publish(f.view.epoch, f.tapped)
+	e.o.Metrics.epoch(time.Since(f.began).Seconds())
 }
 
 func (t *totals) clone() totals {
