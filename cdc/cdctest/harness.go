@@ -52,7 +52,7 @@ func TestSource(t *testing.T, open func(t *testing.T) Harness) {
 }
 
 // checkTime bounds a check; a source that is well needs milliseconds to seconds.
-const checkTime = 30 * time.Second
+const checkTime = time.Minute
 
 // stopTime is how long a run may last after its context has ended.
 const stopTime = 3 * time.Second

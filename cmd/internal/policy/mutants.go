@@ -31,6 +31,13 @@ func mutantsOfTheLog() []Mutant {
 			Package: engine, Test: "TestNothingLeavesBeforeTheEpochIsDurable",
 		},
 		{
+			Promise: 1, Does: "an epoch is handed over before it has landed",
+			File:    "stream/engine/inflight.go",
+			Old:     "\tif err := f.sync.Wait(); err != nil {\n\t\treturn err\n\t}\n\te.o.Crash(\"commit.after\")\n\treturn e.handOver(f)\n",
+			New:     "\tif err := e.handOver(f); err != nil {\n\t\treturn err\n\t}\n\te.o.Crash(\"commit.after\")\n\treturn f.sync.Wait()\n",
+			Package: engine, Test: "TestNothingLeavesBeforeTheEpochIsDurable",
+		},
+		{
 			Promise: 2, Does: "the cursor becomes durable before the records of its epoch",
 			File:    "stream/engine/commit.go",
 			Old:     "\tb := e.db.State.NewBatchOf(g.made)\n\tfor _, w := range e.workers {\n",
