@@ -74,11 +74,11 @@ func BenchmarkDebezium(b *testing.B) {
 			var ours, theirs spent
 			var most, own int64
 			for b.Loop() {
-				ours.add(round(b, db, load.rows, func() { read(b, db, load.rows) }))
+				ours.best(round(b, db, load.rows, func() { read(b, db, load.rows) }))
 				own = max(own, peak(b, os.Getpid()))
 				round(b, db, load.rows, func() {
 					d := drainByDebezium(b, libs, db, load.rows)
-					theirs.add(spent{rows: load.rows / 2, wall: d.warmWall, cpu: d.warmCPU})
+					theirs.best(spent{rows: load.rows / 2, wall: d.warmWall, cpu: d.warmCPU})
 					most = max(most, d.resident)
 				})
 			}

@@ -7,8 +7,8 @@
 //	go test -run '^$' -bench Debezium -benchtime 1x ./benchmarks/postgres
 //
 // Each round reads a copy of one slot, so that the server decodes the same bytes every time. Figures are rows a
-// second of wall time, and microseconds of this process's CPU a row; ratios are to the raw client of the same
-// round. On a machine that is shared, the CPU ratio is the stable one.
+// second of wall time, and microseconds of this process's CPU a row; ratios are to the raw client, which is read in turns
+// with ours, the best round of each. On a machine that is shared, the CPU ratio is the stable one.
 //
 // Its tests run the whole program, built anew, over real servers: a bank and a random history under kills, and one giant transaction.
 //

@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"syscall"
@@ -70,8 +69,16 @@ type spent struct {
 	wall, cpu time.Duration
 }
 
-func (s *spent) add(x spent) {
-	s.rows, s.wall, s.cpu = s.rows+x.rows, s.wall+x.wall, s.cpu+x.cpu
+// rounds is how often each side of a comparison is measured, in turns. The best of them counts: what else a machine does
+// takes time away and gives none.
+const rounds = 5
+
+// best keeps the shorter time and the smaller cost.
+func (s *spent) best(x spent) {
+	if s.rows == 0 {
+		*s = x
+	}
+	s.wall, s.cpu = min(s.wall, x.wall), min(s.cpu, x.cpu)
 }
 
 func (s *spent) rate() float64   { return float64(s.rows) / s.wall.Seconds() }
@@ -114,8 +121,10 @@ func BenchmarkStream(b *testing.B) {
 			end := db.Text(b, "SELECT pg_current_wal_flush_lsn()")
 			var raw, ours spent
 			for b.Loop() {
-				raw.add(round(b, db, load.rows, func() { drain(b, db, end) }))
-				ours.add(round(b, db, load.rows, func() { read(b, db, load.rows) }))
+				for range rounds {
+					raw.best(round(b, db, load.rows, func() { drain(b, db, end) }))
+					ours.best(round(b, db, load.rows, func() { read(b, db, load.rows) }))
+				}
 			}
 			b.ReportMetric(ours.rate(), "rows/s")
 			b.ReportMetric(ours.rate()/raw.rate(), "of-raw-wall")
@@ -190,43 +199,59 @@ func read(b *testing.B, db *testenv.PostgresDatabase, rows int64) {
 	}
 }
 
+const snapshotRows = 500_000
+
 // BenchmarkSnapshot reads a table by COPY into nothing and by the source.
 func BenchmarkSnapshot(b *testing.B) {
 	db := testenv.Postgres(b, testenv.PostgresOptions{Own: true, Settings: map[string]string{"max_wal_size": "'4GB'", "shared_buffers": "'256MB'"}}).Database(b)
-	db.Exec(b, mixed+";"+mixedRows(1, 500_000, 1))
+	db.Exec(b, mixed+";"+mixedRows(1, snapshotRows, 1))
 	db.Exec(b, "CREATE PUBLICATION p FOR TABLE rows")
 	db.Exec(b, "SELECT count(*) FROM rows")
 	var raw, ours spent
 	for b.Loop() {
-		c, err := pgx.Connect(b.Context(), db.DSN())
-		if err != nil {
-			b.Fatal(err)
-		}
-		was, begun := cpu(), time.Now()
-		if _, err := c.PgConn().CopyTo(b.Context(), nothing{}, "COPY rows TO STDOUT (FORMAT binary)"); err != nil {
-			b.Fatal(err)
-		}
-		raw.add(spent{rows: 500_000, wall: time.Since(begun), cpu: cpu() - was})
-		if err := c.Close(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		s, err := postgres.New(postgres.Options{DSN: db.DSN(), Slot: "copy", Publication: "p", Tables: []postgres.TableOptions{{Table: "public.rows"}}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		in := &nowhere{source: s, spare: make(chan *cdc.Batch, 4)}
-		was, begun = cpu(), time.Now()
-		if err := s.Run(b.Context(), cdc.Start{Once: true}, in); err != nil {
-			b.Fatal(err)
-		}
-		ours.add(spent{rows: 500_000, wall: time.Since(begun), cpu: cpu() - was})
-		if err := errors.Join(s.Drop(b.Context())); err != nil {
-			b.Fatal(err)
+		for range rounds {
+			raw.best(copyOut(b, db))
+			ours.best(snapshot(b, db))
 		}
 	}
 	b.ReportMetric(ours.rate(), "rows/s")
 	b.ReportMetric(ours.rate()/raw.rate(), "of-COPY-wall")
 	b.ReportMetric(ours.perRow()/raw.perRow(), "of-COPY-CPU")
+}
+
+// copyOut has the server write the table to nowhere.
+func copyOut(b *testing.B, db *testenv.PostgresDatabase) spent {
+	c, err := pgx.Connect(b.Context(), db.DSN())
+	if err != nil {
+		b.Fatal(err)
+	}
+	was, begun := cpu(), time.Now()
+	if _, err := c.PgConn().CopyTo(b.Context(), nothing{}, "COPY rows TO STDOUT (FORMAT binary)"); err != nil {
+		b.Fatal(err)
+	}
+	took := spent{rows: snapshotRows, wall: time.Since(begun), cpu: cpu() - was}
+	if err := c.Close(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return took
+}
+
+// snapshot reads the table by a source that begins.
+func snapshot(b *testing.B, db *testenv.PostgresDatabase) spent {
+	s, err := postgres.New(postgres.Options{DSN: db.DSN(), Slot: "copy", Publication: "p", Tables: []postgres.TableOptions{{Table: "public.rows"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	in := &nowhere{source: s, spare: make(chan *cdc.Batch, 4)}
+	was, begun := cpu(), time.Now()
+	if err := s.Run(b.Context(), cdc.Start{Once: true}, in); err != nil {
+		b.Fatal(err)
+	}
+	took := spent{rows: snapshotRows, wall: time.Since(begun), cpu: cpu() - was}
+	if err := s.Drop(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return took
 }
 
 type nothing struct{}
