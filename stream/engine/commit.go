@@ -23,6 +23,7 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 	b := e.db.State.NewBatchOf(g.made)
 	for _, w := range e.workers {
 		for i := range w.out.puts {
+			breathe(i)
 			p := &w.out.puts[i]
 			if key = ownerKey(key[:0], p.root, p.key); p.value == nil {
 				b.Delete(key)

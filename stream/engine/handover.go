@@ -42,6 +42,7 @@ func (e *Engine) takeUpCalls(f *inFlight) {
 	f.submit, f.drop = map[*modelRun][]stream.Call{}, map[*modelRun][]stream.Fingerprint{}
 	for _, w := range e.workers {
 		for i := range w.out.held {
+			breathe(i)
 			h := &w.out.held[i]
 			h.key = bytes.Clone(h.key)
 			w.out.paid(h, e.scheduler.callsOf(h))

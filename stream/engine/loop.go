@@ -116,6 +116,14 @@ func (e *Engine) load(g *gathered) error {
 	})
 }
 
+// breathe lets others have the core now and then, in a loop that is at its nth turn. Where all cores are at work, a model's
+// reply would otherwise wait until the runtime takes one away, which is as long as a device computes a batch.
+func breathe(n int) {
+	if n%32 == 31 {
+		runtime.Gosched()
+	}
+}
+
 // parallelFrom is the number of owners from which an epoch is spread over the cores.
 const parallelFrom = 64
 
@@ -142,7 +150,8 @@ func (e *Engine) evaluate(g *gathered) error {
 	for i, w := range e.workers {
 		tasks := g.tasks[len(g.tasks)*i/n : len(g.tasks)*(i+1)/n]
 		run := func() {
-			for _, t := range tasks {
+			for k, t := range tasks {
+				breathe(k)
 				if faults[i] = w.evaluate(t); faults[i] != nil {
 					return
 				}
