@@ -67,6 +67,12 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	rows := [][]string{{"step", "change", "rows", "calls", "answered before", "tokens", "USD", "takes"}}
 	line := func(name string, s *engine.StepPreview) []string {
 		cells := []string{name, s.Change, grouped(s.Rows), grouped(s.Calls), grouped(s.MemoHits), grouped(s.Tokens), "-", "-"}
+		if s.Unknown {
+			cells[2] = atLeast(s.Rows)
+		}
+		if s.Unknown && s.Asks {
+			cells[3], cells[5] = atLeast(s.Calls), atLeast(s.Tokens)
+		}
 		if s.USD > 0 {
 			cells[6] = fmt.Sprintf("%.4f", s.USD)
 		}
@@ -98,11 +104,27 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	}
 	section(w, rows)
 	if !p.Exact {
-		fmt.Fprintln(w, "\nThese are estimates: not every row is at hand. Calls, tokens and USD are upper bounds.")
+		fmt.Fprintln(w, "\n"+estimated(p))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
 		for _, statement := range p.Sinks[name].Statements {
 			fmt.Fprintf(w, "\n%s;\n", statement)
 		}
 	}
+}
+
+// atLeast writes a number that more may be added to.
+func atLeast(n int64) string {
+	if n == 0 {
+		return "not known"
+	}
+	return grouped(n) + " or more"
+}
+
+// estimated says what a plan that is not exact is worth.
+func estimated(p *engine.Preview) string {
+	if p.Total.Unknown {
+		return "These are estimates: not every row is at hand, and a source does not say how many it has before it is read."
+	}
+	return "These are estimates: not every row is at hand. Calls, tokens and USD are upper bounds."
 }

@@ -22,11 +22,13 @@ type Preview struct {
 // StepPreview is the work that waits at one step. What a model is paid is an upper bound: it counts the tokens
 // itself.
 type StepPreview struct {
-	Change   string  `json:"change,omitempty"` // none, added, removed, logic or model
-	Rows     int64   `json:"rows"`             // that come to it
-	Calls    int64   `json:"calls"`            // that nobody has answered yet
-	MemoHits int64   `json:"memo_hits"`        // calls that have been answered before
-	Tokens   int64   `json:"tokens"`           // of the calls, sent and received
+	Change   string  `json:"change,omitempty"`  // none, added, removed, logic or model
+	Rows     int64   `json:"rows"`              // that come to it, as far as they are known
+	Calls    int64   `json:"calls"`             // that nobody has answered yet, likewise
+	Unknown  bool    `json:"unknown,omitempty"` // some rows have yet to be read, and their source does not say how many they are
+	Asks     bool    `json:"asks,omitempty"`    // it asks a model
+	MemoHits int64   `json:"memo_hits"`         // calls that have been answered before
+	Tokens   int64   `json:"tokens"`            // of the calls, sent and received
 	USD      float64 `json:"usd"`
 	Seconds  float64 `json:"seconds"` // at least, by the limits of the flow; in total also by the work of this machine
 }
@@ -109,7 +111,7 @@ func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *reh
 		if s.Hidden {
 			continue
 		}
-		step := StepPreview{Change: changeOf(stored, plan, s), Rows: int64(played.steps[i].rows)}
+		step := StepPreview{Change: changeOf(stored, plan, s), Rows: int64(played.steps[i].rows), Asks: s.Caller != nil}
 		root := plan.Collections[s.Out].Root
 		if n := played.graph.byStep[i]; n != nil {
 			c := played.calls[n.index]
@@ -123,7 +125,8 @@ func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *reh
 		if step.Change != "none" && next.Roots[plan.Collections[root].Name].Backfill != backfillScan {
 			// Its rows are not in the state: they are read again, and nobody knows yet what they hold.
 			p.Exact = false
-			if step.Rows = rows[root]; s.Caller != nil {
+			step.Unknown = rows[root] < 0
+			if step.Rows = max(rows[root], 0); s.Caller != nil {
 				step.Calls = step.Rows
 			}
 		}
@@ -145,6 +148,7 @@ func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *reh
 func (p *StepPreview) add(s *StepPreview) {
 	p.Rows, p.Calls, p.MemoHits, p.Tokens = p.Rows+s.Rows, p.Calls+s.Calls, p.MemoHits+s.MemoHits, p.Tokens+s.Tokens
 	p.USD, p.Seconds = p.USD+s.USD, max(p.Seconds, s.Seconds)
+	p.Unknown, p.Asks = p.Unknown || s.Unknown, p.Asks || s.Asks
 }
 
 // changeOf compares a step with the one that was run last under its name, or under the name that it had.
@@ -201,7 +205,7 @@ func (p *Preview) sinks(ctx context.Context, stored, next *storedPlan, plan *str
 }
 
 // countRows says by collection how many rows the sources have: those that are held or, where that is not
-// known yet, those that the source says it has.
+// known yet, those that the source says it has; below zero where nobody knows.
 func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *stream.Plan) ([]int64, error) {
 	var held totals
 	if db != nil {
@@ -211,6 +215,7 @@ func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan 
 	}
 	rows := make([]int64, len(plan.Collections))
 	place := make([]int, len(plan.Sources)) // of the next collection among its source's
+	estimates := make([][]int64, len(plan.Sources))
 	for i, c := range plan.Collections {
 		if c.Source < 0 {
 			continue
@@ -221,14 +226,16 @@ func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan 
 			rows[i] = held.Rows[root.Instance]
 			continue
 		}
-		if e, ok := plan.Sources[c.Source].Source.(stream.Estimator); ok {
-			estimates, err := e.Estimates(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("estimate rows of source %s: %w", plan.Sources[c.Source].Name, err)
+		source := plan.Sources[c.Source]
+		if e, ok := source.Source.(stream.Estimator); ok && estimates[c.Source] == nil {
+			var err error
+			if estimates[c.Source], err = e.Estimates(ctx); err != nil {
+				return nil, fmt.Errorf("estimate rows of source %s: %w", source.Name, err)
 			}
-			if at < len(estimates) {
-				rows[i] = max(estimates[at], 0)
-			}
+		}
+		rows[i] = -1
+		if all := estimates[c.Source]; at < len(all) {
+			rows[i] = all[at]
 		}
 	}
 	return rows, nil

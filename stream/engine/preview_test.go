@@ -55,6 +55,8 @@ func TestAPlanSaysWhatTheNextRunDoes(t *testing.T) {
 			w.random(60)
 			if first := w.first(); first.Exact || first.Sinks["pieces"].Known || first.Sinks["plain"].Known {
 				t.Errorf("a plan over rows that nobody has read says that it knows: %+v", first)
+			} else if !first.Total.Unknown || !first.Steps["cut"].Unknown {
+				t.Errorf("a plan over rows that nobody has counted says how many: %+v", first)
 			}
 			w.run(0, 100)
 			for range 6 {
@@ -65,7 +67,7 @@ func TestAPlanSaysWhatTheNextRunDoes(t *testing.T) {
 					w.logic.columns = [][]string{{"id", "piece", "said"}, {"piece", "said"}, {"said", "id"}}[w.rng.IntN(3)]
 				}
 				p := w.preview()
-				if !p.Exact || !p.Sinks["pieces"].Known {
+				if !p.Exact || !p.Sinks["pieces"].Known || p.Total.Unknown {
 					t.Fatal("a plan over few rows, all retained, is an estimate")
 				}
 				asked, written, removed := w.done()
