@@ -116,6 +116,15 @@ func TestAPasswordIsReadAgain(t *testing.T) {
 	live.end()
 }
 
+// replayed waits until every standby shows what the primary has written.
+const replayed = `SET statement_timeout = '30s';
+DO $$ BEGIN
+	WHILE NOT (SELECT coalesce(bool_and(replay_lsn >= pg_current_wal_flush_lsn()), false) FROM pg_stat_replication) LOOP
+		PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+	END LOOP;
+END $$;
+RESET statement_timeout`
+
 // TestAStandbyIsRead proves that first rows and changes are read from a standby, under writers on the primary (16+), also
 // when tables are added and runs break off.
 func TestAStandbyIsRead(t *testing.T) {
@@ -135,6 +144,7 @@ func TestAStandbyIsRead(t *testing.T) {
 				t.Fatalf("without a publication: %s: %v, hint %q", fault.Code, err, fault.Hint)
 			}
 			db.Exec(t, "CREATE PUBLICATION "+db.Name+" FOR TABLE docs, late")
+			db.Exec(t, replayed)
 			var work sync.WaitGroup
 			stop := make(chan struct{})
 			writer := db.Connect(t)
