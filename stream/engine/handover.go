@@ -34,6 +34,7 @@ func (e *Engine) takeUp(g *gathered, sync *statestore.EpochSync, began time.Time
 		e.cursors[source] = position
 	}
 	e.memo.endEpoch()
+	g.tasks, g.index = nil, nil // I9: the next epoch's come beside what is in flight
 	f.view = e.viewOf()
 	return f
 }

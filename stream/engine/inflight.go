@@ -28,6 +28,11 @@ type inFlight struct {
 // for it, and for what comes up meanwhile: a sync of their own would delay that.
 const overlapFrom = 256
 
+// overlaps reports whether an epoch is made beside the one in flight. I9: two large ones would be in memory at once.
+func (e *Engine) overlaps(g *gathered) bool {
+	return len(g.tasks) >= overlapFrom && int64(e.flying.g.made) <= e.budget.made/4
+}
+
 // waits reports whether the epoch lands before anything else is looked at: somebody waits for what it says, or the loop
 // goes on from what only a durable epoch may have done.
 func (g *gathered) waits() bool {

@@ -65,7 +65,7 @@ func (e *Engine) step() (worked bool, err error) {
 	if err := e.gather(g); err != nil {
 		return false, err
 	}
-	if e.flying != nil && len(g.tasks) < overlapFrom {
+	if e.flying != nil && !e.overlaps(g) {
 		if err := e.land(); err != nil {
 			return false, err
 		}
