@@ -39,8 +39,9 @@ type BatcherOptions struct {
 
 	// Done takes the results of a reply as soon as it is complete, also while Drain waits and after
 	// the context of Run has ended. It is required, called by several goroutines at once, and may
-	// block: when as many are being taken as requests may be in flight, and they come to 8 MiB, no more are sent. It must
-	// return when its consumer has ended, because Run waits for it. The slice belongs to the receiver.
+	// block: when as many are being taken as requests may be in flight, no more are sent, so that a process that dies has few
+	// paid results which nobody has kept (I7). It must return when its consumer has ended, because Run waits for it. The slice
+	// belongs to the receiver.
 	Done func([]Result)
 
 	// Logger is told when the model becomes unavailable and when it answers again; nil is silence.
@@ -97,7 +98,6 @@ type Batcher struct {
 	credits   map[string]*backpressure.Credits
 	finishing int // calls whose results Done is taking
 	taking    int // requests whose results Done is taking
-	held      int // bytes of those results
 	turns     int // live calls taken since the last one of the rest
 	stats     Stats
 	running   bool

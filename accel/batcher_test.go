@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/accel"
-	"github.com/freshet/freshet/backpressure"
 )
 
 func TestALoneCallGoesAtOnce(t *testing.T) {
@@ -228,44 +226,22 @@ func TestABlockedDoneHoldsItsSlotOnly(t *testing.T) {
 	})
 }
 
-// wide answers each text with a mebibyte.
-type wide struct{ asked atomic.Int64 }
-
-func (w *wide) Identity() accel.Identity {
-	return accel.Identity{Provider: "test", Model: "wide", Dims: 1 << 18}
-}
-
-func (w *wide) Embed(_ context.Context, texts []string) (accel.Reply, error) {
-	w.asked.Add(int64(len(texts)))
-	reply := accel.Reply{}
-	for range texts {
-		reply.Vectors = append(reply.Vectors, make([]float32, 1<<18))
-	}
-	return reply, nil
-}
-
-// I9: a model that is faster than the disk is not asked on when 8 MiB of its results wait to be taken.
+// I7, I9: a model that is faster than the disk is not asked on while nobody takes its results.
 func TestResultsThatNobodyTakesEndTheAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &wide{}
+		m := &model{}
 		release := make(chan struct{})
-		b := accel.NewBatcher(accel.Embeddings(w), accel.BatcherOptions{Governor: backpressure.New(backpressure.Options{Concurrency: 2}),
-			Rows: 1, Done: func([]accel.Result) { <-release }})
+		b := start(t, m, setup{Rows: 1, Concurrency: 2, Done: func([]accel.Result) { <-release }})
 		b.Submit(callsOf(false, numbered("t", 40)...))
-		ctx, cancel := context.WithCancel(t.Context())
-		var group sync.WaitGroup
-		group.Go(func() { _ = b.Run(ctx) })
 		synctest.Wait()
-		if n := w.asked.Load(); n < 8 || n > 10 {
-			t.Errorf("%d texts of a mebibyte each were asked for while nobody took them, want 8, or one more for each slot", n)
+		if n := len(m.requests()); n != 2 {
+			t.Errorf("%d requests were sent while nobody took their results, want one for each slot", n)
 		}
 		close(release)
 		synctest.Wait()
-		if n := w.asked.Load(); n != 40 {
-			t.Errorf("%d texts were asked for in the end, want 40", n)
+		if n := len(m.requests()); n != 40 {
+			t.Errorf("%d requests were sent in the end, want 40", n)
 		}
-		cancel()
-		group.Wait()
 	})
 }
 

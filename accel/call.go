@@ -38,9 +38,6 @@ type Result struct {
 	Attempts int
 }
 
-// size is about what the result holds, in bytes.
-func (r *Result) size() int { return 4*len(r.Vector) + len(r.Text) }
-
 // callOverhead is what a call that waits costs in memory besides its text, in bytes.
 const callOverhead = 256
 

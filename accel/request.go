@@ -11,9 +11,6 @@ import (
 const (
 	// restShare is how often a call of the rest is taken while live calls wait: one of eight.
 	restShare = 8
-	// heldMost is how many bytes of results may wait to be taken before no more requests are sent: a disk that stalls for
-	// a tenth of a second does not leave the model idle.
-	heldMost = 8 << 20
 	// never is a wait that no time ends: something else has to happen first.
 	never = time.Duration(-1)
 )
@@ -31,7 +28,7 @@ type request struct {
 // nextLocked takes the next request that may leave, or returns when to look again.
 func (b *Batcher) nextLocked() (*request, time.Duration) {
 	now := time.Now()
-	if b.taking >= b.governor.Concurrency() && b.held >= heldMost {
+	if b.taking >= b.governor.Concurrency() {
 		return nil, never // results come faster than they are taken
 	}
 	if r := b.canaryLocked(now); r != nil {

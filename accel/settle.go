@@ -257,7 +257,6 @@ func (b *Batcher) resultLocked(c *call, a *Answer, model string) Result {
 	} else {
 		b.stats.Calls++
 	}
-	b.held += result.size()
 	return result
 }
 
@@ -267,7 +266,6 @@ func (b *Batcher) forgetLocked(results []Result) {
 		if c := b.calls[results[i].Fingerprint]; c != nil {
 			b.dropLocked(c)
 		}
-		b.held -= results[i].size()
 	}
 	b.finishing -= len(results)
 }
