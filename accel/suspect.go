@@ -60,13 +60,8 @@ func (b *Batcher) sentenceLocked(requests *sync.WaitGroup) {
 		return
 	}
 	results := b.convictedLocked(nil)
-	requests.Go(func() {
-		b.options.Done(results)
-		b.mu.Lock()
-		b.forgetLocked(results)
-		b.mu.Unlock()
-		b.signal()
-	})
+	b.taking++
+	requests.Go(func() { b.hand(results) })
 }
 
 // convictedLocked adds the results of the suspects: the model works, so it was the texts. That is so as soon
