@@ -20,7 +20,7 @@ import (
 // AppendJSON appends a value as JSON: bytes in base64, timestamps in RFC 3339, decimals and UUIDs as
 // strings, vectors as arrays of the shortest numbers that read back the same, NaN and infinities as
 // strings. What is null, unchanged or a reference is written as null.
-func AppendJSON(dst []byte, t Type, v Value) []byte {
+func AppendJSON(dst []byte, t *Type, v Value) []byte {
 	if v.State != Set {
 		return append(dst, "null"...)
 	}
@@ -52,7 +52,7 @@ func AppendJSON(dst []byte, t Type, v Value) []byte {
 	case Vector:
 		return appendVectorJSON(dst, v.Raw)
 	case List:
-		return appendListJSON(dst, t, v.Row())
+		return appendListJSON(dst, t.Elem, v.Row())
 	case Struct:
 		dst = append(dst, '{')
 		dst = AppendFieldsJSON(dst, t.Fields, v.Row())
@@ -72,26 +72,26 @@ func appendVectorJSON(dst, raw []byte) []byte {
 	return append(dst, ']')
 }
 
-func appendListJSON(dst []byte, t Type, r Row) []byte {
+func appendListJSON(dst []byte, element *Type, r Row) []byte {
 	dst = append(dst, '[')
 	for i := range r.Len() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendJSON(dst, *t.Elem, r.At(i))
+		dst = AppendJSON(dst, element, r.At(i))
 	}
 	return append(dst, ']')
 }
 
 // AppendFieldsJSON appends the fields of a row as the members of an object, without the braces.
 func AppendFieldsJSON(dst []byte, columns []Column, r Row) []byte {
-	for i, c := range columns {
+	for i := range columns {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendJSONString(dst, c.Name)
+		dst = AppendJSONString(dst, columns[i].Name)
 		dst = append(dst, ':')
-		dst = AppendJSON(dst, c.Type, r.At(i))
+		dst = AppendJSON(dst, &columns[i].Type, r.At(i))
 	}
 	return dst
 }
@@ -146,12 +146,13 @@ func appendDate(dst []byte, v Value) []byte {
 // AppendJSONString appends a string as JSON, unescaped but for quotes, backslashes and control
 // characters; bytes that are no UTF-8 become U+FFFD.
 func AppendJSONString(dst []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = repaired(s)
-	}
 	dst = append(dst, '"')
 	for {
-		n := PlainJSON(s)
+		n, ascii := PlainJSON(s)
+		if !ascii && !utf8.ValidString(s[:n]) {
+			s = repaired(s)
+			continue
+		}
 		dst = append(dst, s[:n]...)
 		if n == len(s) {
 			return append(dst, '"')
@@ -176,10 +177,10 @@ func AppendJSONString(dst []byte, s string) []byte {
 func repaired(s string) string { return string([]rune(s)) }
 
 // PlainJSON is the length of the beginning of s that a JSON text holds as it is: up to the first quote, backslash or
-// control character. Whether it is UTF-8 is not looked at.
-func PlainJSON(s string) int {
+// control character. Whether it is UTF-8 is not looked at, unless it is ASCII alone.
+func PlainJSON(s string) (n int, ascii bool) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	i := 0
+	i, seen := 0, uint64(0)
 	for ; i+8 <= len(s); i += 8 { // eight bytes in one word
 		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
 			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
@@ -187,15 +188,19 @@ func PlainJSON(s string) int {
 		// A subtraction sets the high bit of a byte that it brings below zero, and may then borrow from higher ones: the
 		// lowest bit is that of the first byte which is not plain.
 		if found := ((w - ones*0x20) | (quote - ones) | (slash - ones)) &^ w & highs; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
+			before := uint64(1)<<(bits.TrailingZeros64(found)&^7) - 1 // the bytes in front of it
+			return i + bits.TrailingZeros64(found)/8, (seen|w&before)&highs == 0
 		}
+		seen |= w
 	}
 	for ; i < len(s); i++ {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
+		c := s[i]
+		if c < 0x20 || c == '"' || c == '\\' {
 			break
 		}
+		seen |= uint64(c)
 	}
-	return i
+	return i, seen&highs == 0
 }
 
 // RowFromJSON reads an object into a row of the schema. Columns that the object lacks are null where

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/google/go-cmp/cmp"
@@ -78,28 +79,28 @@ func TestJSONForm(t *testing.T) {
 	}
 }
 
-func TestPlainJSONEndsBeforeWhatIsEscaped(t *testing.T) {
-	plain := func(s string) int {
-		n := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' })
-		if n < 0 {
-			n = len(s)
-		}
-		return n
+// checkPlain compares PlainJSON with what it says of itself.
+func checkPlain(t interface{ Fatalf(string, ...any) }, s string) {
+	n := strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' })
+	if n < 0 {
+		n = len(s)
 	}
+	ascii := !strings.ContainsFunc(s[:n], func(r rune) bool { return r >= utf8.RuneSelf })
+	if gotN, gotASCII := cdc.PlainJSON(s); gotN != n || gotASCII != ascii {
+		t.Fatalf("%q is plain up to %d (ASCII: %v), not %d (%v)", s, n, ascii, gotN, gotASCII)
+	}
+}
+
+func TestPlainJSONEndsBeforeWhatIsEscaped(t *testing.T) {
 	for c := range 256 { // each byte at each place of a word, and behind it
 		for at := range 20 {
 			s := []byte(strings.Repeat("\x7f ", 12))
 			s[at], s[at+1], s[at+3] = byte(c), 0x20, '"'
-			if got, want := cdc.PlainJSON(string(s)), plain(string(s)); got != want {
-				t.Fatalf("%q is plain up to %d, not %d", s, want, got)
-			}
+			checkPlain(t, string(s))
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "s"))
-		if got, want := cdc.PlainJSON(s), plain(s); got != want {
-			t.Fatalf("%q is plain up to %d, not %d", s, want, got)
-		}
+		checkPlain(t, string(rapid.SliceOf(rapid.Byte()).Draw(t, "s")))
 	})
 }
 

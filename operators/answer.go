@@ -104,7 +104,7 @@ func readAnswer(fields []cdc.Column, answer string) (object []byte, complaint st
 			object = append(object, ',')
 		}
 		object = append(cdc.AppendJSONString(object, f.Name), ':')
-		object = cdc.AppendJSON(object, f.Type, row.At(0))
+		object = cdc.AppendJSON(object, &f.Type, row.At(0))
 	}
 	if len(wrong) > 0 {
 		return nil, "The answer does not fit the schema: " + strings.Join(wrong, "; ") + ". Answer again, with the whole object."

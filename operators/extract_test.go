@@ -131,7 +131,7 @@ func shown(s *cdc.Schema, r cdc.Row) string {
 			out = append(out, ',')
 		}
 		out = append(cdc.AppendJSONString(out, c.Name), ':')
-		out = cdc.AppendJSON(out, c.Type, r.At(i))
+		out = cdc.AppendJSON(out, &c.Type, r.At(i))
 	}
 	return string(append(out, '}'))
 }

@@ -140,7 +140,8 @@ func appendHole(dst []byte, h *expr.Program, in cdc.Row) ([]byte, bool, error) {
 		return dst, true, err
 	}
 	from := len(dst)
-	dst = cdc.AppendJSON(dst, h.Type(), v)
+	t := h.Type()
+	dst = cdc.AppendJSON(dst, &t, v)
 	if quoted := dst[from:]; len(quoted) > 1 && quoted[0] == '"' && !bytes.ContainsRune(quoted, '\\') {
 		dst = append(dst[:from], quoted[1:len(quoted)-1]...) // a date or a uuid
 	}

@@ -285,7 +285,7 @@ func (b *boundProducer[T, U]) checkOwner(in cdc.Row, o ownerColumn, p unsafe.Poi
 	f := &b.record.fields[o.field]
 	t := f.codec.column()
 	return fmt.Errorf("%s is %.60s, and the key of its owner says %.60s: leave it zero, or copy it",
-		f.path, cdc.AppendJSON(nil, t, got), cdc.AppendJSON(nil, t, want))
+		f.path, cdc.AppendJSON(nil, &t, got), cdc.AppendJSON(nil, &t, want))
 }
 
 // checkKey makes sure that no two rows of an owner have one key.

@@ -91,7 +91,7 @@ func TestWhatOtherWritersSendIsRead(t *testing.T) {
 			if err := r.Read(&b, 0); err != nil {
 				got = err.Error()
 			} else {
-				got = string(cdc.AppendJSON(nil, r.Schema().Columns[0].Type, b.Build().At(0)))
+				got = string(cdc.AppendJSON(nil, &r.Schema().Columns[0].Type, b.Build().At(0)))
 			}
 			if got != c.want {
 				t.Errorf("read %s, want %s", got, c.want)

@@ -152,13 +152,13 @@ func (f *cloudEvents) build(head, body []byte, d *decoded) error {
 			d.row.Bytes(f.keys.said)
 		case at < len(f.found):
 			c := &f.context.columns[at]
-			if err = f.values.add(&d.row, c.Type, head, f.found[at]); err != nil {
+			if err = f.values.add(&d.row, &c.Type, head, f.found[at]); err != nil {
 				err = fmt.Errorf("read %s of event: %w", c.Name, err)
 			}
 		default:
 			at -= len(f.found)
 			c := &f.data.columns[at]
-			if err = f.values.add(&d.row, c.Type, body, f.fields[at]); err != nil {
+			if err = f.values.add(&d.row, &c.Type, body, f.fields[at]); err != nil {
 				err = fmt.Errorf("read field %s: %w", c.Name, err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/freshet/freshet/cdc"
@@ -76,7 +77,11 @@ type keys struct {
 func newKeys(columns []cdc.Column, doc document) *keys {
 	k := &keys{doc: doc}
 	if len(columns) > 0 {
-		k.shape = newShape(columns)
+		given := slices.Clone(columns)
+		for i := range given {
+			given[i].Type = given[i].Type.NotNull() // a key has no part without a value
+		}
+		k.shape = newShape(given)
 		k.tokens = make([]token, len(columns))
 		k.schema = &cdc.Schema{Columns: columns}
 		for i := range columns {
@@ -153,8 +158,9 @@ func (k *keys) text(ctx context.Context, r *kgo.Record) ([]byte, error) {
 // build appends the key that members of an object make.
 func (k *keys) build(dst cdc.Key, doc []byte, tokens []token) (cdc.Key, error) {
 	k.row.Reset()
-	for i, c := range k.shape.columns {
-		if err := k.values.add(&k.row, c.Type.NotNull(), doc, tokens[i]); err != nil {
+	for i := range k.shape.columns {
+		c := &k.shape.columns[i]
+		if err := k.values.add(&k.row, &c.Type, doc, tokens[i]); err != nil {
 			return nil, undecodable("read key", fmt.Errorf("field %s: %w", c.Name, err))
 		}
 	}

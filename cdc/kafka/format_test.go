@@ -88,7 +88,7 @@ func (r *reading) read(t testing.TB, rec *kgo.Record) string {
 			fmt.Fprintf(&b, " %s=unchanged", c.Name)
 			continue
 		}
-		fmt.Fprintf(&b, " %s=%s", c.Name, cdc.AppendJSON(nil, c.Type, v))
+		fmt.Fprintf(&b, " %s=%s", c.Name, cdc.AppendJSON(nil, &c.Type, v))
 	}
 	return b.String()
 }

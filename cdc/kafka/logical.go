@@ -78,7 +78,7 @@ func (s *connectSchema) row(flat bool) []connectSchema {
 
 // addField implements adder.
 func (m *meanings) addField(b *cdc.RowBuilder, x *values, column int, doc []byte, v token) error {
-	t := m.shape.columns[column].Type
+	t := &m.shape.columns[column].Type
 	if isUnavailable(doc[v.start:v.end], v.kind) {
 		b.Unchanged()
 		return nil
@@ -116,7 +116,7 @@ func isUnavailable(raw []byte, k kind) bool {
 }
 
 // addTime adds a number that stands for a time.
-func (m *meanings) addTime(b *cdc.RowBuilder, t cdc.Type, known meaning, doc []byte, v token) error {
+func (m *meanings) addTime(b *cdc.RowBuilder, t *cdc.Type, known meaning, doc []byte, v token) error {
 	n, ok := parseInt(doc[v.start:v.end])
 	if !ok {
 		return typeFault(t, doc, v)
@@ -179,7 +179,7 @@ func (x *values) addScaled(b *cdc.RowBuilder, doc []byte, v token, scale int) er
 }
 
 // addVariable adds a decimal that brings its scale along.
-func (x *values) addVariable(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) addVariable(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	var d struct {
 		Scale *int   `json:"scale"`
 		Value []byte `json:"value"`

@@ -114,7 +114,10 @@ func decodePlace(p cdc.Position) (at place, ok bool) {
 	}
 	var short [64]byte
 	r := reader{b: append(short[:0], p[9:]...)}
-	at = place{topic: r.name(), partition: int32(r.uint(1<<31 - 1)), offset: int64(r.uint(1<<63 - 1))}
+	name := r.take(int(r.uint(1 << 16)))
+	end := len(p) - len(r.b)
+	at.topic = string(p[end-len(name) : end]) // no copy
+	at.partition, at.offset = int32(r.uint(1<<31-1)), int64(r.uint(1<<63-1))
 	return at, !r.bad && len(r.b) == 0
 }
 

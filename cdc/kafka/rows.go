@@ -88,7 +88,7 @@ func (f *rows) upsert(doc []byte, start, end int, d *decoded) error {
 		if f.fields != nil {
 			err = f.fields.addField(&d.row, &f.values, i, doc, f.tokens[i])
 		} else {
-			err = f.values.add(&d.row, c.Type, doc, f.tokens[i])
+			err = f.values.add(&d.row, &c.Type, doc, f.tokens[i])
 		}
 		if err != nil {
 			return undecodable("read field "+c.Name, err)

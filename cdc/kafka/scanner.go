@@ -22,6 +22,7 @@ type token struct {
 	kind       kind
 	start, end int
 	escaped    bool // of a text: it holds escapes
+	foreign    bool // of a text: it holds bytes that are not ASCII
 }
 
 type kind uint8
@@ -89,7 +90,7 @@ func (s *scanner) value(depth int) (token, error) {
 	switch {
 	case c == '"':
 		t.kind = kindText
-		t.escaped, err = s.text()
+		err = s.text(&t)
 	case c == '{':
 		t.kind = kindObject
 		err = s.object(depth)
@@ -151,7 +152,7 @@ func (s *scanner) member(first bool, depth int) (name []byte, value token, more 
 		return nil, token{}, false, s.fault("a name")
 	}
 	t := token{kind: kindText, start: s.at}
-	if t.escaped, err = s.text(); err != nil {
+	if err = s.text(&t); err != nil {
 		return nil, token{}, false, err
 	}
 	if t.end = s.at; t.escaped {
@@ -167,6 +168,22 @@ func (s *scanner) member(first bool, depth int) (name []byte, value token, more 
 	s.at++
 	value, err = s.value(depth)
 	return name, value, true, err
+}
+
+// named passes over the name of the next member, if it is written so and its value follows.
+func (s *scanner) named(first bool, written []byte) bool {
+	rest := s.b[s.at:]
+	if !first {
+		if len(rest) == 0 || rest[0] != ',' {
+			return false
+		}
+		rest = rest[1:]
+	}
+	if !bytes.HasPrefix(rest, written) {
+		return false
+	}
+	s.at = len(s.b) - len(rest) + len(written)
+	return true
 }
 
 func (s *scanner) object(depth int) error {
@@ -194,7 +211,7 @@ func (s *scanner) object(depth int) error {
 		if c != '"' {
 			return s.fault("a name")
 		}
-		if _, err := s.text(); err != nil {
+		if err := s.text(&token{}); err != nil {
 			return err
 		}
 		if s.peek() != ':' {
@@ -237,23 +254,25 @@ func (s *scanner) element(first bool, depth int) (value token, more bool, err er
 	return value, true, err
 }
 
-// text passes over a text.
-func (s *scanner) text() (escaped bool, err error) {
+// text passes over a text, and says of what it is made.
+func (s *scanner) text(t *token) error {
 	s.at++
 	for {
-		s.at += cdc.PlainJSON(view(s.b[s.at:]))
+		n, ascii := cdc.PlainJSON(view(s.b[s.at:]))
+		s.at += n
+		t.foreign = t.foreign || !ascii
 		switch {
 		case s.at >= len(s.b):
-			return escaped, s.fault("the end of a text")
+			return s.fault("the end of a text")
 		case s.b[s.at] == '"':
 			s.at++
-			return escaped, nil
+			return nil
 		case s.b[s.at] != '\\':
-			return escaped, s.fault("text")
+			return s.fault("text")
 		}
-		escaped = true
+		t.escaped = true
 		if err := s.escape(); err != nil {
-			return true, err
+			return err
 		}
 	}
 }
@@ -334,7 +353,7 @@ var errUTF8 = errors.New("a text is not valid UTF-8")
 func appendText(dst, b []byte, t token) ([]byte, error) {
 	b = b[t.start+1 : t.end-1]
 	if !t.escaped {
-		if !utf8.Valid(b) {
+		if t.foreign && !utf8.Valid(b) {
 			return dst, errUTF8
 		}
 		return append(dst, b...), nil
@@ -344,7 +363,7 @@ func appendText(dst, b []byte, t token) ([]byte, error) {
 		if i < 0 {
 			i = len(b)
 		}
-		if !utf8.Valid(b[:i]) {
+		if t.foreign && !utf8.Valid(b[:i]) {
 			return dst, errUTF8
 		}
 		dst = append(dst, b[:i]...)

@@ -11,12 +11,14 @@ import (
 type shape struct {
 	columns []cdc.Column
 	index   map[string]int
+	written [][]byte // the names as most writers write them: `"name":`
 }
 
 func newShape(columns []cdc.Column) *shape {
 	s := &shape{columns: columns, index: make(map[string]int, len(columns))}
 	for i := range columns {
 		s.index[columns[i].Name] = i
+		s.written = append(s.written, append(cdc.AppendJSONString(nil, columns[i].Name), ':'))
 	}
 	return s
 }
@@ -30,15 +32,20 @@ func (s *shape) find(sc *scanner, into []token) error {
 	// Writers keep to one order of names: the column behind the last one found is tried first.
 	next := 0
 	for first := true; ; first = false {
+		if next < len(s.columns) && sc.named(first, s.written[next]) {
+			value, err := sc.value(1)
+			if err != nil {
+				return err
+			}
+			into[next] = value
+			next++
+			continue
+		}
 		name, value, more, err := sc.member(first, 1)
 		if err != nil || !more {
 			return err
 		}
-		i, ok := next, next < len(s.columns) && s.columns[next].Name == string(name)
-		if !ok {
-			i, ok = s.index[string(name)]
-		}
-		if ok {
+		if i, ok := s.index[string(name)]; ok {
 			into[i], next = value, i+1
 		}
 	}
@@ -48,7 +55,7 @@ func (s *shape) find(sc *scanner, into []token) error {
 func (s *shape) build(b *cdc.RowBuilder, x *values, carried []int, doc []byte, tokens []token) error {
 	for _, i := range carried {
 		c := &s.columns[i]
-		if err := x.add(b, c.Type, doc, tokens[i]); err != nil {
+		if err := x.add(b, &c.Type, doc, tokens[i]); err != nil {
 			return fmt.Errorf("field %s: %w", c.Name, err)
 		}
 	}

@@ -26,7 +26,7 @@ type values struct {
 var errNull = errors.New("there is no value, and null is not allowed")
 
 // typeFault is a value of another type than the column's.
-func typeFault(t cdc.Type, doc []byte, v token) error {
+func typeFault(t *cdc.Type, doc []byte, v token) error {
 	shown := doc[v.start:v.end]
 	if len(shown) > 40 {
 		shown = append(slices.Clip(shown[:37:37]), "..."...)
@@ -35,7 +35,7 @@ func typeFault(t cdc.Type, doc []byte, v token) error {
 }
 
 // add adds a value as a field. Its text has been scanned.
-func (x *values) add(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) add(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	if v.kind == kindNone || v.kind == kindNull {
 		if !t.Nullable {
 			return errNull
@@ -90,13 +90,13 @@ func (x *values) add(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
 	return x.addText(b, t, doc, v)
 }
 
-func (x *values) addString(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) addString(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	if v.kind != kindText {
 		return typeFault(t, doc, v)
 	}
 	if !v.escaped && len(t.Enum) == 0 {
 		text := doc[v.start+1 : v.end-1]
-		if !utf8.Valid(text) {
+		if v.foreign && !utf8.Valid(text) {
 			return errUTF8
 		}
 		b.Bytes(text)
@@ -114,7 +114,7 @@ func (x *values) addString(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) e
 }
 
 // addText adds a value of a type that JSON writes as a text.
-func (x *values) addText(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) addText(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	if v.kind != kindText {
 		return typeFault(t, doc, v)
 	}
@@ -126,7 +126,7 @@ func (x *values) addText(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) err
 }
 
 // addParsed adds what a text says in the usual form of a type.
-func (x *values) addParsed(b *cdc.RowBuilder, t cdc.Type, text []byte) error {
+func (x *values) addParsed(b *cdc.RowBuilder, t *cdc.Type, text []byte) error {
 	switch t.Kind {
 	case cdc.Decimal:
 		return addDecimal(b, t, text)
@@ -175,7 +175,7 @@ func writable(t time.Time) bool {
 }
 
 // addDecimal adds a decimal as it is written.
-func addDecimal(b *cdc.RowBuilder, t cdc.Type, text []byte) error {
+func addDecimal(b *cdc.RowBuilder, t *cdc.Type, text []byte) error {
 	var room [64]byte
 	if _, err := cdc.AppendKeyValue(room[:0], cdc.Decimal, cdc.Value{Raw: text}); err != nil {
 		return fmt.Errorf("%.40q is no %s", text, t.NotNull())
@@ -184,7 +184,7 @@ func addDecimal(b *cdc.RowBuilder, t cdc.Type, text []byte) error {
 	return nil
 }
 
-func (x *values) addList(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) addList(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	if v.kind != kindArray {
 		return typeFault(t, doc, v)
 	}
@@ -197,13 +197,13 @@ func (x *values) addList(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) err
 			b.Row(inner.Build())
 			return err
 		}
-		if err := x.add(inner, *t.Elem, doc, e); err != nil {
+		if err := x.add(inner, t.Elem, doc, e); err != nil {
 			return fmt.Errorf("element %d: %w", inner.Len(), err)
 		}
 	}
 }
 
-func (x *values) addVector(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) addVector(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	if v.kind != kindArray {
 		return typeFault(t, doc, v)
 	}
@@ -231,7 +231,7 @@ func (x *values) addVector(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) e
 	return nil
 }
 
-func (x *values) addStruct(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) error {
+func (x *values) addStruct(b *cdc.RowBuilder, t *cdc.Type, doc []byte, v token) error {
 	if v.kind != kindObject {
 		return typeFault(t, doc, v)
 	}
@@ -243,7 +243,7 @@ func (x *values) addStruct(b *cdc.RowBuilder, t cdc.Type, doc []byte, v token) e
 	inner := x.enter()
 	defer x.leave(inner)
 	for i, f := range t.Fields {
-		if err := x.add(inner, f.Type, doc, tokens[i]); err != nil {
+		if err := x.add(inner, &t.Fields[i].Type, doc, tokens[i]); err != nil {
 			return fmt.Errorf("field %s: %w", f.Name, err)
 		}
 	}

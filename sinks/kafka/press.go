@@ -104,7 +104,7 @@ func (p *press) appendValue(b []byte, e *stream.Effect, key string) []byte {
 	if !e.Delete {
 		columns := p.target.Collections[e.Collection].Schema.Columns
 		for i, name := range p.names[e.Collection] {
-			b = cdc.AppendJSON(append(b, name...), columns[i].Type, e.Row.At(i))
+			b = cdc.AppendJSON(append(b, name...), &columns[i].Type, e.Row.At(i))
 		}
 	}
 	b = strconv.AppendUint(append(b, `,"_version":`...), e.Version, 10)

@@ -138,10 +138,10 @@ func appendText(dst []byte, t *cdc.Type, v cdc.Value, target textForm) []byte {
 	case cdc.Vector:
 		return appendNumbers(dst, v, target)
 	case cdc.Struct:
-		return cdc.AppendJSON(dst, *t, v)
+		return cdc.AppendJSON(dst, t, v)
 	case cdc.List:
 		if target == asJSON {
-			return cdc.AppendJSON(dst, *t, v)
+			return cdc.AppendJSON(dst, t, v)
 		}
 		return appendArray(dst, t.Elem, v.Row())
 	}

@@ -148,7 +148,7 @@ func value(t cdc.Type, v cdc.Value) (*qdrant.Value, error) {
 		return qdrant.NewValueFromList(items...), nil
 	}
 	// What is left has a form in JSON: a word, or for JSON itself anything.
-	decoder := json.NewDecoder(bytes.NewReader(cdc.AppendJSON(nil, t, v)))
+	decoder := json.NewDecoder(bytes.NewReader(cdc.AppendJSON(nil, &t, v)))
 	decoder.UseNumber()
 	var x any
 	if err := decoder.Decode(&x); err != nil {

@@ -161,7 +161,7 @@ func rowJSON(schema *cdc.Schema, h *stream.Hit) json.RawMessage {
 			continue
 		}
 		b = append(cdc.AppendJSONString(append(b, ','), c.Name), ':')
-		b = cdc.AppendJSON(b, c.Type, h.Row.At(i))
+		b = cdc.AppendJSON(b, &c.Type, h.Row.At(i))
 	}
 	b = strconv.AppendUint(append(b, `,"_version":`...), h.Version, 10)
 	return append(b, '}')

@@ -276,7 +276,7 @@ func (w *worker) describe(collection int, row cdc.Row) []byte {
 		if len(v.Raw) > letterFieldMax && (c.Type.Kind == cdc.String || c.Type.Kind == cdc.Bytes) {
 			v.Raw = v.Raw[:letterFieldMax]
 		}
-		out = cdc.AppendJSON(out, c.Type, v)
+		out = cdc.AppendJSON(out, &c.Type, v)
 	}
 	return append(out, '}')
 }

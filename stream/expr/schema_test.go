@@ -62,7 +62,8 @@ func result(p *expr.Program, r cdc.Row) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(cdc.AppendJSON(nil, p.Type(), v)), nil
+	t := p.Type()
+	return string(cdc.AppendJSON(nil, &t, v)), nil
 }
 
 func list(names []string) string { return strings.Join(names, " ") }
