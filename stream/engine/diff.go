@@ -30,6 +30,7 @@ type contribution struct {
 func (w *worker) sink(t *target, input int, rows []rowRef) {
 	w.visited[t.index] |= 1 << input
 	for _, r := range rows {
+		w.projected = roomFor(w.projected, len(r.row))
 		start := len(w.projected)
 		w.projected = w.builder.Project(w.projected, r.row, t.sink.Columns[input])
 		row := cdc.Row(w.projected[start:len(w.projected):len(w.projected)])
@@ -47,6 +48,21 @@ func (w *worker) sink(t *target, input int, rows []rowRef) {
 		}
 		w.seen[t.index] = append(w.seen[t.index], s)
 	}
+}
+
+// The sizes of the blocks that hold rows of targets: each is twice the one before it.
+const (
+	blockLeast = 64 << 10
+	blockMost  = 1 << 20
+)
+
+// roomFor begins another block where this one has no room for a row that takes n bytes at most. I9: rows point into the
+// blocks, and each array that append had moved them from would stay in memory as well.
+func roomFor(block []byte, n int) []byte {
+	if cap(block)-len(block) >= n {
+		return block
+	}
+	return make([]byte, 0, max(n, min(2*cap(block), blockMost), blockLeast))
 }
 
 // sinkKey encodes the key that the flow chose for a target.

@@ -139,7 +139,7 @@ func (e *Engine) evaluate(g *gathered) error {
 	for i := range n {
 		w := newWorker(e.graph, e.memo)
 		if i < len(before) {
-			w.out.expect(&before[i].out, len(g.tasks)/n)
+			w.out.expect(&before[i].out, len(g.tasks)/n, int(e.budget.made)/n)
 		}
 		w.listening, w.taps = listening, taps
 		w.epoch, w.now = e.epoch+1, time.Now().UnixMicro()

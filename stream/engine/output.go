@@ -67,14 +67,15 @@ type memoWrite struct {
 
 type stepStats struct{ calls, hits, rejected int64 }
 
-// expect makes room for about as much as the epoch before has brought, if this one has as many owners.
-func (o *output) expect(before *output, owners int) {
+// expect makes room for about as much as the epoch before has brought, if this one has as many owners; most bounds the
+// bytes for a target, since the owners of this one may be small (I9).
+func (o *output) expect(before *output, owners, most int) {
 	if len(before.puts) == 0 {
 		return
 	}
 	o.puts = make([]write, 0, owners)
 	for t, data := range before.effects {
-		o.effects[t] = make([]byte, 0, len(data)/len(before.puts)*owners*9/8)
+		o.effects[t] = make([]byte, 0, min(len(data)/len(before.puts)*owners*9/8, most))
 	}
 }
 
