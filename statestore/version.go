@@ -70,11 +70,12 @@ func readVersion(fs vfs.FS, dir string) (found, complete bool, err error) {
 func parseVersion(path string, data []byte) error {
 	text, ended := strings.CutSuffix(string(data), "\n")
 	format, err := strconv.ParseUint(text, 10, 64)
+	if format > Format && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		// Whichever line end a later format has, what it names is none that this program reads.
+		return &VersionError{Path: path, Found: format, Supported: Format}
+	}
 	if err != nil || !ended || text[0] == '0' || text[0] == '+' {
 		return &CorruptError{File: path, Err: errors.New("it does not hold the number of a format")}
-	}
-	if format > Format {
-		return &VersionError{Path: path, Found: format, Supported: Format}
 	}
 	return nil
 }
