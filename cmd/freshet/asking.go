@@ -57,17 +57,28 @@ func (f *flow) silent(err error) error {
 	if !errors.As(err, new(*statestore.InUseError)) {
 		return err
 	}
-	who, look, end := "a process", "what runs on this machine, and in its containers", "end it"
 	pid := holder(f.state)
-	if pid > 0 {
-		who, look, end = fmt.Sprintf("process %d", pid), fmt.Sprintf("`ps -o stat,etime,args -p %d`", pid), fmt.Sprintf("end it with `kill %d`", pid)
-	}
 	if k, ok := readControl(f.state); ok && (pid == 0 || pid == k.PID) {
-		return newFault("state_in_use", fmt.Sprintf("look at its log and at %s: it may be stopped, or wait for a disk; %s and start it again, nothing that was confirmed is lost", look, end),
-			"%s runs the flow %s and does not answer at %s", who, f.file.Name, k.Address)
+		return k.mute(pid, answerTime)
 	}
+	who, look, end := wordsOf(pid)
 	return newFault("state_in_use", fmt.Sprintf("`freshet run --once` and verbs of a stopped flow have it for as long as they take: look at %s, and wait; or %s", look, end),
 		"%s has the state %s open, and answers no questions", who, f.state)
+}
+
+// mute is the fault of a process, of which the number is 0 where it is not known, that runs a flow and has not answered for a while.
+func (k *control) mute(pid int, after time.Duration) *fault {
+	who, look, end := wordsOf(pid)
+	return newFault("state_in_use", fmt.Sprintf("look at its log and at %s: it may be stopped, or wait for a disk; %s and start it again, nothing that was confirmed is lost", look, end),
+		"%s runs the flow %s and does not answer at %s within %s", who, k.Flow, k.Address, after)
+}
+
+// wordsOf says which process it is, where to look at it, and how to end it.
+func wordsOf(pid int) (who, look, end string) {
+	if pid == 0 {
+		return "a process", "what runs on this machine, and in its containers", "end it"
+	}
+	return fmt.Sprintf("process %d", pid), fmt.Sprintf("`ps -o stat,etime,args -p %d`", pid), fmt.Sprintf("end it with `kill %d`", pid)
 }
 
 // holder is the process that has locked a state; 0 where that cannot be told, as of one in another container. This process

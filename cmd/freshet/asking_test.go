@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -27,13 +26,7 @@ func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 		t.Fatal("the flow has no control file")
 	}
 	process := s.cmd.Process
-	if err := process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	// One of its threads may answer until all of them have stopped.
-	if _, err := syscall.Wait4(process.Pid, nil, syscall.WUNTRACED, nil); err != nil {
-		t.Fatal(err)
-	}
+	stop(t, process)
 	refused := func(verbs []string, message, hint string) {
 		t.Helper()
 		for _, name := range verbs {
@@ -44,7 +37,7 @@ func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 			}
 		}
 	}
-	refused([]string{"status"}, fmt.Sprintf("process %d runs the flow held and does not answer at %s", process.Pid, k.Address), fmt.Sprintf("`kill %d`", process.Pid))
+	refused([]string{"status"}, fmt.Sprintf("process %d runs the flow held and does not answer at %s within 2s", process.Pid, k.Address), fmt.Sprintf("`kill %d`", process.Pid))
 	if err := os.Remove(controlPath(state)); err != nil {
 		t.Fatal(err)
 	}

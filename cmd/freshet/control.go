@@ -96,6 +96,7 @@ func readControl(state string) (control, bool) {
 type peer struct {
 	control
 	client *http.Client
+	state  string // directory of its state
 }
 
 // answerTime bounds a question to a running flow that costs it nothing; a search may take longer.
@@ -109,7 +110,7 @@ func findPeer(ctx context.Context, state string) (*peer, bool) {
 	if !ok {
 		return nil, false
 	}
-	p := &peer{control: k, client: localClient(k)}
+	p := &peer{control: k, client: localClient(k), state: state}
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	reply, err := p.send(ctx, http.MethodGet, "/livez", nil)
@@ -149,13 +150,13 @@ func (p *peer) send(ctx context.Context, method, path string, body any) (*http.R
 	return reply, nil
 }
 
-// ask sends a question and decodes the data of the answer; the error of an envelope is a fault.
+// ask sends a question and decodes the data of the answer; the error of an envelope is a fault. A verb that may wait for longer
+// than api.AnswerTime, or for less, says so by a deadline of ctx.
 func (p *peer) ask(ctx context.Context, method, path string, body, data any) error {
-	reply, err := p.send(ctx, method, path, body)
-	if err != nil {
-		return err
-	}
-	defer reply.Body.Close()
+	return p.put(ctx, method, path, body, func(reply *http.Response) error { return readAnswer(reply, data) })
+}
+
+func readAnswer(reply *http.Response, data any) error {
 	var e struct {
 		OK    bool            `json:"ok"`
 		Data  json.RawMessage `json:"data"`

@@ -45,6 +45,8 @@ func (c *console) previewOf(ctx context.Context, path string) (*engine.Preview, 
 			return nil, err
 		}
 		found := &engine.Preview{}
+		ctx, cancel := context.WithTimeout(ctx, api.PlanTime+api.AnswerTime)
+		defer cancel()
 		return found, p.ask(ctx, http.MethodPost, "/api/v1/plan", api.Draft{Text: string(text)}, found)
 	}, func(f *flow) (*engine.Preview, error) {
 		if !f.exists() {

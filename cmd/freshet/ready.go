@@ -22,15 +22,12 @@ func (p *peer) standing(ctx context.Context, path string) (standing, error) {
 	if err := p.ask(ctx, http.MethodGet, path, nil, &s.Status); err != nil {
 		return s, err
 	}
-	reply, err := p.send(ctx, http.MethodGet, "/readyz", nil)
-	if err != nil {
-		return s, err
-	}
-	defer reply.Body.Close()
-	if err := json.NewDecoder(reply.Body).Decode(&s); err != nil {
-		return s, fmt.Errorf("read the answer of the running flow: %w", err)
-	}
-	return s, nil
+	return s, p.put(ctx, http.MethodGet, "/readyz", nil, func(reply *http.Response) error {
+		if err := json.NewDecoder(reply.Body).Decode(&s); err != nil {
+			return fmt.Errorf("read the answer of the running flow: %w", err)
+		}
+		return nil
+	})
 }
 
 // statusReady is the status of a flow that runs and is ready; any other is a fault. Probes that can run a program and

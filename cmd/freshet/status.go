@@ -14,6 +14,7 @@ import (
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api"
 	board "github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
@@ -70,6 +71,8 @@ func (c *console) statusWhen(ctx context.Context, path, what string, timeout tim
 		return s, usage("write it as --wait docs=12", "--wait is %q, not SOURCE=POSITION", what)
 	}
 	return either(ctx, c, path, func(p *peer) (standing, error) {
+		ctx, cancel := context.WithTimeout(ctx, max(timeout, 0)+api.AnswerTime)
+		defer cancel()
 		ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
 		return p.standing(ctx, "/api/v1/wait?"+ask.Encode())
 	}, func(f *flow) (standing, error) {

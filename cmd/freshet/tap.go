@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -63,36 +62,35 @@ counted. Results that are kept apart, such as vectors, are shown as null.`,
 // follow shows the rows of a step until ctx ends, the flow stops, or there were enough.
 func (c *console) follow(ctx context.Context, p *peer, step string, most int) (tapped, error) {
 	var end tapped
-	reply, err := p.send(ctx, http.MethodGet, "/api/v1/tap?step="+url.QueryEscape(step), nil)
-	if err != nil {
-		return end, stopped(ctx, err)
-	}
-	defer reply.Body.Close()
-	if reply.StatusCode != http.StatusOK {
-		var e api.Envelope
-		if err := json.NewDecoder(reply.Body).Decode(&e); err != nil || e.Error == nil {
-			return end, fmt.Errorf("read the answer of the running flow: status %s", reply.Status)
+	err := p.follow(ctx, http.MethodGet, "/api/v1/tap?step="+url.QueryEscape(step), nil, func(reply *http.Response) error {
+		if reply.StatusCode != http.StatusOK {
+			return readAnswer(reply, &end)
 		}
-		return end, e.Error
-	}
-	lines := bufio.NewReader(reply.Body)
+		return c.showRows(&end, reply.Body, most)
+	})
+	return end, stopped(ctx, err)
+}
+
+// showRows shows what comes until the flow stops, or there were enough.
+func (c *console) showRows(end *tapped, from io.Reader, most int) error {
+	lines := bufio.NewReader(from)
 	for {
 		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil // the flow has stopped
+		}
 		if err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				err = nil // the flow has stopped
-			}
-			return end, stopped(ctx, err)
+			return fmt.Errorf("read row: %w", err)
 		}
 		data, ok := strings.CutPrefix(strings.TrimSpace(line), "data: ")
 		if !ok {
 			continue
 		}
-		if err := c.showRow(&end, data); err != nil {
-			return end, err
+		if err := c.showRow(end, data); err != nil {
+			return err
 		}
 		if most > 0 && end.Rows >= most {
-			return end, nil
+			return nil
 		}
 	}
 }

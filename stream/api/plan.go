@@ -9,8 +9,8 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-// planTime bounds a plan: it evaluates rows.
-const planTime = 5 * time.Minute
+// PlanTime bounds a plan: it evaluates rows.
+const PlanTime = 5 * time.Minute
 
 // Draft is a flow file that may be run next.
 type Draft struct {
@@ -28,12 +28,12 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	ends := time.Now().Add(planTime + waitSpare)
+	ends := time.Now().Add(PlanTime + waitSpare)
 	if err := errors.Join(control.SetReadDeadline(ends), control.SetWriteDeadline(ends)); err != nil {
 		s.answer(w, nil, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), planTime)
+	ctx, cancel := context.WithTimeout(r.Context(), PlanTime)
 	defer cancel()
 	var found *engine.Preview
 	err := s.untilClosing(ctx, func(ctx context.Context) (err error) {

@@ -150,11 +150,14 @@ func (s *Server) routes() http.Handler {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
+// AnswerTime is what a request may take, its answer included, unless it is one that says how long it waits, a plan, a
+// copy of the state, or a stream of changes.
+const AnswerTime = time.Minute
+
 // Bounds of a connection. A stream of changes moves its own write deadline on.
 const (
 	headerTime = 5 * time.Second
 	readTime   = 30 * time.Second
-	writeTime  = 60 * time.Second
 	idleTime   = 2 * time.Minute
 	headerMax  = 64 << 10
 	lastCalls  = 2 * time.Second // for requests that are being answered when the server stops
@@ -167,7 +170,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	h := &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return base },
-		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime,
+		ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: AnswerTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: headerMax, ErrorLog: slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug)}
 	var stopping sync.WaitGroup
 	served, ended := context.WithCancel(ctx)
