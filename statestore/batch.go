@@ -120,12 +120,14 @@ func (s *Store) CommitShown(b *Batch, shown func()) error {
 		return err
 	}
 	shown()
-	return wait()
+	wait()
+	return nil
 }
 
 // show applies a batch and begins its sync. Reads see it when show returns; it is on disk when wait has returned,
-// which has to be called once: the store stays open until then. Batches reach the disk in the order in which they are shown.
-func (s *Store) show(b *Batch) (wait func() error, err error) {
+// which has to be called once: the store stays open until then. A sync that fails ends the process. Batches reach the disk in
+// the order in which they are shown.
+func (s *Store) show(b *Batch) (wait func(), err error) {
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
@@ -133,13 +135,12 @@ func (s *Store) show(b *Batch) (wait func() error, err error) {
 		s.gate.leave()
 		return nil, err
 	}
-	return func() error {
+	return func() {
 		defer s.gate.leave()
 		if err := b.b.SyncWait(); err != nil {
 			s.log.die(err, err) // reads have seen what may not be on disk
 		}
 		s.raiseSynced(uint64(b.b.SeqNum()) + uint64(b.b.Count()))
-		return nil
 	}, nil
 }
 

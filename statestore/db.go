@@ -218,14 +218,15 @@ func (db *DB) CommitEpoch(b *Batch, epoch uint64) error {
 	if err != nil {
 		return err
 	}
-	return sync.Wait()
+	sync.Wait()
+	return nil
 }
 
 // EpochSync is an epoch that reads see and that is on its way to the disk.
 type EpochSync struct {
 	db    *DB
 	epoch uint64
-	wait  func() error
+	wait  func()
 }
 
 // ApplyEpoch is the first half of CommitEpoch: it begins the sync, and the Wait of what it returns is the
@@ -246,14 +247,11 @@ func (db *DB) ApplyEpoch(b *Batch, epoch uint64) (*EpochSync, error) {
 	return &EpochSync{db: db, epoch: epoch, wait: wait}, nil
 }
 
-// Wait returns when the epoch is on disk, and publishes its number.
-func (s *EpochSync) Wait() error {
-	if err := s.wait(); err != nil {
-		return fmt.Errorf("commit epoch %d: %w", s.epoch, err)
-	}
+// Wait returns when the epoch is on disk, and publishes its number. A sync that fails ends the process.
+func (s *EpochSync) Wait() {
+	s.wait()
 	// I1, I2: the number moves only now that the batch is on disk.
 	s.db.durable.Store(s.epoch)
-	return nil
 }
 
 // DurableEpoch returns the number of the newest epoch that is on disk, zero before the first. What

@@ -46,9 +46,7 @@ func (e *Engine) land() error {
 		return nil
 	}
 	e.flying = nil
-	if err := f.sync.Wait(); err != nil {
-		return err
-	}
+	f.sync.Wait()
 	e.o.Crash("commit.after")
 	return e.handOver(f)
 }
