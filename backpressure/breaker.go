@@ -44,6 +44,9 @@ const (
 	// tripRequests and tripShare open it when outages and answers mix.
 	tripRequests = 20
 	tripShare    = 0.5
+	// quiet is how long after an answered probe a breaker shows itself closed when no work waits: what was asked was
+	// answered, and the probes that are still to come may never be needed.
+	quiet = time.Second
 	// personWait is how long an endpoint is left alone after what only a person can end.
 	personWait = time.Minute
 )
@@ -246,13 +249,15 @@ func (b *breaker) nextDeadline(now time.Time) time.Duration {
 	return first
 }
 
-// shows is the state for people.
-func (b *breaker) shows(now time.Time) State {
+// shows is the state for people. When idle, no work waits.
+func (b *breaker) shows(now time.Time, idle bool) State {
 	switch {
 	case !b.half():
 		return Closed
 	case now.Before(b.openUntil):
 		return Open
+	case idle && b.healing && len(b.pending) == 0 && now.Sub(b.answered) >= quiet:
+		return Closed
 	}
 	return HalfOpen
 }

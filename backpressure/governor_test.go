@@ -129,6 +129,35 @@ func TestAnOpenBreakerNeedsNoNewWorkToRecover(t *testing.T) {
 	})
 }
 
+// One row may be all the work there is: then one answer ends the outage for whoever looks.
+func TestABreakerWhoseLastWorkWasAnsweredShowsItselfClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(Options{Concurrency: 8})
+		g.Settle(one(t, g), failed())
+		_, wait := try(g)
+		time.Sleep(wait)
+		g.Settle(one(t, g), answered())
+		if h := g.Health(true); h.State != HalfOpen || !h.Available {
+			t.Errorf("at once health is %+v", h)
+		}
+		time.Sleep(quiet)
+		if h := g.Health(true); h.State != Closed || !h.Available {
+			t.Errorf("after a quiet second health is %+v", h)
+		}
+		if h := g.Health(false); h.State != HalfOpen {
+			t.Errorf("with work health is %+v", h)
+		}
+		p := one(t, g)
+		if !p.Probe() {
+			t.Error("the next request is no probe")
+		}
+		g.Settle(p, failed())
+		if h := g.Health(true); h.State != Open {
+			t.Errorf("after another outage health is %+v", h)
+		}
+	})
+}
+
 func TestProbesComeAtTimesThatGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New(Options{})

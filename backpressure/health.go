@@ -43,7 +43,7 @@ func (g *Governor) Health(idle bool) Health {
 	defer g.mu.Unlock()
 	g.breaker.expire(now)
 	g.purse.turn(now)
-	h := Health{State: g.breaker.shows(now), Limit: g.allowedLocked(), InFlight: g.inFlight, Spent: g.purse.spent}
+	h := Health{State: g.breaker.shows(now, idle), Limit: g.allowedLocked(), InFlight: g.inFlight, Spent: g.purse.spent}
 	if daily := g.purse.daily; g.purse.bounded {
 		h.Daily = &daily
 	}
