@@ -56,8 +56,15 @@ func (c *console) previewOf(ctx context.Context, path string) (*engine.Preview, 
 	})
 }
 
-// Preview says what another text of the flow file would do to the flow as it stands.
+// Preview says what another text of the flow file would do to the flow as it stands; without one, the file as it lies there now.
 func (s *session) Preview(ctx context.Context, text string) (*engine.Preview, error) {
+	if text == "" {
+		now, err := os.ReadFile(s.file.Path)
+		if err != nil {
+			return nil, newFault("flow_unreadable", "put the flow file back in its place", "%s", err)
+		}
+		text = string(now)
+	}
 	next, err := s.parse(ctx, []byte(text))
 	if err != nil {
 		return nil, err

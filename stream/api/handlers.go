@@ -117,7 +117,19 @@ func (s *Server) mutation(apply func(ctx context.Context, id string) ([]engine.D
 }
 
 // unknown answers what no route takes; the mux answers known paths with a wrong method by itself.
-func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, nil, &Fault{Code: "not_found", Message: "there is no " + r.Method + " " + r.URL.Path,
-		Hint: "ask for /api/v1/status, search (POST), plan (POST), lineage, dlq, events, tap or wait"})
+// unknown answers what no route takes: a path that is not there, or one that is asked in another way.
+func (s *Server) unknown(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(other); method == r.Method || pattern == anyAPI {
+				continue
+			}
+			w.Header().Set("Allow", method)
+			s.answer(w, nil, &Fault{Code: "wrong_method", Message: r.URL.Path + " does not take " + r.Method, Hint: "ask by " + method})
+			return
+		}
+		s.answer(w, nil, &Fault{Code: "not_found", Message: "there is no " + r.Method + " " + r.URL.Path,
+			Hint: "ask for /api/v1/status, search (POST), plan, lineage, dlq, events, tap or wait"})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/freshet/freshet/cdc"
@@ -83,6 +84,9 @@ func Find(ctx context.Context, indexes Searcher, q Question) (*Answer, error) {
 		if vector, err = index.Embed(ctx, q.Text); err != nil {
 			return nil, err
 		}
+	}
+	if !slices.ContainsFunc(vector, func(x float32) bool { return x != 0 }) {
+		return nil, &Fault{Code: "bad_value", Message: "the vector of the question has length zero, so that nothing is like it", Hint: "ask with other words, or with another vector"}
 	}
 	hits, err := index.Search(ctx, stream.Query{Vector: vector, K: q.K, Where: where})
 	if err != nil {

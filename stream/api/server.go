@@ -51,7 +51,8 @@ type Intake interface {
 	Backfill(ctx context.Context, source string) error
 }
 
-// Planner says what another text of the flow file would do, and does none of it.
+// Planner says what another text of the flow file would do, and does none of it; the text "" is that of the
+// flow file as it lies there now.
 type Planner interface {
 	Preview(ctx context.Context, text string) (*engine.Preview, error)
 }
@@ -124,11 +125,15 @@ func (s *Server) probes(ready func() (bool, []engine.Reason)) *http.ServeMux {
 	return mux
 }
 
+// anyAPI is the pattern of whatever no other route below /api/ takes.
+const anyAPI = "/api/"
+
 func (s *Server) routes() http.Handler {
 	mux := s.probes(s.flow.Health.Ready)
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.HandleFunc("GET /api/v1/graph", s.graph)
 	mux.HandleFunc("GET /api/v1/wait", s.wait)
+	mux.HandleFunc("GET /api/v1/plan", s.planFile)
 	mux.HandleFunc("POST /api/v1/plan", s.plan)
 	mux.HandleFunc("POST /api/v1/checkpoint", s.checkpoint)
 	mux.HandleFunc("POST /api/v1/search", s.search)
@@ -142,7 +147,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/v1/backfill", s.backfill)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	mux.HandleFunc("GET /api/v1/tap", s.tap)
-	mux.HandleFunc("/api/", s.unknown)
+	mux.HandleFunc(anyAPI, s.unknown(mux))
 	s.console.Mount(mux)
 	return mux
 }
