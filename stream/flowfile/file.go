@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -174,8 +175,14 @@ func nearbyFlows(path string) string {
 	if len(names) == 0 {
 		return begin
 	}
+	if len(names) > filesMost && stream.Nearest(filepath.Base(path), names) == "" {
+		return fmt.Sprintf("%d YAML files are there, none with a name like that one", len(names))
+	}
 	return stream.DidYouMean("YAML files there", filepath.Base(path), names)
 }
+
+// filesMost is how many files a hint names.
+const filesMost = 8
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 

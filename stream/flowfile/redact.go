@@ -119,27 +119,28 @@ func (r *redactor) fragment(text string) (length int, shown string) {
 	return length, shown
 }
 
-// targets are the addresses and databases in connection strings: whoever has to mend one has to see where it leads.
+// targets are the addresses, users and databases in connection strings: whoever has to mend one has to see where it leads, and a
+// right that is missing is granted to a user by name.
 func (r *redactor) targets() string {
 	var b strings.Builder
 	for _, s := range r.secrets {
-		host, database := targetOf(s.value)
-		b.WriteString(host + "\n" + database + "\n")
+		host, user, database := targetOf(s.value)
+		b.WriteString(host + "\n" + user + "\n" + database + "\n")
 	}
 	return b.String()
 }
 
-// targetOf is the host and port of a URL, and the database where it is one of PostgreSQL: the paths of others may hold secrets.
-// Both are empty where what looks like them may be a part of a password that was not escaped.
-func targetOf(value string) (host, database string) {
+// targetOf is the host and port of a URL, and user and database where it is one of PostgreSQL: those of others may be secrets.
+// All are empty where what looks like them may be a part of a password that was not escaped.
+func targetOf(value string) (host, user, database string) {
 	u, err := url.Parse(value)
 	if err != nil || strings.Count(value, "@") > 1 || u.User == nil && strings.Contains(value, "@") {
-		return "", ""
+		return "", "", ""
 	}
 	if u.Scheme == "postgres" || u.Scheme == "postgresql" {
-		database = strings.TrimPrefix(u.Path, "/")
+		user, database = u.User.Username(), strings.TrimPrefix(u.Path, "/")
 	}
-	return u.Host, database
+	return u.Host, user, database
 }
 
 // isPublic reports whether each word of a piece stands in the public text.

@@ -88,21 +88,37 @@ func TestRedactorReplacesPieces(t *testing.T) {
 	}
 }
 
+func TestWhoeverLacksARightIsNamed(t *testing.T) {
+	var r redactor
+	r.add("postgres://rita:g00d-h0rse@db.example:5432/docs", "${PG_URL}")
+	for text, want := range map[string]string{
+		`GRANT SELECT ON "public"."docs" TO "rita"`: `GRANT SELECT ON "public"."docs" TO "rita"`,
+		"user rita: failed SASL auth":               "user rita: failed SASL auth",
+		"near rita:g00d":                            "near ${PG_URL}",
+		"user rita, password g00d-h0rse":            "user rita, password ${PG_URL}",
+	} {
+		if got := r.redactFragments(text, r.targets()); got != want {
+			t.Errorf("redactFragments(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestWhereConnectionStringsLeadIsShown(t *testing.T) {
-	for value, want := range map[string][2]string{
-		"postgres://app:s3cret@db.example:5432/docs":   {"db.example:5432", "docs"},
-		"postgresql://db.example/docs?password=s3cret": {"db.example", "docs"},
-		"postgres://app:s3cret@db.example":             {"db.example", ""},
+	for value, want := range map[string][3]string{
+		"postgres://app:s3cret@db.example:5432/docs":   {"db.example:5432", "app", "docs"},
+		"postgresql://db.example/docs?password=s3cret": {"db.example", "", "docs"},
+		"postgres://app:s3cret@db.example":             {"db.example", "app", ""},
 		"postgres://app:1/s3cret@db.example:5432/db":   {},
 		"postgres://app:s3c@ret@db.example:5432/docs":  {},
 		"postgres://app:s3cret/x@db.example/docs":      {},
 		"postgres://app:12?s3cret@db.example/docs":     {},
-		"https://hooks.example/services/T1/s3cret":     {"hooks.example", ""},
-		"sk-s3cret":               {},
-		"host=db password=s3cret": {},
+		"https://hooks.example/services/T1/s3cret":     {"hooks.example", "", ""},
+		"https://t0ken@api.example/v1":                 {"api.example", "", ""},
+		"sk-s3cret":                                    {},
+		"host=db password=s3cret":                      {},
 	} {
-		if host, database := targetOf(value); [2]string{host, database} != want {
-			t.Errorf("targetOf(%q) = %q, %q, want %q", value, host, database, want)
+		if host, user, database := targetOf(value); [3]string{host, user, database} != want {
+			t.Errorf("targetOf(%q) = %q, %q, %q, want %q", value, host, user, database, want)
 		}
 	}
 }
