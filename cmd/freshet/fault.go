@@ -48,8 +48,8 @@ func exitByCode(code string) int {
 	case "dead_letters", "not_found", "model_error", "budget_exceeded", "tests_failed", "wait_timeout", "not_ready", "paused", "row_rejected", "timeout",
 		"interrupted", "internal":
 		return exitRunTime
-	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "address_in_use",
-		"flow_not_running", "access_denied":
+	case "path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "sink_taken",
+		"address_in_use", "flow_not_running", "access_denied":
 		return exitEnvironment
 	case "data_guard":
 		return exitDataGuard
@@ -114,6 +114,9 @@ func faultOf(err error) *fault {
 		code = "state_newer"
 	case errors.As(err, &other):
 		code = "state_of_other_flow"
+	case errors.Is(err, stream.ErrFenced):
+		code, hint = "sink_taken", "another process runs this flow on another state, with --state or as a copy, and has taken its sinks over: "+
+			"the one that was started last writes. Stop one of them, then start the one that is to go on"
 	case errors.As(err, &stalled), errors.Is(err, engine.ErrDiskFull):
 		code, hint = "disk_full", "free some space, or lower limits.disk_free; nothing that was confirmed is lost"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -141,7 +144,7 @@ func faultOf(err error) *fault {
 	case errors.As(err, &unwilling):
 		code, hint = "model_error", hintOfModel(string(unwilling.Health.Reason))
 	case errors.As(err, &unknown):
-		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it"
+		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it; of a deleted row nothing is known"
 	case errors.As(err, &position):
 		code, hint = "bad_value", "give a position as the source writes it; `freshet status <flow>` shows how"
 	case errors.Is(err, engine.ErrPaused):
@@ -167,7 +170,8 @@ func faultOf(err error) *fault {
 	return &fault{Fault: api.Fault{Code: code, Message: err.Error(), Hint: hint, Exit: cmp.Or(exit, exitByCode(code))}}
 }
 
-// addressed makes the commands in a fault's hint whole: <flow> is the flow file that the verb was given.
+// addressed makes the commands in a fault's hint whole: <flow> is the flow file that the verb was given, with the state that
+// it was given.
 func addressed(err error, cmd *cobra.Command, args []string) error {
 	if len(args) == 0 || !strings.Contains(cmd.Use, " FLOW") {
 		return err
@@ -176,8 +180,12 @@ func addressed(err error, cmd *cobra.Command, args []string) error {
 	if !strings.Contains(f.Hint, "<flow>") {
 		return err
 	}
+	flow := quoted(args[0])
+	if state := cmd.Flag("state"); state != nil && state.Changed {
+		flow += " --state " + quoted(state.Value.String())
+	}
 	whole := *f
-	whole.Hint = strings.ReplaceAll(f.Hint, "<flow>", quoted(args[0]))
+	whole.Hint = strings.ReplaceAll(f.Hint, "<flow>", flow)
 	return &whole
 }
 

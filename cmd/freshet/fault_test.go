@@ -28,6 +28,7 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 		exit int
 	}{
 		{"a state that another process has", &statestore.InUseError{Path: "state"}, "state_in_use", 3},
+		{"a sink that a copy of the state has taken over", fmt.Errorf("write index: generation 1, the table has 2: %w", stream.ErrFenced), "sink_taken", 3},
 		{"a state of a newer program", &statestore.VersionError{Path: "VERSION", Found: 9, Supported: 1}, "state_newer", 3},
 		{"a damaged file", &statestore.CorruptError{File: "000012.sst", Err: errors.New("checksum")}, "state_corrupt", 21},
 		{"a state of another flow", &engine.OtherFlowError{Want: "a", Found: "b"}, "state_of_other_flow", 2},
@@ -95,7 +96,11 @@ func TestCodesOfTheContractHaveTheirExit(t *testing.T) {
 func TestCommandsOfHintsAreWhole(t *testing.T) {
 	gap := &engine.ReadError{Source: "docs", Err: &cdc.SourceError{Code: "data_guard", Err: fmt.Errorf("files are gone: %w", cdc.ErrGap),
 		Hint: "`freshet reset <flow> --source NAME --accept-deletes --yes`"}}
-	takesFlow := &cobra.Command{Use: "run FLOW"}
+	takesFlow, withState := &cobra.Command{Use: "run FLOW"}, &cobra.Command{Use: "run FLOW"}
+	withState.Flags().String("state", "", "")
+	if err := withState.Flags().Set("state", "other place"); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, path, want string
 		cmd              *cobra.Command
@@ -103,6 +108,7 @@ func TestCommandsOfHintsAreWhole(t *testing.T) {
 		{"a plain path is written as it is", "dir/flow.yaml", "`freshet reset dir/flow.yaml --source docs --accept-deletes --yes`", takesFlow},
 		{"a path with blanks is quoted", "my flow.yaml", "`freshet reset 'my flow.yaml' --source docs --accept-deletes --yes`", takesFlow},
 		{"a path with quotes is quoted", "it's.yaml", "`freshet reset 'it'\\''s.yaml' --source docs --accept-deletes --yes`", takesFlow},
+		{"the state that was given is the one that is meant", "flow.yaml", "`freshet reset flow.yaml --state 'other place' --source docs --accept-deletes --yes`", withState},
 		{"a verb that takes no flow file says where one goes", "docs", "`freshet reset <flow> --source docs --accept-deletes --yes`", &cobra.Command{Use: "demo"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

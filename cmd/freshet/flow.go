@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -144,8 +145,26 @@ func modelFault(file *flowfile.File, name string, err error, hint, message strin
 	var refused *accel.Error
 	if errors.As(err, &refused) && refused.Kind != accel.Unavailable {
 		f.Code, f.Exit = "model_error", exitRunTime
+		f.Hint = cmp.Or(hintOfAnswer(name, refused), f.Hint)
 	}
 	return f
+}
+
+// hintOfAnswer says what can be done about a model that has answered, and not with a vector.
+func hintOfAnswer(name string, refused *accel.Error) string {
+	switch refused.Kind {
+	case accel.Auth:
+		return "the server answers: check the api_key of model " + name + " and what it is allowed to do"
+	case accel.Quota:
+		return "the server answers: the account of model " + name + " has nothing left, so raise its limit or wait"
+	case accel.UnknownModel:
+		return "the server answers: check `model` of model " + name + ", and the path in its base_url"
+	case accel.Malformed:
+		return "the server answers: check `dims` of model " + name + ", and that its base_url leads to a server of that kind"
+	case accel.Rejected:
+		return "the server answers, and takes no text of one word: check `model` and the options of model " + name
+	}
+	return ""
 }
 
 // restore makes a plan of the text of an earlier flow file, for an index that serves until its successor

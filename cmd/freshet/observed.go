@@ -57,7 +57,7 @@ func (c *console) watching(ctx context.Context, path string, lasting time.Durati
 	}
 	p, ok := findPeer(ctx, state)
 	if !ok {
-		return nil, newFault("flow_not_running", fmt.Sprintf("start it: `freshet run %s`; or measure the built-in workload: `freshet bench`", quoted(path)),
+		return nil, newFault("flow_not_running", "start it: `freshet run <flow>`; or measure the built-in workload: `freshet bench`",
 			"the flow is not running, so there is nothing to watch")
 	}
 	began := time.Now()

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/sinks/vector"
+	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
 	board "github.com/freshet/freshet/stream/api/console"
@@ -59,6 +62,9 @@ func (c *console) find(ctx context.Context, path string, q api.Question) (*api.A
 			return &api.Answer{Hits: []api.Hit{}}, nil
 		}
 		f.plan = searchedOnly(f.plan)
+		if err := f.stillSearched(ctx); err != nil {
+			return nil, err
+		}
 		s, err := f.begin(ctx, engine.Options{})
 		if err != nil {
 			return nil, err
@@ -69,6 +75,27 @@ func (c *console) find(ctx context.Context, path string, q api.Question) (*api.A
 		}
 		return found, nil
 	})
+}
+
+// stillSearched refuses a flow file that would make something else of what is searched. Opening it would alter tables and ask a
+// new model about the vectors of the old one; that is for a run, and a search changes nothing. With a successor (swap) the old
+// index stays as it is, and answers by its own logic.
+func (f *flow) stillSearched(ctx context.Context) error {
+	next, err := reading(f, func(db *statestore.DB) (*engine.Preview, error) { return engine.StoppedPreview(ctx, db, f.plan) })
+	if err != nil {
+		return err
+	}
+	var changes []string
+	for _, name := range slices.Sorted(maps.Keys(next.Sinks)) {
+		if s := next.Sinks[name]; s.Change == "alter" || s.Change == "drop" || s.Anew {
+			changes = append(changes, fmt.Sprintf("sink %s (%s)", name, s.Change))
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return newFault("flow_changed", "`freshet run <flow>` brings it up to the file and `freshet plan <flow>` tells what that does; or put back the file that ran",
+		"the flow file has changed since it ran, and a search changes nothing: %s", strings.Join(changes, ", "))
 }
 
 // searchedOnly is a plan for a search in a stopped flow: sinks that cannot be searched are left as they are.

@@ -40,7 +40,7 @@ func (c *console) statusReady(ctx context.Context, path string) (standing, error
 		}
 		return s, s.fault()
 	}, func(f *flow) (standing, error) {
-		return standing{}, newFault("flow_not_running", "start it with `freshet run "+quoted(path)+"`", "nobody runs the flow %s", f.plan.Flow)
+		return standing{}, newFault("flow_not_running", "start it with `freshet run <flow>`", "nobody runs the flow %s", f.plan.Flow)
 	})
 }
 

@@ -218,7 +218,7 @@ func stopped(ctx context.Context, err error) error {
 // is applied.
 func (c *console) ended(v *service, sum engine.Summary) (result, error) {
 	if v.once && sum.DeadLetters > 0 {
-		f := newFault("dead_letters", fmt.Sprintf("`freshet dlq ls %s` shows them with their cause; `freshet dlq retry` tries them again", v.path),
+		f := newFault("dead_letters", "`freshet dlq ls <flow>` shows them with their cause; `freshet dlq retry <flow> --all` tries them again",
 			"%d rows could not be processed and are kept as dead letters", sum.DeadLetters)
 		f.Data = sum
 		return result{}, f

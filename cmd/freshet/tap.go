@@ -44,7 +44,7 @@ counted. Results that are kept apart, such as vectors, are shown as null.`,
 		}
 		p, ok := findPeer(cmd.Context(), state)
 		if !ok {
-			return result{}, newFault("flow_not_running", fmt.Sprintf("start it: `freshet run %s`", args[0]), "the flow is not running, so no rows are made")
+			return result{}, newFault("flow_not_running", "start it: `freshet run <flow>`", "the flow is not running, so no rows are made")
 		}
 		end, err := c.follow(cmd.Context(), p, args[1], most)
 		if err != nil {
