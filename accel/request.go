@@ -106,6 +106,8 @@ func (b *Batcher) admitLocked(ask backpressure.Ask, pick func(*backpressure.Room
 	b.stats.InFlight++
 	if !r.canary {
 		b.stats.InFlightCalls += len(r.calls)
+		b.stats.Sizes.add(len(r.calls))
+		b.stats.Sent += int64(len(r.calls))
 	}
 	if r.retry {
 		b.stats.Retries++

@@ -1,6 +1,10 @@
 package accel
 
-import "github.com/freshet/freshet/backpressure"
+import (
+	"math/bits"
+
+	"github.com/freshet/freshet/backpressure"
+)
 
 // Stats is what a [Batcher] has done and stands before. Totals count from NewBatcher.
 type Stats struct {
@@ -11,9 +15,13 @@ type Stats struct {
 	Calls    int64 // calls that were answered
 	Rejected int64 // calls that ended in a rejection
 	Requests int64 // requests sent
+	Sent     int64 // calls in them, each as often as it was sent
 	Retries  int64 // requests that carried calls of one that an outage had ended
 	Failures int64 // requests that an outage or a refusal ended
 	Usage    Usage // what the model charged, for replies that could not be used as well
+
+	// Sizes are the requests by how many calls they carried: the one at i those of at most 2^i, and of more than the one before.
+	Sizes Sizes
 
 	// RealTokens is the length of all texts that were sent, PaddedTokens what it comes to where every text
 	// of a request is made as long as the longest: their ratio is what a model that pads computes in vain.
@@ -23,6 +31,12 @@ type Stats struct {
 
 	Health backpressure.Health
 }
+
+// Sizes count requests by their calls, up to 2^16 of them.
+type Sizes [17]int64
+
+// add counts a request of n calls, n ≥ 1.
+func (s *Sizes) add(n int) { s[min(bits.Len(uint(n-1)), len(s)-1)]++ }
 
 // Stats returns a copy of the counters and of the model's health.
 func (b *Batcher) Stats() Stats {

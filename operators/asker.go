@@ -162,7 +162,7 @@ func (r *asker) Health() stream.ModelHealth {
 	s := r.current().Stats()
 	h := stream.ModelHealth{Available: s.Health.Available, Breaker: s.Health.State.String(), Reason: string(s.Health.Reason),
 		Message: s.Health.Message, Since: s.Health.Since, Until: s.Health.Until, Hard: s.Health.Hard, Limit: s.Health.Limit,
-		InFlight: s.InFlight, Queued: s.Queued, Requests: s.Requests, InputTokens: s.Health.Spent.Input,
+		InFlight: s.InFlight, Queued: s.Queued, Requests: s.Requests, Sizes: s.Sizes[:], Sent: s.Sent, InputTokens: s.Health.Spent.Input,
 		OutputTokens: s.Health.Spent.Output, USD: s.Health.Spent.Total.USD(), USDToday: s.Health.Spent.Today.USD()}
 	if s.Health.Daily != nil {
 		daily := s.Health.Daily.USD()

@@ -117,6 +117,8 @@ type ModelHealth struct {
 	InFlight     int       // requests
 	Queued       int       // calls
 	Requests     int64
+	Sizes        []int64  // requests by how many calls they carried: at i those of at most 2^i, and of more than the one before
+	Sent         int64    // calls in them
 	InputTokens  int64    // since the beginning where the model remembers, else since it was made
 	OutputTokens int64    // likewise
 	USD          float64  // what they cost, likewise

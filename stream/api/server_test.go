@@ -27,7 +27,8 @@ func TestEveryRouteAnswers(t *testing.T) {
 	}
 	status, text := r.do(t, request{path: "/metrics"})
 	for _, family := range []string{`freshet_source_changes_total{flow="handbook",op="update",source="docs"}`,
-		`freshet_dead_letters{flow="handbook"} 1`, "freshet_epoch_seconds_bucket"} {
+		`freshet_dead_letters{flow="handbook"} 1`, "freshet_epoch_seconds_bucket", "freshet_batch_rows_bucket",
+		`freshet_source_position_bytes{flow="handbook",source="docs"} 0`} {
 		if status != 200 || !strings.Contains(text, family) {
 			t.Errorf("/metrics: status %d, without %s", status, family)
 		}

@@ -64,8 +64,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.engine.mu.RUnlock()
 	for name, src := range s.Sources {
 		emit(gauge, "freshet_source_lag_seconds", "Age of the newest change that was read, while more is queued.", src.LagSeconds, "source", name)
-		if src.RetainedBytes != nil {
-			emit(gauge, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", float64(*src.RetainedBytes), "source", name)
+		if kept := src.RetainedBytes; kept != nil {
+			emit(gauge, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", float64(*kept), "source", name)
+		} else if src.LagBytes == nil { // a source without a log
+			emit(gauge, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", 0, "source", name)
 		}
 		if src.LagBytes != nil {
 			emit(gauge, "freshet_source_lag_bytes", "Log that the flow has not confirmed.", float64(*src.LagBytes), "source", name)
@@ -106,6 +108,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		emit(counter, "freshet_model_tokens_total", "Tokens that the model says it has used.", float64(m.InputTokens), "model", name, "kind", "input")
 		emit(counter, "freshet_model_tokens_total", "Tokens that the model says it has used.", float64(m.OutputTokens), "model", name, "kind", "output")
 		emit(counter, "freshet_model_cost_usd_total", "What they cost.", m.USDTotal, "model", name)
+		buckets, requests := map[float64]uint64{}, uint64(0)
+		for i, n := range m.Sizes {
+			requests += uint64(n)
+			buckets[float64(int(1)<<i)] = requests
+		}
+		rows := prometheus.NewDesc("freshet_batch_rows", "Rows in a request.", []string{"flow", "model"}, nil)
+		out <- prometheus.MustNewConstHistogram(rows, requests, float64(m.Sent), buckets, s.Flow, name)
 		emit(gauge, "freshet_model_padding_ratio", "Tokens computed for one sent.", m.Padding, "model", name)
 	}
 	for _, b := range c.engine.credits.Balances() {

@@ -98,6 +98,9 @@ type ModelStatus struct {
 	Reason       *string    `json:"reason"`
 	Until        *time.Time `json:"until"`
 	Message      string     `json:"message"`
+
+	Sizes []int64 `json:"-"` // requests by how many calls they carried, for the metrics
+	Sent  int64   `json:"-"` // calls in them
 }
 
 // SinkStatus is the state of a sink.
@@ -255,7 +258,8 @@ func fillSteps(s *Status, plan *stream.Plan, t *totals, instanceOf func(step int
 func modelStatus(h stream.ModelHealth) ModelStatus {
 	m := ModelStatus{Breaker: h.Breaker, Limit: h.Limit, InFlight: h.InFlight, Queued: h.Queued,
 		InputTokens: h.InputTokens, OutputTokens: h.OutputTokens, TokensTotal: h.InputTokens + h.OutputTokens,
-		USDTotal: h.USD, USDToday: h.USDToday, USDPerDay: h.USDPerDay, Padding: h.Padding, Message: h.Message}
+		USDTotal: h.USD, USDToday: h.USDToday, USDPerDay: h.USDPerDay, Padding: h.Padding, Message: h.Message,
+		Sizes: h.Sizes, Sent: h.Sent}
 	if m.Breaker == "" {
 		m.Breaker = "closed"
 	}
