@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -27,8 +26,6 @@ type flow struct {
 	plan  *stream.Plan
 	state string
 	log   *slog.Logger
-
-	restored []*flowfile.File // of indexes that serve until their successors are complete, in the present session
 }
 
 // headMax bounds the flow files that are looked into for their name alone, in bytes.
@@ -174,7 +171,6 @@ func (f *flow) restore(ctx context.Context, text string) (*stream.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.restored = append(f.restored, parsed.file)
 	return parsed.plan, nil
 }
 
@@ -232,7 +228,6 @@ func (f *flow) begin(ctx context.Context, o engine.Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.restored = nil
 	o.Text, o.Restore, o.Logger = f.file.Redact(string(f.file.Text)), f.restore, f.log
 	e, err := engine.Open(ctx, f.plan, db, o)
 	if err != nil {
@@ -241,19 +236,8 @@ func (f *flow) begin(ctx context.Context, o engine.Options) (*session, error) {
 	return &session{flow: f, db: db, engine: e}, nil
 }
 
-// end closes engine and state, and lets the models go that were asked outside of a run: by a search in a stopped flow, or in an
-// index that serves until its successor is complete.
-func (s *session) end() error {
-	faults := []error{s.engine.Close(), s.db.Close()}
-	for _, file := range append(slices.Clone(s.restored), s.file) {
-		for _, m := range file.Models {
-			if c, ok := m.(io.Closer); ok {
-				faults = append(faults, c.Close())
-			}
-		}
-	}
-	return errors.Join(faults...)
-}
+// end closes engine and state.
+func (s *session) end() error { return errors.Join(s.engine.Close(), s.db.Close()) }
 
 // The letters of a session, as the HTTP API wants them.
 func (s *session) List() ([]engine.DeadLetter, error) { return engine.DeadLetters(s.db) }

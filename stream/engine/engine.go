@@ -23,7 +23,8 @@ type Options struct {
 	// Once ends the run when everything that the sources held at its start is applied.
 	Once bool
 	// Text describes the flow without secrets; Restore makes a plan of such a text again. They let a
-	// target serve under its old description until its successor is complete.
+	// target serve under its old description until its successor is complete. The engine closes the models
+	// of such a plan when the target has gone, as Close does those of its own plan.
 	Text    string
 	Restore func(ctx context.Context, text string) (*stream.Plan, error)
 	Logger  *slog.Logger
@@ -208,8 +209,10 @@ func (e *Engine) identify() error {
 	return nil
 }
 
-// Close closes the targets. The state stays open; it belongs to the caller.
-func (e *Engine) Close() error { return e.closeTargets() }
+// Close closes the targets, and lets go what questions outside of a Run have opened: of the models of the plan
+// those are closed that have a method Close() error. Nobody searches any more when it is called. The state stays open; it
+// belongs to the caller.
+func (e *Engine) Close() error { return errors.Join(e.closeTargets(), closeModels(e.plan)) }
 
 // wake tells the loop that there may be work. It never blocks.
 func (e *Engine) wake() {

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +16,7 @@ func TestASearchOutlivesTheSwapOfItsIndex(t *testing.T) {
 			models: map[string]*streamtest.Model{"old": streamtest.NewModel("old", 1), "new": streamtest.NewModel("new", 1)}}
 		m := newMachine(t, func(func() bool) *stream.Flow { return s.flow(s.model) })
 		m.options.Text = "old"
-		m.options.Restore = func(ctx context.Context, text string) (*stream.Plan, error) { return s.flow(text).Plan(ctx) }
+		m.options.Restore = s.restore
 		commitRow(s.source, "a", "xxxxyyyy", 0)
 		m.start()
 		m.stop()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,20 @@ import (
 type modelRun struct {
 	name   string
 	remote stream.RemoteModel
+}
+
+// closeModels lets go what questions to the models of a plan have opened, such as connections and workers. A Run of a model
+// does so itself at its end.
+func closeModels(plan *stream.Plan) error {
+	var faults []error
+	for _, m := range plan.Models() {
+		if c, ok := m.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				faults = append(faults, fmt.Errorf("close model %s: %w", m.Name(), err))
+			}
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // answerQueue carries answers from the models to the loop. It is bounded by what the loop has submitted.

@@ -25,12 +25,21 @@ type swapping struct {
 	models map[string]*streamtest.Model
 	model  string
 	dir    string
+	face   func(*streamtest.Model) stream.Model // what the flow sees of a model; nil: the model
+}
+
+func (s *swapping) restore(ctx context.Context, text string) (*stream.Plan, error) {
+	return s.flow(text).Plan(ctx)
 }
 
 func (s *swapping) flow(model string) *stream.Flow {
+	var asked stream.Model = s.models[model]
+	if s.face != nil {
+		asked = s.face(s.models[model])
+	}
 	f := stream.New("swapping")
 	f.AddSource("rows", s.source)
-	f.AddStep("vectors", "rows", pointing{streamtest.Ask{Model: s.models[model], Column: "body", Ref: true}}, stream.StepOptions{})
+	f.AddStep("vectors", "rows", pointing{streamtest.Ask{Model: asked, Column: "body", Ref: true}}, stream.StepOptions{})
 	f.AddSink("index", []string{"vectors"}, vector.NewSink(vector.SinkOptions{Path: s.dir}), stream.SinkOptions{Columns: []string{"id"}, Swap: true})
 	return f
 }
@@ -70,7 +79,7 @@ func TestScenario_13_AModelSwapThatTakesHours(t *testing.T) {
 					models: map[string]*streamtest.Model{"old": streamtest.NewModel("old", 1), "new": streamtest.NewModel("new", 1)}}
 				m := newMachine(t, func(func() bool) *stream.Flow { return s.flow(s.model) })
 				m.options.Text = "old"
-				m.options.Restore = func(ctx context.Context, text string) (*stream.Plan, error) { return s.flow(text).Plan(ctx) }
+				m.options.Restore = s.restore
 				for i := range 20 {
 					commitRow(s.source, fmt.Sprintf("k%02d", i), fmt.Sprintf("%cxxx%cyyy", 'a'+i, 'b'+i), 0)
 				}

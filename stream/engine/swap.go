@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -96,7 +97,7 @@ func (e *Engine) leave(t *target) bool {
 func (e *Engine) removeTarget(ctx context.Context, t *target) {
 	d := t.delivery
 	d.stop()
-	if err := d.writer.Close(); err != nil {
+	if err := errors.Join(d.writer.Close(), closeModels(t.plan)); err != nil { // nobody searches there: see leave
 		e.log.Warn("the old index does not close", "sink", t.name, "err", err)
 	}
 	if dropper, ok := t.sink.Sink.(stream.Dropper); ok {

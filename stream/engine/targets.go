@@ -145,6 +145,9 @@ func (e *Engine) closeTargets() error {
 			faults = append(faults, t.delivery.writer.Close())
 			t.delivery = nil
 		}
+		if t.retiring && !t.gone {
+			faults = append(faults, closeModels(t.plan))
+		}
 	}
 	return errors.Join(faults...)
 }
