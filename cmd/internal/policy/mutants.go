@@ -33,8 +33,8 @@ func mutantsOfTheLog() []Mutant {
 		{
 			Promise: 1, Does: "an epoch is handed over before it has landed",
 			File:    "stream/engine/inflight.go",
-			Old:     "\tif err := f.sync.Wait(); err != nil {\n\t\treturn err\n\t}\n\te.o.Crash(\"commit.after\")\n\treturn e.handOver(f)\n",
-			New:     "\tif err := e.handOver(f); err != nil {\n\t\treturn err\n\t}\n\te.o.Crash(\"commit.after\")\n\treturn f.sync.Wait()\n",
+			Old:     "\tf.sync.Wait()\n\te.o.Crash(\"commit.after\")\n\treturn e.handOver(f)\n",
+			New:     "\tif err := e.handOver(f); err != nil {\n\t\treturn err\n\t}\n\te.o.Crash(\"commit.after\")\n\tf.sync.Wait()\n\treturn nil\n",
 			Package: engine, Test: "TestNothingLeavesBeforeTheEpochIsDurable",
 		},
 		{
