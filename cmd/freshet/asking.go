@@ -101,6 +101,15 @@ func reading[T any](f *flow, fn func(*statestore.DB) (T, error)) (T, error) {
 	return holding(f, true, fn)
 }
 
+// unheld is an error where another process has the state: one that begins anew runs the flow, and does not answer for a moment.
+func (f *flow) unheld() error {
+	if !f.exists() {
+		return nil
+	}
+	_, err := reading(f, func(*statestore.DB) (struct{}, error) { return struct{}{}, nil })
+	return err
+}
+
 // holding opens the state of a stopped flow for as long as fn takes. One that belongs to another flow is refused.
 func holding[T any](f *flow, readOnly bool, fn func(*statestore.DB) (T, error)) (T, error) {
 	var none, value T

@@ -46,18 +46,36 @@ would miss changes, or 20 for the disk.`,
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		found, err := c.checkFlow(cmd.Context(), args[0])
 		if err != nil {
-			return result{}, err
+			return result{}, c.behind(found, err)
 		}
-		return result{data: found, text: func(w io.Writer) {
-			for _, x := range found.Checks {
-				fmt.Fprintf(w, "ok  %-7s %-16s %s\n", x.Part, x.Name, x.Result)
-			}
-		}}, nil
+		return result{data: found, text: found.show}, nil
 	})
 	return cmd
 }
 
-// checkFlow does what a run does before it begins. Opening the flow reaches its models and sources.
+func (k *checkup) show(w io.Writer) {
+	for _, x := range k.Checks {
+		fmt.Fprintf(w, "ok  %-7s %-16s %s\n", x.Part, x.Name, x.Result)
+	}
+}
+
+// behind is a fault that tells what was found good before it.
+func (c *console) behind(found *checkup, err error) error {
+	if found == nil || len(found.Checks) == 0 {
+		return err
+	}
+	told := *faultOf(err)
+	if told.Data == nil {
+		told.Data = found
+	}
+	if !c.json {
+		found.show(c.out)
+	}
+	return &told
+}
+
+// checkFlow does what a run does before it begins. Opening the flow reaches its models and sources. What was found good comes
+// with the fault as well.
 func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) {
 	f, err := c.open(ctx, path)
 	if err != nil {
@@ -74,7 +92,7 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 		if p, ok := n.Source.(stream.Prober); ok {
 			said, err := p.Probe(ctx)
 			if err != nil {
-				return nil, f.safe(fmt.Errorf("look at source %s: %w", n.Name, err))
+				return found, f.safe(fmt.Errorf("look at source %s: %w", n.Name, err))
 			}
 			found.add("source", n.Name, "%s", said)
 			continue
@@ -84,13 +102,13 @@ func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) 
 	for _, name := range slices.Sorted(maps.Keys(f.file.Models)) {
 		said, err := f.reach(ctx, name)
 		if err != nil {
-			return nil, err
+			return found, err
 		}
 		found.add("model", name, "%s", said)
 	}
 	for _, n := range f.plan.Sinks {
 		if err := checkSink(ctx, f, n); err != nil {
-			return nil, f.safe(fmt.Errorf("open sink %s: %w", n.Name, err))
+			return found, f.safe(fmt.Errorf("open sink %s: %w", n.Name, err))
 		}
 		found.add("sink", n.Name, "good")
 	}

@@ -94,8 +94,45 @@ func (f *frame) advice(now board.Sample) {
 		if !a.Grave {
 			continue
 		}
-		f.line(cell{"! " + a.Title + ": ", moods["bad"], 0}, cell{a.Text, plainStyle, 0})
-		f.line(cell{"  " + a.Do, faint, 0})
+		f.wrapped(cell{"! " + a.Title + ": ", moods["bad"], 0}, oneLine(a.Text), plainStyle)
+		f.wrapped(cell{"  ", plainStyle, 0}, a.Do, faint)
+	}
+}
+
+// adviceMost is how many lines one text of advice takes, since a server may have a lot to say. On a terminal lower than
+// adviceHeight it is one: the figures count for more there.
+const (
+	adviceMost   = 4
+	adviceHeight = 24
+)
+
+// wrapped adds a text behind a head, over as many lines as it takes. What hinders a flow stands mostly at the end of what a server
+// says, so that a text cut at the edge would not tell it.
+func (f *frame) wrapped(head cell, text, style string) {
+	left, most := []rune(visible(text)), adviceMost
+	if f.height > 0 && f.height < adviceHeight {
+		most = 1
+	}
+	for n := 1; ; n++ {
+		room := max(1, f.width-len([]rune(head.text)))
+		if len(left) <= room {
+			f.line(head, cell{string(left), style, 0})
+			return
+		}
+		if n == most {
+			f.line(head, cell{string(left[:room-1]) + "…", style, 0})
+			return
+		}
+		end := room
+		for i := room; i > room/2; i-- {
+			if left[i] == ' ' {
+				end = i
+				break
+			}
+		}
+		f.line(head, cell{string(left[:end]), style, 0})
+		left = []rune(strings.TrimLeft(string(left[end:]), " "))
+		head = cell{"  ", plainStyle, 0}
 	}
 }
 

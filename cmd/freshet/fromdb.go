@@ -141,10 +141,21 @@ func (p *proposal) empty() error {
 	var hints []string
 	for _, x := range p.leftOut {
 		if x.Code == first.Code && len(hints) < hintsMost {
-			hints = append(hints, x.Hint)
+			hints = append(hints, strings.Split(x.Hint, "; ")...)
 		}
 	}
-	return newFault(first.Code, strings.Join(hints, "; "), "%s has no table that can be read: %s", where, first.Message).exit(exitEnvironment)
+	return newFault(first.Code, strings.Join(distinct(hints), "; "), "%s has no table that can be read: %s", where, first.Message).exit(exitEnvironment)
+}
+
+// distinct leaves out what was said before: the tables of a schema share the right to look into it.
+func distinct(texts []string) []string {
+	var said []string
+	for _, text := range texts {
+		if !slices.Contains(said, text) {
+			said = append(said, text)
+		}
+	}
+	return said
 }
 
 // hintsMost bounds the tables for which one error has a fix.

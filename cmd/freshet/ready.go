@@ -40,6 +40,9 @@ func (c *console) statusReady(ctx context.Context, path string) (standing, error
 		}
 		return s, s.fault()
 	}, func(f *flow) (standing, error) {
+		if err := f.unheld(); err != nil {
+			return standing{}, err
+		}
 		return standing{}, newFault("flow_not_running", "start it with `freshet run <flow>`", "nobody runs the flow %s", f.plan.Flow)
 	})
 }

@@ -76,6 +76,9 @@ func (c *console) statusWhen(ctx context.Context, path, what string, timeout tim
 		ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
 		return p.standing(ctx, "/api/v1/wait?"+ask.Encode())
 	}, func(f *flow) (standing, error) {
+		if err := f.unheld(); err != nil {
+			return s, err
+		}
 		return s, newFault("flow_not_running", "start it with `freshet run <flow>`", "nobody runs the flow %s, so nothing moves its sinks on", f.plan.Flow)
 	})
 }
