@@ -1,6 +1,7 @@
 package statestore_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -295,5 +296,36 @@ func TestWhatIsShownIsOnDiskWhenTheCommitReturns(t *testing.T) {
 	}
 	if holds(between) || !holds(after) {
 		t.Error("want it gone by a crash before the commit returns, and there by one after it")
+	}
+}
+
+// TestManyResultsAreOnDiskTogether: results that are written in several batches are all on disk when Put returns, whatever
+// else a crash takes (I2, I7).
+func TestManyResultsAreOnDiskTogether(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	open := func(fs vfs.FS) *statestore.DB {
+		t.Helper()
+		db, err := statestore.Open("state", statestore.DBOptions{FS: fs, MemoryBytes: 32 << 20, Fatal: unexpectedFatal(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+	db := open(fs)
+	var entries []statestore.Entry
+	for i := range 20 {
+		entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint{byte(i)}, Value: bytes.Repeat([]byte{byte(i)}, 1<<20)})
+	}
+	if err := db.Memo.Put(entries); err != nil {
+		t.Fatal(err)
+	}
+	after := open(fs.CrashClone(vfs.CrashCloneCfg{}))
+	for _, e := range entries {
+		if value, ok, err := after.Memo.Get(e.Fingerprint); err != nil || !ok || !bytes.Equal(value, e.Value) {
+			t.Errorf("result %s: there %v, %v", e.Fingerprint, ok, err)
+		}
+	}
+	if err := errors.Join(db.Close(), after.Close()); err != nil {
+		t.Fatal(err)
 	}
 }

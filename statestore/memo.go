@@ -37,21 +37,32 @@ func newMemo(s *Store) *Memo {
 	return &Memo{store: s, condemned: map[Fingerprint]struct{}{}}
 }
 
-// Put stores entries in one synced batch. An entry that a sweep has condemned lives again.
+// memoBatch is about how many bytes of entries are written at a time: they are in memory twice meanwhile (I9).
+const memoBatch = 4 << 20
+
+// Put stores entries; they are on disk when it returns. A crash may leave some of them, which are true all the same. An
+// entry that a sweep has condemned lives again.
 func (m *Memo) Put(entries []Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	b := m.store.NewBatch()
-	for _, e := range entries {
-		b.Put(e.Fingerprint[:], e.Value)
-	}
 	m.pardon(entries)
 	// The read lock keeps the sweep's delete from coming between: it either saw the pardon or is
 	// done, and then this write is the later one.
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.store.Commit(b, true)
+	for len(entries) > 0 {
+		n, size := 0, 0
+		for ; n < len(entries) && (n == 0 || size < memoBatch); n++ {
+			size += len(entries[n].Fingerprint) + len(entries[n].Value) + 16
+		}
+		b := m.store.NewBatchOf(size)
+		for i := range entries[:n] {
+			b.Put(entries[i].Fingerprint[:], entries[i].Value)
+		}
+		entries = entries[n:]
+		if err := m.store.Commit(b, len(entries) == 0); err != nil { // its sync takes those before along
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *Memo) pardon(entries []Entry) {

@@ -29,15 +29,15 @@ type effects iter.Seq2[*placed, error]
 var errRefused = errors.New("the target refuses rows")
 
 // apply gives the effects of a range of epochs to the writer. A range that fits into memory is read once, and
-// coalesced: the last effect of a key is the one that counts. A larger one, which only a sealed range can be, is
-// read as often as it is looked at.
+// coalesced: the last effect of a key is the one that counts. A larger one, which only a sealed range or a single epoch
+// can be, is read as often as it is looked at.
 func (d *delivery) apply(ctx context.Context, batch []parcel) error {
 	size, count := int64(0), 0
 	for i := range batch {
 		size, count = size+batch[i].size, count+batch[i].count
 	}
 	all := d.read(batch)
-	if size <= 4*d.limit {
+	if size <= 4*d.limit && (len(batch) > 1 || size <= heldMax) {
 		held, err := collect(all, count)
 		if err != nil {
 			return err

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/freshet/freshet/stream"
+import (
+	"slices"
+
+	"github.com/freshet/freshet/stream"
+)
 
 // budget divides limits.memory among the parts of the engine, in bytes (I9).
 type budget struct {
@@ -33,4 +37,11 @@ func (e *Engine) pace(g *gathered) {
 		room = min(room, int64(float64(g.bytes)*float64(e.budget.made)/float64(g.made)))
 	}
 	e.room = max(room, min(roomLeast, e.budget.epoch))
+	e.large = int64(g.made) > e.budget.made
+}
+
+// crowded reports whether a target takes what is large while epochs are so as well: the next one waits until it has it,
+// or does not take it now. I9: a row may have many children, and then two epochs of one row each do not fit.
+func (e *Engine) crowded() bool {
+	return e.large && slices.ContainsFunc(e.graph.targets, func(t *target) bool { return t.delivery.takes() > e.budget.made })
 }

@@ -135,12 +135,26 @@ func (w *worker) missing(n *callNode, old *callSection, wanted []wantedRow) []wa
 		if paid {
 			w.out.stats[n.index].calls++
 			w.paid++
-			w.out.memo = append(w.out.memo, memoWrite{call: row.call, value: result})
+			if w.err = w.remember(memoWrite{call: row.call, value: result}); w.err != nil {
+				return nil
+			}
 		} else {
 			w.out.stats[n.index].hits++
 		}
 	}
 	return missing
+}
+
+// remember keeps what an inline model has answered until the commit makes it durable. I9: where it is much, it is made so at
+// once, since a row can have any number of children.
+func (w *worker) remember(m memoWrite) error {
+	w.out.memo = append(w.out.memo, m)
+	if w.out.remembered += len(m.value); int64(w.out.remembered) < w.fanout/4 {
+		return nil
+	}
+	kept := w.out.memo
+	w.out.memo, w.out.remembered = nil, 0
+	return w.memo.keep(kept)
 }
 
 // rejected reports whether the model's no to this very call still stands, or has just come.

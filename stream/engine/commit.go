@@ -2,12 +2,10 @@ package engine
 
 import (
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
-	"github.com/freshet/freshet/stream"
 )
 
 // commit makes the epoch current by one batch and begins its sync (I2): records, pending calls, dead letters, outbox,
@@ -87,8 +85,18 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 	}
 	e.epoch, e.planDirty = epoch, false
 	e.flying = e.takeUp(g, sync, began)
+	e.dismiss()
 	e.o.Crash("commit.applied")
 	return nil
+}
+
+// dismiss lets the workers of the epoch go, with all that they have in memory (I9), and notes how much they have brought.
+func (e *Engine) dismiss() {
+	e.brought = e.brought[:0]
+	for _, w := range e.workers {
+		e.brought = append(e.brought, w.out.brought())
+	}
+	e.workers = nil
 }
 
 // batchBytes is about what the batch of this epoch takes.
@@ -109,22 +117,11 @@ func (e *Engine) batchBytes() int {
 
 // commitMemo makes the answers of inline models durable (I2: before anything refers to them).
 func (e *Engine) commitMemo() error {
-	var entries []statestore.Entry
+	var all []memoWrite
 	for _, w := range e.workers {
-		for _, m := range w.out.memo {
-			entries = append(entries, statestore.Entry{Fingerprint: statestore.Fingerprint(m.call), Value: m.value})
-		}
+		all = append(all, w.out.memo...)
 	}
-	if len(entries) == 0 {
-		return nil
-	}
-	if err := e.db.Memo.Put(entries); err != nil {
-		return fmt.Errorf("remember results: %w", err)
-	}
-	for i := range entries {
-		e.memo.learn(stream.Fingerprint(entries[i].Fingerprint))
-	}
-	return nil
+	return e.memo.keep(all)
 }
 
 // pendingKey marks an owner that waits at an expensive step, so that a start finds it without reading

@@ -35,7 +35,8 @@ type delivery struct {
 	mu       sync.Mutex
 	pending  []parcel // epochs with effects that are durable, oldest first
 	bytes    int64
-	held     int64 // bytes of parcels whose effects are kept in memory
+	held     int64        // bytes of parcels whose effects are kept in memory
+	taking   atomic.Int64 // bytes that the writer is taking now
 	done     []parcel
 	applied  uint64 // newest epoch that the target holds
 	sealed   uint64 // newest sealed range that is whole
@@ -167,7 +168,9 @@ func (d *delivery) run(ctx context.Context) error {
 			}
 			continue
 		}
+		d.begin(batch)
 		err := d.apply(ctx, batch)
+		d.taking.Store(0)
 		switch {
 		case err == nil:
 			backoff = 0
@@ -190,7 +193,20 @@ func (d *delivery) run(ctx context.Context) error {
 	}
 }
 
+// begin notes how much the writer is about to take.
+func (d *delivery) begin(batch []parcel) {
+	size := int64(0)
+	for i := range batch {
+		size += batch[i].size
+	}
+	d.taking.Store(size)
+}
+
+// takes is how many bytes the writer is taking now.
+func (d *delivery) takes() int64 { return d.taking.Load() }
+
 func (d *delivery) hinder(err error) {
+	d.wake() // what waited for the writer need not now
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.problem == nil {

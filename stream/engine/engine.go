@@ -63,6 +63,7 @@ type Engine struct {
 	table     *rowTable
 	keyed     []byte // the key of the task that is looked for
 	room      int64  // bytes of input that the next epoch takes
+	large     bool   // the epoch before has made more than an epoch is to make
 	scheduler *scheduler
 	epoch     uint64
 	cursors   []cdc.Position
@@ -83,6 +84,7 @@ type Engine struct {
 	anew      string // source that a person wants read again by the next run; empty: none
 	undropped int    // replaced instances whose targets could not be removed
 	workers   []*worker
+	brought   []brought // by the workers of the epoch before
 	flying    *inFlight // nil: the newest epoch is durable and handed over
 
 	wakeup   chan struct{}

@@ -71,13 +71,14 @@ func (e *Engine) gather(g *gathered) error {
 		r.gather(e, g)
 	}
 	g.requests = append(g.requests, requests...)
-	if blocked := e.checkOverflow(); !blocked && e.scheduler.bytes < e.budget.calls {
+	crowded := e.crowded()
+	if blocked := e.checkOverflow(); !blocked && !crowded && e.scheduler.bytes < e.budget.calls {
 		if err := e.gatherChanges(g); err != nil {
 			return err
 		}
 	}
 	// Live work keeps a quarter of the pool for itself, and so do backfills: neither starves the other.
-	if e.scheduler.bytes < e.budget.calls-e.budget.calls/4 || e.scheduler.rest < e.budget.calls/4 {
+	if !crowded && (e.scheduler.bytes < e.budget.calls-e.budget.calls/4 || e.scheduler.rest < e.budget.calls/4) {
 		if err := e.gatherFeeders(g); err != nil {
 			return err
 		}

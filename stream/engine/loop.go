@@ -133,13 +133,12 @@ func (e *Engine) evaluate(g *gathered) error {
 	if len(g.tasks) >= parallelFrom {
 		n = runtime.GOMAXPROCS(0)
 	}
-	before := e.workers
 	e.workers = make([]*worker, 0, n)
 	listening, taps := e.events.listening(), e.taps.wanted(len(e.plan.Collections))
 	for i := range n {
 		w := newWorker(e.graph, e.memo)
-		if i < len(before) {
-			w.out.expect(&before[i].out, len(g.tasks)/n, int(e.budget.made)/n)
+		if i < len(e.brought) {
+			w.out.expect(e.brought[i], len(g.tasks)/n, int(e.budget.made)/n)
 		}
 		w.listening, w.taps = listening, taps
 		w.epoch, w.now = e.epoch+1, time.Now().UnixMicro()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 	"sync"
 
 	"github.com/zeebo/xxh3"
@@ -96,7 +97,7 @@ type answers struct {
 
 type freshAnswer struct {
 	once  sync.Once
-	value []byte
+	value []byte // nil: the memo has it; read and set under the lock of the answers
 	err   error
 }
 
@@ -130,16 +131,19 @@ func (a *answers) has(call stream.Fingerprint) (bool, error) {
 
 func (a *answers) get(dst []byte, call stream.Fingerprint) ([]byte, bool, error) {
 	a.mu.Lock()
-	f := a.fresh[call]
+	var value []byte
+	if f := a.fresh[call]; f != nil {
+		value = f.value
+	}
 	a.mu.Unlock()
-	if f != nil && f.value != nil {
-		return append(dst, f.value...), true, nil
+	if value != nil {
+		return append(dst, value...), true, nil
 	}
 	return a.memo.AppendGet(dst, statestore.Fingerprint(call))
 }
 
-// inline asks a cheap model, once for equal calls of an epoch.
-func (a *answers) inline(n *callNode, call stream.Fingerprint, input []byte) ([]byte, bool, error) {
+// inline asks a cheap model, once for equal calls of an epoch; the result is given to whom paid is told.
+func (a *answers) inline(n *callNode, call stream.Fingerprint, input []byte) (result []byte, paid bool, err error) {
 	a.mu.Lock()
 	f := a.fresh[call]
 	if f == nil {
@@ -147,15 +151,40 @@ func (a *answers) inline(n *callNode, call stream.Fingerprint, input []byte) ([]
 		a.fresh[call] = f
 	}
 	a.mu.Unlock()
-	paid := false
 	f.once.Do(func() {
 		paid = true
 		var results [][]byte
 		if results, f.err = n.inline.Answer([][]byte{input}); f.err == nil {
-			f.value = results[0]
+			result = results[0]
+			a.mu.Lock()
+			f.value = result
+			a.mu.Unlock()
 		}
 	})
-	return f.value, paid, f.err
+	return result, paid, f.err
+}
+
+// keep makes answers of inline models durable: from then on the memo has them, and the epoch's memory has not.
+func (a *answers) keep(answered []memoWrite) error {
+	if len(answered) == 0 {
+		return nil
+	}
+	entries := make([]statestore.Entry, len(answered))
+	for i, m := range answered {
+		entries[i] = statestore.Entry{Fingerprint: statestore.Fingerprint(m.call), Value: m.value}
+	}
+	if err := a.memo.Put(entries); err != nil {
+		return fmt.Errorf("remember results: %w", err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, m := range answered {
+		a.learnLocked(m.call)
+		if f := a.fresh[m.call]; f != nil {
+			f.value = nil
+		}
+	}
+	return nil
 }
 
 // put makes results of remote models durable.

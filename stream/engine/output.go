@@ -7,26 +7,27 @@ import (
 
 // output is what a worker's evaluations add to the epoch.
 type output struct {
-	puts      []write
-	arena     arena
-	effects   [][]byte // encoded, by target
-	cuts      [][]int  // where an entry of the outbox ends in them, by target
-	count     []int    // effects, by target
-	held      []hold
-	letters   []letter
-	cleared   []letterKey
-	shared    []contribution
-	dirty     []dirty
-	changes   []ChangeEvent
-	tapped    []tapped
-	memo      []memoWrite
-	stats     []stepStats // by expensive step
-	rows      []int64     // rows in, by step
-	upserts   []int64     // by target
-	deletes   []int64
-	added     []int64 // change of the number of rows, by target
-	again     []*task // owners that have to be evaluated once more
-	unchanged int64
+	puts       []write
+	arena      arena
+	effects    [][]byte // encoded, by target
+	cuts       [][]int  // where an entry of the outbox ends in them, by target
+	count      []int    // effects, by target
+	held       []hold
+	letters    []letter
+	cleared    []letterKey
+	shared     []contribution
+	dirty      []dirty
+	changes    []ChangeEvent
+	tapped     []tapped
+	memo       []memoWrite
+	remembered int         // bytes of its values
+	stats      []stepStats // by expensive step
+	rows       []int64     // rows in, by step
+	upserts    []int64     // by target
+	deletes    []int64
+	added      []int64 // change of the number of rows, by target
+	again      []*task // owners that have to be evaluated once more
+	unchanged  int64
 
 	lettersBy map[uint32]int64 // change of their number, by instance of what rejects
 	owners    []int64          // change of the number of rows that a source holds, by root
@@ -67,15 +68,29 @@ type memoWrite struct {
 
 type stepStats struct{ calls, hits, rejected int64 }
 
+// brought is how much a worker has added to an epoch.
+type brought struct {
+	puts    int
+	effects []int // bytes, by target
+}
+
+func (o *output) brought() brought {
+	b := brought{puts: len(o.puts)}
+	for _, data := range o.effects {
+		b.effects = append(b.effects, len(data))
+	}
+	return b
+}
+
 // expect makes room for about as much as the epoch before has brought, if this one has as many owners; most bounds the
 // bytes for a target, since the owners of this one may be small (I9).
-func (o *output) expect(before *output, owners, most int) {
-	if len(before.puts) == 0 {
+func (o *output) expect(before brought, owners, most int) {
+	if before.puts == 0 {
 		return
 	}
 	o.puts = make([]write, 0, owners)
-	for t, data := range before.effects {
-		o.effects[t] = make([]byte, 0, min(len(data)/len(before.puts)*owners*9/8, most))
+	for t, bytes := range before.effects {
+		o.effects[t] = make([]byte, 0, min(bytes/before.puts*owners*9/8, most))
 	}
 }
 

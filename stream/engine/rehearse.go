@@ -66,6 +66,9 @@ func (m *rehearsalMemo) inline(n *callNode, call stream.Fingerprint, input []byt
 	return nil, false, nil
 }
 
+// keep has nothing to keep: a rehearsal is given no answers.
+func (m *rehearsalMemo) keep([]memoWrite) error { return nil }
+
 func (m *rehearsalMemo) book(n *callNode, call stream.Fingerprint, input []byte) {
 	if _, asked := m.asked[call]; !asked {
 		m.asked[call] = struct{}{}

@@ -46,6 +46,8 @@ type memoReader interface {
 	get(dst []byte, call stream.Fingerprint) ([]byte, bool, error)
 	// inline answers a call within the epoch, once for all workers; paid says that this was the one.
 	inline(n *callNode, call stream.Fingerprint, input []byte) (result []byte, paid bool, err error)
+	// keep makes answers of inline models durable.
+	keep([]memoWrite) error
 }
 
 func newWorker(g *graph, memo memoReader) *worker {
