@@ -82,6 +82,9 @@ type SourceError struct {
 func (e *SourceError) Error() string { return e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
 
+// OfFlow reports whether the flow file has to change, and nothing outside of it.
+func (e *SourceError) OfFlow() bool { return e.Code == "bad_value" || e.Code == "unknown_column" }
+
 // OptionError is an option of a source, or of what it reaches, that cannot be meant. New of a source joins one for
 // each fault.
 type OptionError struct {

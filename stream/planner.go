@@ -67,7 +67,11 @@ func sourceProblem(name string, err error) error {
 	}
 	var s *cdc.SourceError
 	if errors.As(err, &s) {
-		return &Problem{Code: s.Code, Node: name, Field: "path", Message: s.Error(), Hint: s.Hint, Exit: 3}
+		exit := 3
+		if s.OfFlow() {
+			exit = 2
+		}
+		return &Problem{Code: s.Code, Node: name, Field: "path", Message: s.Error(), Hint: s.Hint, Exit: exit}
 	}
 	return &Problem{Code: "server_unreachable", Node: name, Message: err.Error(), Exit: 3,
 		Hint: "check the address and that the server runs"}

@@ -93,7 +93,10 @@ func (s *Source) preflight(ctx context.Context, c *pgx.Conn) (*facts, error) {
 	if f.publication, err = readPublication(ctx, c, s.options.Publication, f.version); err != nil {
 		return nil, err
 	}
-	return f, s.checkPublication(ctx, c, f)
+	if err := s.checkPublication(ctx, c, f); err != nil {
+		return f, err
+	}
+	return f, s.tryPublication(ctx, c, f)
 }
 
 // markFunction is the function that writes marks, as GRANT takes it.
@@ -129,7 +132,7 @@ func (f *facts) missingTable(ctx context.Context, c *pgx.Conn, o TableOptions, e
 		return err
 	}
 	hint := "name a table of database " + f.database + " as schema.table"
-	if rows, e := c.Query(ctx, `SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	if rows, e := c.Query(ctx, `SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1 LIMIT 10`); e == nil {
 		if names, e := pgx.CollectRows(rows, pgx.RowTo[string]); e == nil && len(names) > 0 {
 			hint += "; it has " + strings.Join(names, ", ")

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // publication is what the catalog says of one.
@@ -70,7 +74,11 @@ func definition(tables []*table) string {
 	for i, t := range tables {
 		parts[i] = t.String()
 		if t.where != "" {
-			parts[i] += " WHERE (" + t.where + ")"
+			end := ")"
+			if strings.Contains(t.where, "--") {
+				end = "\n)" // behind a comment
+			}
+			parts[i] += " WHERE (" + t.where + end
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -119,6 +127,16 @@ func (s *Source) checkPublication(ctx context.Context, c *pgx.Conn, f *facts) er
 			return wrong("rights", fmt.Sprintf("as its owner: ALTER PUBLICATION %s SET TABLE %s", quoted(name), definition(f.tables)),
 				"publication %s does not filter the rows of table %s", name, t.plain())
 		}
+		if t.where != "" {
+			same, err := t.sameRows(ctx, c, x.where)
+			if err != nil {
+				return err
+			}
+			if !same {
+				return wrong("rights", fmt.Sprintf("as its owner: ALTER PUBLICATION %s SET TABLE %s", quoted(name), definition(f.tables)),
+					"publication %s filters the rows of table %s by %s, and the source by %s", name, t.plain(), x.where, t.where)
+			}
+		}
 		t.where = x.where
 		if len(x.columns) > 0 {
 			if err := t.published(name, x.columns); err != nil {
@@ -127,6 +145,21 @@ func (s *Source) checkPublication(ctx context.Context, c *pgx.Conn, f *facts) er
 		}
 	}
 	return nil
+}
+
+// sameRows reports whether the server takes a condition for that of the table: it plans both alike.
+func (t *table) sameRows(ctx context.Context, c *pgx.Conn, where string) (bool, error) {
+	var plans [2][]string
+	for i, w := range []string{t.where, where} {
+		rows, err := c.Query(ctx, "EXPLAIN (COSTS OFF) SELECT FROM "+t.String()+" WHERE ("+w+"\n)")
+		if err == nil {
+			plans[i], err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil {
+			return false, fmt.Errorf("plan a filter of table %s: %w", t.plain(), err)
+		}
+	}
+	return slices.Equal(plans[0], plans[1]), nil
 }
 
 // published drops the columns that a publication of others leaves out.
@@ -164,8 +197,24 @@ func (s *Source) fits(f *facts) (fits bool, mark string) {
 	return fits, mark
 }
 
+// tryPublication makes the publication and takes it back, where it filters rows: what the server takes as a filter is its own secret.
+func (s *Source) tryPublication(ctx context.Context, c *pgx.Conn, f *facts) error {
+	if f.standby || !slices.ContainsFunc(f.tables, func(t *table) bool { return t.where != "" }) {
+		return nil
+	}
+	err := s.makePublication(ctx, c, f, false)
+	if _, told := errors.AsType[*cdc.SourceError](err); !told {
+		return nil // somebody holds the table, say: the run will wait
+	}
+	return err
+}
+
 // ensurePublication makes the publication, or makes the one that this source has made hold its tables.
 func (s *Source) ensurePublication(ctx context.Context, c *pgx.Conn, f *facts) error {
+	return s.makePublication(ctx, c, f, true)
+}
+
+func (s *Source) makePublication(ctx context.Context, c *pgx.Conn, f *facts, keep bool) error {
 	name, p := quoted(s.options.Publication), f.publication
 	fits, mark := s.fits(f)
 	if fits {
@@ -180,16 +229,36 @@ func (s *Source) ensurePublication(ctx context.Context, c *pgx.Conn, f *facts) e
 		return fmt.Errorf("make publication %s: %w", s.options.Publication, err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	for _, sql := range []string{statement, fmt.Sprintf("COMMENT ON PUBLICATION %s IS '%s'", name, mark)} {
+	statements := []string{statement, fmt.Sprintf("COMMENT ON PUBLICATION %s IS '%s'", name, mark)}
+	if !keep {
+		statements[1] = statement
+		statements[0] = "SET LOCAL lock_timeout = '2s'"
+	}
+	for _, sql := range statements {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			if sqlState(err) == stateNoPrivilege {
 				return wrong("rights", "as the tables' owner: "+statement, "make publication %s: %w", s.options.Publication, err)
 			}
+			if class := sqlState(err); strings.HasPrefix(class, "42") || strings.HasPrefix(class, "0A") {
+				return wrong("bad_value", "a where of the source may hold what the server takes in a publication: the table's columns, and types and functions of its own "+
+					"that always give the same; filter by more in a step, as in filter: row.n > 1", "make publication %s: %w%s", s.options.Publication, err, detailOf(err))
+			}
 			return fmt.Errorf("make publication %s: %w", s.options.Publication, err)
 		}
+	}
+	if !keep {
+		return nil
 	}
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("make publication %s: %w", s.options.Publication, err)
 	}
 	return nil
+}
+
+// detailOf is what the server adds to an error.
+func detailOf(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Detail != "" {
+		return ": " + e.Detail
+	}
+	return ""
 }

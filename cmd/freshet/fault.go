@@ -131,6 +131,9 @@ func faultOf(err error) *fault {
 		}
 	case errors.As(err, &source):
 		code, hint, exit = source.Code, source.Hint, exitEnvironment
+		if source.OfFlow() {
+			exit = exitUsage
+		}
 	case errors.As(err, &refusing):
 		code, hint = codeOfModel(refusing.Health.Reason), hintOfModel(refusing.Health.Reason)
 		hint = strings.ReplaceAll(hint, "--step NAME", "--step "+refusing.Step)

@@ -45,6 +45,7 @@ func TestFaultOfErrorHasCodeExitAndHint(t *testing.T) {
 		{"a key that nobody knows", &engine.NotFoundError{What: "docs/a"}, "not_found", 1},
 		{"a flow without index", engine.ErrNoIndex, "no_index", 2},
 		{"a step that fails the flow", &engine.StepError{Step: "s", Key: "k", Message: "m"}, "row_rejected", 1},
+		{"an option that a source's server does not know", &cdc.SourceError{Code: "unknown_column", Err: errors.New("no column x"), Hint: "y"}, "unknown_column", 2},
 		{"a problem of a flow", &stream.Problem{Code: "unknown_column", Message: "no column x", Hint: "y"}, "unknown_column", 2},
 		{"a problem of the environment", &stream.Problem{Code: "server_unreachable", Message: "no answer", Hint: "start it"}, "server_unreachable", 3},
 		{"diagnostics of a flow file", flowfile.Diagnostics{{Code: "unknown_key", Message: "m", Hint: "h", File: "f", Line: 1, Column: 1, Exit: 2}}, "unknown_key", 2},

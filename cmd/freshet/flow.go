@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/freshet/freshet/accel"
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
@@ -229,11 +230,36 @@ func (f *flow) begin(ctx context.Context, o engine.Options) (*session, error) {
 		return nil, err
 	}
 	o.Text, o.Restore, o.Logger = f.file.Redact(string(f.file.Text)), f.restore, f.log
-	e, err := engine.Open(ctx, f.plan, db, o)
+	var e *engine.Engine
+	if err = f.resumes(ctx, db); err == nil {
+		e, err = engine.Open(ctx, f.plan, db, o)
+	}
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &session{flow: f, db: db, engine: e}, nil
+}
+
+// resumes ends a run whose sources have parted from the state before its sinks are opened: a state that was put back is behind
+// its sinks as well, and they would be written from it first (I10). Any other fault is the run's to meet, and to wait out.
+func (f *flow) resumes(ctx context.Context, db *statestore.DB) error {
+	if err := engine.BelongsTo(db, f.plan.Flow); err != nil {
+		return err
+	}
+	starts, err := engine.StoppedStarts(db, f.plan)
+	if err != nil {
+		return err
+	}
+	for _, n := range f.plan.Sources {
+		source, ok := n.Source.(stream.Resumable)
+		if !ok || starts[n.Name].Resume == "" || starts[n.Name].Rescan {
+			continue
+		}
+		if _, err := source.Resumes(ctx, starts[n.Name].Resume); errors.Is(err, cdc.ErrGap) {
+			return &engine.ReadError{Source: n.Name, Err: err}
+		}
+	}
+	return nil
 }
 
 // end closes engine and state.

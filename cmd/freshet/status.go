@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
@@ -71,16 +72,44 @@ func (c *console) statusWhen(ctx context.Context, path, what string, timeout tim
 		return s, usage("write it as --wait docs=12", "--wait is %q, not SOURCE=POSITION", what)
 	}
 	return either(ctx, c, path, func(p *peer) (standing, error) {
-		ctx, cancel := context.WithTimeout(ctx, max(timeout, 0)+api.AnswerTime)
-		defer cancel()
-		ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
-		return p.standing(ctx, "/api/v1/wait?"+ask.Encode())
-	}, func(f *flow) (standing, error) {
-		if err := f.unheld(); err != nil {
-			return s, err
+		return p.standingWhen(ctx, source, position, timeout)
+	}, func(f *flow) (standing, error) { return f.standingWhen(ctx, source, position, timeout) })
+}
+
+// standingWhen is the status of a stopped flow whose sinks hold a position. Where they do not, whoever starts the flow in time is asked.
+func (f *flow) standingWhen(ctx context.Context, source, position string, timeout time.Duration) (standing, error) {
+	held, err := false, error(nil)
+	if f.exists() {
+		held, err = reading(f, func(db *statestore.DB) (bool, error) { return engine.StoppedHolds(db, f.plan, source, position) })
+	} else {
+		err = engine.CheckPosition(f.plan, source, position)
+	}
+	if err != nil {
+		return standing{}, err
+	}
+	if held {
+		return f.standing()
+	}
+	for end := time.Now().Add(timeout); ; {
+		if p, ok := findPeer(ctx, f.state); ok {
+			return p.standingWhen(ctx, source, position, max(time.Millisecond, time.Until(end)))
 		}
-		return s, newFault("flow_not_running", "start it with `freshet run <flow>`", "nobody runs the flow %s, so nothing moves its sinks on", f.plan.Flow)
-	})
+		if !time.Now().Before(end) {
+			return standing{}, newFault("wait_timeout", "start it with `freshet run <flow>`",
+				"not every sink holds %s of source %s, and nobody runs the flow %s", position, source, f.plan.Flow)
+		}
+		if err := idle.For(ctx, min(patienceBeat, time.Until(end))); err != nil {
+			return standing{}, err
+		}
+	}
+}
+
+// standingWhen has a running flow wait for a position.
+func (p *peer) standingWhen(ctx context.Context, source, position string, timeout time.Duration) (standing, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(timeout, 0)+api.AnswerTime)
+	defer cancel()
+	ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
+	return p.standing(ctx, "/api/v1/wait?"+ask.Encode())
 }
 
 // neverRun is the status of a flow that has no state yet; asking for it makes none.

@@ -42,7 +42,7 @@ const (
 // tableFor lays out the table of a collection.
 func (s *Sink) tableFor(c stream.SinkCollection) (*table, error) {
 	t := &table{collection: c.Name, name: s.tableOf(c.Name), vector: -1}
-	if schema, name, ok := strings.Cut(t.name, "."); ok {
+	if schema, name, ok := splitName(t.name); ok {
 		t.schema, t.name = schema, name
 	}
 	t.as = t.name

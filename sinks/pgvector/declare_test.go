@@ -32,6 +32,7 @@ func TestWhatCannotBeIsToldBeforehand(t *testing.T) {
 		{name: "a plain table needs no vector", plain: true, o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("src.a"), collection("src.b", 3, 3)}},
 		{name: "no dsn", o: pgvector.Options{}, code: "missing_key", field: "dsn", hint: "${PG_URL}"},
 		{name: "a dsn that cannot be read", plain: true, o: pgvector.Options{DSN: "postgres://u:sekret@:x/d"}, code: "bad_value", field: "dsn", hint: "postgres://user"},
+		{name: "a name whose quotes do not end", o: pgvector.Options{DSN: dsn, Table: `"a.b`}, code: "bad_value", field: "table", hint: "schema.table"},
 		{name: "a table of three parts", o: pgvector.Options{DSN: dsn, Table: "a.b.c"}, code: "bad_value", field: "table", hint: "schema.table"},
 		{name: "no vector", o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("a")}, code: "no_vector_column", field: "from", hint: "without vectors"},
 		{name: "two vectors", o: pgvector.Options{DSN: dsn}, in: []stream.Collection{collection("a", 3, 4)}, code: "no_vector_column", field: "from", hint: "of its own"},

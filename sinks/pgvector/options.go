@@ -93,11 +93,51 @@ func (o Options) check(kind string) error {
 		return &stream.Problem{Code: "bad_value", Field: "dsn", Message: "the dsn cannot be read", // the error shows parts of it
 			Hint: "write postgres://user:password@host:5432/database?sslmode=verify-full, with a password from ${NAME}"}
 	}
-	if name := strings.Split(o.Table, "."); o.Table != "" && (len(name) > 2 || slices.Contains(name, "")) {
+	if _, _, ok := splitName(o.Table); o.Table != "" && !ok {
 		return &stream.Problem{Code: "bad_value", Field: "table", Message: fmt.Sprintf("%q is no name of a table", o.Table),
-			Hint: "write table or schema.table"}
+			Hint: "write table or schema.table, and what has a dot in it as in SQL: '\"my.schema\".docs'"}
 	}
 	return nil
+}
+
+// splitName reads table, or schema.table. Either may stand in double quotes, as in SQL; without them a name is taken as it is.
+func splitName(text string) (schema, name string, ok bool) {
+	var parts []string
+	for rest := text; ; rest = rest[1:] {
+		part, quoted := "", strings.HasPrefix(rest, `"`)
+		if quoted {
+			rest = rest[1:]
+			for {
+				before, after, closed := strings.Cut(rest, `"`)
+				if !closed {
+					return "", "", false
+				}
+				part, rest = part+before, after
+				if !strings.HasPrefix(rest, `"`) {
+					break
+				}
+				part, rest = part+`"`, rest[1:]
+			}
+		} else if part = rest; strings.Contains(rest, ".") {
+			part = rest[:strings.Index(rest, ".")]
+			rest = rest[len(part):]
+		} else {
+			rest = ""
+		}
+		parts = append(parts, part)
+		if rest == "" || rest[0] != '.' {
+			ok = rest == "" && len(parts) <= 2 && !slices.Contains(parts, "")
+			break
+		}
+	}
+	if !ok {
+		return "", "", false
+	}
+	name = parts[len(parts)-1]
+	if len(parts) == 2 {
+		schema = parts[0]
+	}
+	return schema, name, true
 }
 
 func (o Options) withDefaults() Options {

@@ -64,6 +64,7 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 		return err
 	}
 	e.totals.add(e, g)
+	e.bookHeld()
 	value, err := e.totals.encode()
 	if err != nil {
 		return err

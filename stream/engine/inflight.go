@@ -53,7 +53,7 @@ func (e *Engine) land() error {
 
 // settled reports whether a target holds all effects up to an epoch.
 func (e *Engine) settled(t *target, epoch uint64) bool {
-	return epoch <= e.landed() && t.delivery.settled(epoch)
+	return epoch <= e.landed() && t.delivery != nil && t.delivery.settled(epoch)
 }
 
 // landed is the newest epoch that the deliveries know.

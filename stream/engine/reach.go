@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
 
@@ -123,9 +124,11 @@ func covers(s stream.Source, want, origin cdc.Position) bool {
 }
 
 // feeds reports whether rows of a source go into a target.
-func (e *Engine) feeds(source int, t *target) bool {
-	return slices.ContainsFunc(t.sink.From, func(from int) bool {
-		return t.plan.Collections[t.plan.Collections[from].Root].Source == source
+func (e *Engine) feeds(source int, t *target) bool { return feeds(t.plan, source, t.sink) }
+
+func feeds(plan *stream.Plan, source int, sink *stream.SinkNode) bool {
+	return slices.ContainsFunc(sink.From, func(from int) bool {
+		return plan.Collections[plan.Collections[from].Root].Source == source
 	})
 }
 
@@ -139,6 +142,21 @@ func (e *Engine) restoreProbes() {
 		for i := range e.plan.Sources {
 			if e.feeds(i, t) {
 				t.probes = append(t.probes, probe{source: i, want: e.cursors[i]})
+			}
+		}
+	}
+}
+
+// bookHeld notes what each target holds, for a status of the stopped flow.
+func (e *Engine) bookHeld() {
+	for _, t := range e.graph.targets {
+		for i, p := range t.held {
+			if p != "" && !t.gone {
+				sink := e.totals.sink(t.instance)
+				if sink.Held == nil {
+					sink.Held = map[string][]byte{}
+				}
+				sink.Held[e.plan.Sources[i].Name] = []byte(p)
 			}
 		}
 	}
@@ -215,17 +233,9 @@ var errNoPositions = errors.New("this kind of source has no positions that can b
 // written as its status writes it: whoever reads a sink then reads their own writes. It ends with
 // the error of ctx where that takes longer.
 func (e *Engine) Wait(ctx context.Context, source, position string) error {
-	at := slices.IndexFunc(e.plan.Sources, func(n *stream.SourceNode) bool { return n.Name == source })
-	if at < 0 {
-		return &NotFoundError{What: fmt.Sprintf("a source named %q", source)}
-	}
-	parser, ok := e.plan.Sources[at].Source.(stream.Parser)
-	if !ok {
-		return &PositionError{Source: source, Text: position, Err: errNoPositions}
-	}
-	want, err := parser.ParsePosition(position)
+	at, want, err := named(e.plan, source, position)
 	if err != nil {
-		return &PositionError{Source: source, Text: position, Err: err}
+		return err
 	}
 	w := &wait{probes: map[int]*probe{}, done: make(chan struct{})}
 	for i, t := range e.graph.targets {
@@ -242,4 +252,51 @@ func (e *Engine) Wait(ctx context.Context, source, position string) error {
 		e.awaited.remove(w)
 		return fmt.Errorf("wait for position %s of source %s: %w", position, source, ctx.Err())
 	}
+}
+
+// named finds a source by its name, and reads a position of it.
+func named(plan *stream.Plan, source, position string) (at int, want cdc.Position, err error) {
+	at = slices.IndexFunc(plan.Sources, func(n *stream.SourceNode) bool { return n.Name == source })
+	if at < 0 {
+		return at, "", &NotFoundError{What: fmt.Sprintf("a source named %q", source)}
+	}
+	parser, ok := plan.Sources[at].Source.(stream.Parser)
+	if !ok {
+		return at, "", &PositionError{Source: source, Text: position, Err: errNoPositions}
+	}
+	if want, err = parser.ParsePosition(position); err != nil {
+		err = &PositionError{Source: source, Text: position, Err: err}
+	}
+	return at, want, err
+}
+
+// CheckPosition is the error of a source that is not there, or of a position that it does not know.
+func CheckPosition(plan *stream.Plan, source, position string) error {
+	_, _, err := named(plan, source, position)
+	return err
+}
+
+// StoppedHolds says of a stopped flow, from its state, what [Engine.Wait] waits for.
+func StoppedHolds(db *statestore.DB, plan *stream.Plan, source, position string) (bool, error) {
+	at, want, err := named(plan, source, position)
+	if err != nil {
+		return false, err
+	}
+	var t totals
+	if err := t.load(db); err != nil {
+		return false, err
+	}
+	stored, err := loadPlan(db)
+	if err != nil || stored == nil {
+		return false, err
+	}
+	for _, n := range plan.Sinks {
+		if !feeds(plan, at, n) {
+			continue
+		}
+		if f := t.Sinks[fmt.Sprint(stored.Sinks[n.Name].Instance)]; f == nil || f.Held[source] == nil || !reaches(plan.Sources[at].Source, cdc.Position(f.Held[source]), want) {
+			return false, nil
+		}
+	}
+	return true, nil
 }

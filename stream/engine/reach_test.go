@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -71,7 +72,33 @@ func TestAWaitEndsWhenTheSinkHoldsThePosition(t *testing.T) {
 			t.Errorf("a wait for what is held gives %v, %t", err, ended)
 		}
 		m.stop()
+		m.holdsStopped(map[string]bool{"1": true, "2": true, "3": false})
 	})
+}
+
+// holdsStopped looks at the state of the stopped flow.
+func (m *machine) holdsStopped(want map[string]bool) {
+	m.t.Helper()
+	db, err := statestore.Open("state", statestore.DBOptions{FS: m.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1, ReadOnly: true})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	plan, err := m.flow(func() bool { return false }).Plan(m.t.Context())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	s, err := engine.StoppedStatus(db, plan)
+	if got := s.Sinks["table"].Position; err != nil || got != s.Sources["rows"].Position {
+		m.t.Errorf("the sink of the stopped flow is said to hold %q, the source %q: %v", got, s.Sources["rows"].Position, err)
+	}
+	for position, held := range want {
+		if got, err := engine.StoppedHolds(db, plan, "rows", position); got != held || err != nil {
+			m.t.Errorf("the stopped flow holds %s: %t, %v", position, got, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 func TestAWaitForWhatIsUnknownIsAnError(t *testing.T) {

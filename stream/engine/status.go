@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -353,6 +354,13 @@ func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
 		}
 		if f := t.Sinks[fmt.Sprint(instance)]; f != nil {
 			st.Rows, st.UpsertsTotal, st.DeletesTotal = f.Rows, f.Upserts, f.Deletes
+			var parts []string
+			for i, source := range plan.Sources {
+				if !st.Building && feeds(plan, i, n) {
+					parts = append(parts, describe(source.Source, cdc.Position(f.Held[source.Name])))
+				}
+			}
+			st.Position = strings.Join(parts, ",")
 		}
 		s.Sinks[n.Name] = st
 	}

@@ -35,6 +35,8 @@ type sinkTotals struct {
 	Rows    int64 `json:"rows"`
 	Upserts int64 `json:"upserts"`
 	Deletes int64 `json:"deletes"`
+	// Held is the position of each source, by its name, up to which everything is applied.
+	Held map[string][]byte `json:"held,omitempty"`
 }
 
 func (t *totals) load(db *statestore.DB) error {

@@ -220,6 +220,9 @@ func (e *Engine) settle() error {
 	}
 	b := e.db.State.NewBatch()
 	e.collectDelivered(b, g)
+	e.look() // twice: the first finds what is held, the second what has come since
+	e.look()
+	e.bookHeld()
 	value, err := e.totals.encode()
 	if err != nil {
 		return err
