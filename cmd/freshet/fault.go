@@ -174,7 +174,7 @@ func faultOf(err error) *fault {
 }
 
 // addressed makes the commands in a fault's hint whole: <flow> is the flow file that the verb was given, with the state that
-// it was given.
+// it was given unless it answers a guard.
 func addressed(err error, cmd *cobra.Command, args []string) error {
 	if len(args) == 0 || !strings.Contains(cmd.Use, " FLOW") {
 		return err
@@ -184,7 +184,8 @@ func addressed(err error, cmd *cobra.Command, args []string) error {
 		return err
 	}
 	flow := quoted(args[0])
-	if state := cmd.Flag("state"); state != nil && state.Changed {
+	// Whoever answers a guard adds --state: the command is written as for the state that lies beside the flow file.
+	if state := cmd.Flag("state"); state != nil && state.Changed && f.Code != "data_guard" {
 		flow += " --state " + quoted(state.Value.String())
 	}
 	whole := *f

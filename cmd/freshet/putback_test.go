@@ -42,7 +42,7 @@ func TestAStateThatWasPutBackWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, _, said := run(); code != exitDataGuard || !strings.Contains(said, "slot") {
+	if code, _, said := run(); code != exitDataGuard || !strings.Contains(said, "`freshet reset "+flow+" --source docs --yes`") {
 		t.Errorf("the run over the old state: exit %d: %s", code, said)
 	}
 	if after, err := os.ReadFile(log); err != nil || string(after) != string(before) {
