@@ -109,7 +109,7 @@ func TestCommandsOfHintsAreWhole(t *testing.T) {
 		{"a plain path is written as it is", "dir/flow.yaml", "`freshet reset dir/flow.yaml --source docs --accept-deletes --yes`", takesFlow},
 		{"a path with blanks is quoted", "my flow.yaml", "`freshet reset 'my flow.yaml' --source docs --accept-deletes --yes`", takesFlow},
 		{"a path with quotes is quoted", "it's.yaml", "`freshet reset 'it'\\''s.yaml' --source docs --accept-deletes --yes`", takesFlow},
-		{"the state that was given is the one that is meant", "flow.yaml", "`freshet reset flow.yaml --state 'other place' --source docs --accept-deletes --yes`", withState},
+		{"the answer to a guard names no state", "flow.yaml", "`freshet reset flow.yaml --source docs --accept-deletes --yes`", withState},
 		{"a verb that takes no flow file says where one goes", "docs", "`freshet reset <flow> --source docs --accept-deletes --yes`", &cobra.Command{Use: "demo"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,5 +117,8 @@ func TestCommandsOfHintsAreWhole(t *testing.T) {
 				t.Errorf("hint %s, exit %d; want %s, exit %d", got.Hint, got.Exit, c.want, exitDataGuard)
 			}
 		})
+	}
+	if got, want := faultOf(addressed(newFault("paused", "`freshet resume <flow>`", "m"), withState, []string{"flow.yaml"})).Hint, "`freshet resume flow.yaml --state 'other place'`"; got != want {
+		t.Errorf("hint %s, want %s: the state that was given is the one that is meant", got, want)
 	}
 }
