@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,6 +75,46 @@ func TestACutConnectionLosesAndDoublesNothing(t *testing.T) {
 			if got := d.writer.(stream.Counter).Rows(); got != int64(place.rows) {
 				t.Errorf("%d rows are counted of %d", got, place.rows)
 			}
+		})
+	}
+}
+
+// What a person has to mend is named by an Apply as it is by an opening, and the rows come when it is mended.
+func TestWhatTheServerRefusesWhileRowsComeIsNamedAsAtTheStart(t *testing.T) {
+	for _, test := range []struct{ name, refuse, mend, code string }{
+		{"the rights to the table", "REVOKE ALL ON docs FROM %s", "GRANT ALL ON docs TO %s", "rights"},
+		{"the right to log in", "ALTER ROLE %s NOLOGIN", "ALTER ROLE %s LOGIN", "access_denied"},
+		{"the right to the database", "REVOKE CONNECT ON DATABASE %s FROM PUBLIC", "GRANT CONNECT ON DATABASE %s TO PUBLIC", "rights"},
+		{"the database", "UPDATE pg_database SET datname = 'away_%s' WHERE datname = '%s'", "UPDATE pg_database SET datname = '%s' WHERE datname = 'away_%s'", "no_database"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDocs(t, 15, 0, pgvector.Options{})
+			role := d.bed.database.Name
+			conn := d.bed.database.Connect(t) // it stays, whatever becomes of the database's name
+			command := func(text string) {
+				if _, err := conn.PgConn().Exec(t.Context(), strings.ReplaceAll(text, "%s", role)).ReadAll(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			command("CREATE ROLE %s LOGIN; GRANT USAGE, CREATE ON SCHEMA public TO %s")
+			d.bed.options.DSN = d.bed.database.DSNAs(role, "")
+			d.open()
+			d.apply(row{id: 1, body: "old"})
+			command(test.refuse + "; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '%s'")
+			txn := d.txn(d.epoch+1, row{id: 1, body: "new"})
+			err := d.writer.Apply(t.Context(), txn)
+			if !errors.As(err, new(*stream.Problem)) { // it may be that the session was ended
+				err = d.writer.Apply(t.Context(), txn)
+			}
+			problem, ok := errors.AsType[*stream.Problem](err)
+			if !ok || problem.Code != test.code || problem.Hint == "" {
+				t.Errorf("an Apply ends with %v (%+v), want %s", err, problem, test.code)
+			}
+			command(test.mend)
+			if err := d.writer.Apply(t.Context(), txn); err != nil {
+				t.Errorf("apply when it is mended: %v", err)
+			}
+			d.has("in the end", "1|new")
 		})
 	}
 }

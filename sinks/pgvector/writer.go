@@ -127,6 +127,7 @@ func (w *writer) failed(ctx context.Context, err error) error {
 	var reject *stream.RejectError
 	switch {
 	case errors.As(err, &reject), errors.Is(err, stream.ErrFenced), errors.Is(err, stream.ErrLost):
+		return err
 	case !errors.As(err, &server):
 	case vanished(server):
 		return fmt.Errorf("write %s: %w: %w", w.target.Sink, err, stream.ErrLost)
@@ -137,7 +138,7 @@ func (w *writer) failed(ctx context.Context, err error) error {
 	case refuses(server):
 		return &stream.RejectError{Code: "sink_rejected", Err: err}
 	}
-	return err
+	return describe(err) // somebody has to mend it, and may do so while the flow runs
 }
 
 // held is what the record says, and the lock on it that the transaction has until its end.

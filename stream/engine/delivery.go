@@ -211,7 +211,7 @@ func (d *delivery) hinder(err error) {
 	defer d.mu.Unlock()
 	if d.problem == nil {
 		d.since = time.Now()
-		d.log.Warn("sink does not take rows; they wait", "sink", d.target.name, "err", err)
+		d.log.Warn("sink does not take rows; they wait", "sink", d.target.name, "err", complaint(err))
 	}
 	d.problem = err
 }

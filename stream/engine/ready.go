@@ -44,7 +44,7 @@ func (e *Engine) Ready() (bool, []Reason) {
 			continue
 		}
 		if err, _ := t.delivery.hindrance(); err != nil {
-			add("sink_unavailable", "sink %s: %v", t.name, err)
+			add("sink_unavailable", "sink %s: %s", t.name, complaint(err))
 		}
 	}
 	for i, in := range e.inlets {
@@ -57,6 +57,16 @@ func (e *Engine) Ready() (bool, []Reason) {
 		}
 	}
 	return len(reasons) == 0, reasons
+}
+
+// complaint is what people are told of a target that is tried again. What waiting alone does not end is named as an opening
+// names it, by its code and with what to do: a person may do that while the flow runs.
+func complaint(err error) string {
+	p, ok := errors.AsType[*stream.Problem](err)
+	if !ok || p.Hint == "" || p.Code == "server_unreachable" {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s: %v; a person has to act: %s", p.Code, err, p.Hint)
 }
 
 // Summary is what a run has done.

@@ -288,7 +288,7 @@ func sinkStatus(t *target, v *totals) SinkStatus {
 		st.Rows = c.Rows()
 	}
 	if err, _ := d.hindrance(); err != nil {
-		st.Problem = err.Error()
+		st.Problem = complaint(err)
 	}
 	st.FreshnessMS = d.latency.percentiles()
 	return st
