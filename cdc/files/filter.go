@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -16,6 +17,7 @@ type filter struct {
 	include, exclude []string
 	bases            []string // of each include: the directory before its first wildcard, "." for any
 	pruned           []string // excludes that end in /**, which cover whole directories
+	own              []string // files and directories of whoever reads the folder: neither they nor what lies below is a row
 }
 
 func newFilter(include, exclude []string) (filter, error) {
@@ -60,6 +62,9 @@ func unfit(pattern string) string {
 
 // keeps reports whether the file at rel is a row.
 func (f *filter) keeps(rel string) bool {
+	if f.owns(rel) {
+		return false
+	}
 	for _, p := range f.exclude {
 		if doublestar.MatchUnvalidated(p, rel) {
 			return false
@@ -75,6 +80,9 @@ func (f *filter) keeps(rel string) bool {
 
 // enters reports whether the directory at rel may hold files that are rows.
 func (f *filter) enters(rel string) bool {
+	if f.owns(rel) {
+		return false
+	}
 	for _, p := range f.pruned {
 		if doublestar.MatchUnvalidated(p, rel) {
 			return false
@@ -86,6 +94,11 @@ func (f *filter) enters(rel string) bool {
 		}
 	}
 	return len(f.bases) == 0
+}
+
+// owns reports whether rel is, or lies below, what the reader itself writes.
+func (f *filter) owns(rel string) bool {
+	return slices.ContainsFunc(f.own, func(own string) bool { return within(rel, own) })
 }
 
 // within reports whether rel is dir or lies below it.

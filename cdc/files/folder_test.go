@@ -24,6 +24,7 @@ type corpus struct {
 	t       *testing.T
 	dir     string
 	options files.Options
+	omit    []string
 	in      *cdctest.Inlet
 	stop    context.CancelFunc
 	ended   chan error
@@ -82,6 +83,7 @@ func (c *corpus) source() *files.Source {
 	o.Path = c.dir
 	s, err := files.New(o)
 	c.must(err)
+	s.Omit(c.omit...)
 	return s
 }
 

@@ -87,6 +87,24 @@ func TestGlobsChooseFiles(t *testing.T) {
 	}
 }
 
+// A flow that reads the folder it lies in would otherwise read what it writes, and write what it reads.
+func TestWhatTheReaderWritesIsLeftOut(t *testing.T) {
+	c := newCorpus(t, map[string]string{"a.md": "a", ".state/one/log": "x", "out.jsonl": "x", "out.jsonl.b": "b", "sub/c.md": "c"})
+	link := filepath.Join(filepath.Dir(c.dir), "link")
+	c.must(os.Symlink(c.dir, link))
+	c.omit = []string{c.path(".state"), filepath.Join(link, "out.jsonl"), c.path("not/there"), c.dir, filepath.Dir(c.dir)}
+	c.load()
+	c.holds(map[string]string{"a.md": "a", "out.jsonl.b": "b", "sub/c.md": "c"})
+	c.follow()
+	c.write(".state/one/log", "more")
+	c.write(".state/two/log", "new")
+	c.write("out.jsonl", "more")
+	c.write("not/there/yet", "new")
+	c.write("sub/d.md", "d")
+	c.reaches(map[string]string{"a.md": "a", "out.jsonl.b": "b", "sub/c.md": "c", "sub/d.md": "d"})
+	c.halt()
+}
+
 func TestNewRefusesOptionsThatCannotBeMeant(t *testing.T) {
 	_, err := files.New(files.Options{Include: []string{"/abs/*.md", "ok/**"}, Exclude: []string{"[a", "../x", ""},
 		MaxSize: -1, Poll: -1, Reconcile: -1, MaxDelete: 1.5})

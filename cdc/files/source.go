@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -92,6 +93,36 @@ func New(o Options) (*Source, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Source{options: o, filter: filter}, nil
+}
+
+// Omit leaves out files and directories, with all that lies below, that whoever reads the folder writes there: without it each change
+// of them would be read, and make the next. Paths that do not lie in the folder say nothing. It is called before Run.
+func (s *Source) Omit(paths ...string) {
+	root := resolved(s.options.Path)
+	for _, path := range paths {
+		rel, err := filepath.Rel(root, resolved(path))
+		if err == nil && rel != "." && filepath.IsLocal(rel) {
+			s.filter.own = append(s.filter.own, filepath.ToSlash(rel))
+		}
+	}
+}
+
+// resolved is an absolute path without symbolic links in the part of it that is there.
+func resolved(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	for there, rest := abs, ""; ; {
+		if real, err := filepath.EvalSymlinks(there); err == nil {
+			return filepath.Join(real, rest)
+		}
+		parent := filepath.Dir(there)
+		if parent == there {
+			return abs
+		}
+		there, rest = parent, filepath.Join(filepath.Base(there), rest)
+	}
 }
 
 // Collections is the one collection of the folder. A folder that cannot be read is a

@@ -57,8 +57,11 @@ func (c *console) place(path string) (string, error) {
 
 // statePlace is beside the flow file, in a folder of the flow's own.
 func statePlace(path, name string) string {
-	return filepath.Join(filepath.Dir(path), ".freshet", name)
+	return filepath.Join(filepath.Dir(path), stateFolder, name)
 }
+
+// stateFolder holds the states of the flows whose files lie beside it.
+const stateFolder = ".freshet"
 
 // read reads a flow file without touching the network.
 func (c *console) read(path string) (*flowfile.File, error) {
@@ -75,10 +78,37 @@ func (c *console) open(ctx context.Context, path string) (*flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.plan, err = planOf(ctx, f.file); err != nil {
+	if err := f.check(ctx); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// check plans an outlined flow: it measures the models, and reaches the sources.
+func (f *flow) check(ctx context.Context) (err error) {
+	if f.plan, err = planOf(ctx, f.file); err == nil {
+		f.keepApart()
+	}
+	return err
+}
+
+// keepApart has sources that read folders leave out what the flow itself writes there: its state, with those of the flows beside it,
+// and the files of its sinks. Each change of them would be a change of the source, and make the next.
+func (f *flow) keepApart() {
+	own := []string{f.state}
+	if beside := filepath.Dir(f.state); filepath.Base(beside) == stateFolder {
+		own = append(own, beside)
+	}
+	for _, n := range f.plan.Sinks {
+		if s, ok := n.Sink.(interface{ Files() []string }); ok {
+			own = append(own, s.Files()...)
+		}
+	}
+	for _, n := range f.plan.Sources {
+		if s, ok := n.Source.(interface{ Omit(paths ...string) }); ok {
+			s.Omit(own...)
+		}
+	}
 }
 
 // openStopped reads a flow file and plans it, and refuses a flow that runs; hint says what to do about it.
@@ -184,11 +214,11 @@ func (f *flow) parse(ctx context.Context, text []byte) (*flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := planOf(ctx, file)
-	if err != nil {
+	next := &flow{file: file, state: f.state, log: f.log}
+	if err := next.check(ctx); err != nil {
 		return nil, err
 	}
-	return &flow{file: file, plan: plan, state: f.state, log: f.log}, nil
+	return next, nil
 }
 
 // safe makes a fault of an error, without the secrets of the flow file: what a server or a library says may

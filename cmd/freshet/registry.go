@@ -67,7 +67,7 @@ func registry() flowfile.Registry {
 }
 
 type filesConfig struct {
-	Path      string        `yaml:"path" required:"true" doc:"The folder."`
+	Path      string        `yaml:"path" required:"true" doc:"The folder; what the flow itself writes in it is left out."`
 	Include   []string      `yaml:"include,single" doc:"Globs on the relative path; every file where absent. ** spans directories."`
 	Exclude   []string      `yaml:"exclude,single" doc:"Globs of files and directories to leave out."`
 	MaxSize   int64         `yaml:"max_size" unit:"bytes" default:"64MiB" min:"1" doc:"A larger file is a dead letter."`

@@ -72,10 +72,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	if err := c.patiently(ctx, v, f, func() (err error) {
-		f.plan, err = planOf(ctx, f.file)
-		return err
-	}); err != nil {
+	if err := c.patiently(ctx, v, f, func() error { return f.check(ctx) }); err != nil {
 		return result{}, stopped(ctx, err)
 	}
 	machine.KeepWithin(f.plan.Limits.MemoryBytes)

@@ -39,6 +39,12 @@ func (s *Sink) Bind([]stream.Collection) (stream.Binding, error) {
 	return stream.Binding{Storage: []byte("jsonl " + s.path)}, nil
 }
 
+// Files are the paths that the log writes: its own, and those of the file beside it that tells how far it is.
+func (s *Sink) Files() []string {
+	mark := s.path + markSuffix
+	return []string{s.path, mark, mark + newSuffix}
+}
+
 // Open implements stream.Sink.
 func (s *Sink) Open(_ context.Context, t stream.Target) (stream.Writer, error) {
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
@@ -80,7 +86,13 @@ type writer struct {
 	torn     bool // there may be lines of a range that is not whole
 }
 
-func (w *writer) markPath() string { return w.path + ".progress" }
+// What the names of the file beside a log, and of the one that takes its place, end in.
+const (
+	markSuffix = ".progress"
+	newSuffix  = ".new"
+)
+
+func (w *writer) markPath() string { return w.path + markSuffix }
 
 // open opens the log, cuts off a torn last line and gives its length.
 func (w *writer) open() (int64, error) {

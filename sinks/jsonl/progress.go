@@ -66,7 +66,7 @@ const block = 512
 // take puts a new file with the mark in place of the one that is there.
 func take(path string, m mark) (*progress, error) {
 	p := &progress{path: path, mark: m}
-	beside := path + ".new"
+	beside := path + newSuffix
 	f, err := os.OpenFile(beside, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("write progress of a log: %w", err)
@@ -106,7 +106,7 @@ func (p *progress) write(m mark) error {
 func (p *progress) fenced() error {
 	there, err := os.Stat(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := creatable(p.path + ".new"); err != nil {
+		if err := creatable(p.path + newSuffix); err != nil {
 			return fmt.Errorf("make the progress of a log anew: %w", err)
 		}
 		return fmt.Errorf("write beside %s: the file is gone: %w", p.path, stream.ErrLost)
