@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -270,6 +271,10 @@ func (f *flow) begin(ctx context.Context, o engine.Options) (*session, error) {
 	return &session{flow: f, db: db, engine: e}, nil
 }
 
+// resumesTime is how long a source may take to hold the state against what it reads: a server that does not answer keeps no
+// flow from its start.
+const resumesTime = 5 * time.Second
+
 // resumes ends a run whose sources have parted from the state before its sinks are opened: a state that was put back is behind
 // its sinks as well, and they would be written from it first (I10). Any other fault is the run's to meet, and to wait out.
 func (f *flow) resumes(ctx context.Context, db *statestore.DB) error {
@@ -285,7 +290,10 @@ func (f *flow) resumes(ctx context.Context, db *statestore.DB) error {
 		if !ok || starts[n.Name].Resume == "" || starts[n.Name].Rescan {
 			continue
 		}
-		if _, err := source.Resumes(ctx, starts[n.Name].Resume); errors.Is(err, cdc.ErrGap) {
+		limited, cancel := context.WithTimeout(ctx, resumesTime)
+		_, err := source.Resumes(limited, starts[n.Name].Resume)
+		cancel()
+		if errors.Is(err, cdc.ErrGap) {
 			return &engine.ReadError{Source: n.Name, Err: err}
 		}
 	}
