@@ -93,6 +93,9 @@ func readAnswer(fields []cdc.Column, answer string) (object []byte, complaint st
 			wrong = append(wrong, fmt.Sprintf("%q is missing", f.Name))
 			continue
 		}
+		if f.Type.Kind == cdc.Int64 {
+			value = whole(value)
+		}
 		one := cdc.AppendJSONString([]byte{'{'}, f.Name)
 		one = append(append(append(one, ':'), value...), '}')
 		row, err := cdc.RowFromJSON(&cdc.Schema{Columns: fields[i : i+1]}, one)
@@ -110,6 +113,15 @@ func readAnswer(fields []cdc.Column, answer string) (object []byte, complaint st
 		return nil, "The answer does not fit the schema: " + strings.Join(wrong, "; ") + ". Answer again, with the whole object."
 	}
 	return append(object, '}'), ""
+}
+
+// whole writes a number such as 3.0, which JSON takes for an integer as well, as one.
+func whole(number json.RawMessage) json.RawMessage {
+	digits, fraction, ok := bytes.Cut(number, []byte{'.'})
+	if !ok || len(bytes.Trim(fraction, "0")) > 0 {
+		return number
+	}
+	return digits
 }
 
 // lenientObject finds the object in an answer.

@@ -43,6 +43,16 @@ func TestTheSchemaOfAnOutputIsStrict(t *testing.T) {
 	}
 }
 
+func TestAWholeNumberIsAnIntegerHoweverItIsWritten(t *testing.T) {
+	fields := fieldsOf(t, map[string]string{"a": "int"}, "a")
+	for value, want := range map[string]string{"3.0": `{"a":3}`, "-12.000": `{"a":-12}`, "3": `{"a":3}`, "3.5": "", "3.05": "", "10.": ""} {
+		object, complaint := readAnswer(fields, `{"a":`+value+`}`)
+		if string(object) != want || (complaint == "") != (want != "") {
+			t.Errorf("%s: %s, %q; want %s", value, object, complaint, want)
+		}
+	}
+}
+
 // FuzzReadAnswer: whatever a model says, the result is an object of just the fields, each of its type, and it
 // reads as itself; or there is a complaint.
 func FuzzReadAnswer(f *testing.F) {
