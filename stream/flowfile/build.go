@@ -34,7 +34,7 @@ func (b *builder) build() {
 	b.file.Name = head.Flow
 	b.file.Flow = stream.New(head.Flow)
 	b.file.Flow.Limits = stream.Limits{MemoryBytes: head.Limits.Memory, DiskFree: head.Limits.DiskFree}
-	if at, ok := entryOf(b.root, "flow"); ok && head.Flow != "" {
+	if at, ok := entryOf(b.root, "flow"); ok && (head.Flow != "" || at.value.Kind == yaml.ScalarNode && at.value.Tag == "!!str") {
 		if err := stream.CheckName(head.Flow); err != nil {
 			b.badName(b.at(at.value), head.Flow, err)
 		}

@@ -74,7 +74,7 @@ func (d *document) badName(at spot, name string, err error) {
 		}
 		return '-'
 	}, strings.ToLower(name)), "-_")
-	if stream.CheckName(near) == nil {
+	if stream.CheckName(near) == nil && d.secrets.redact(name) == name { // else it would show what is hidden
 		hint += fmt.Sprintf(": %q would do", near)
 	}
 	d.fault(at, p.Code, d.secrets.redact(p.Message), d.secrets.redact(hint))

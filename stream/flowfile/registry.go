@@ -65,9 +65,9 @@ type Env struct {
 }
 
 // Path makes a path of the flow file absolute or relative to where the process stands: a relative
-// path starts at the flow file.
+// path starts at the flow file. No path stays none.
 func (e *Env) Path(path string) string {
-	if filepath.IsAbs(path) {
+	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(e.Dir, path)
