@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -79,8 +80,8 @@ func TestCodesOfTheContractHaveTheirExit(t *testing.T) {
 		1: {"dead_letters", "not_found", "model_error", "row_rejected", "timeout", "interrupted", "internal"},
 		2: {"usage", "flow_unreadable", "yaml_syntax", "unknown_key", "missing_key", "wrong_type", "bad_value", "missing_env",
 			"duplicate_name", "unknown_name", "unknown_model", "unknown_kind", "unknown_column", "cycle", "expression_syntax",
-			"expression_type", "null_misuse", "no_vector_column", "state_of_other_flow"},
-		3:  {"path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer"},
+			"expression_type", "null_misuse", "no_vector_column", "state_of_other_flow", "flow_changed"},
+		3:  {"path_unreadable", "server_unreachable", "dims_mismatch", "state_in_use", "state_newer", "sink_taken"},
 		10: {"data_guard"},
 		20: {"disk_full"},
 		21: {"state_corrupt"},
@@ -91,6 +92,18 @@ func TestCodesOfTheContractHaveTheirExit(t *testing.T) {
 				t.Errorf("exitByCode(%q) = %d, want %d", code, got, exit)
 			}
 		}
+	}
+}
+
+func TestHintOfAModelNamesWhatItRefuses(t *testing.T) {
+	for kind, want := range map[accel.Kind]string{accel.Auth: "api_key", accel.Quota: "account", accel.UnknownModel: "`model`",
+		accel.Malformed: "`dims`", accel.Rejected: "options"} {
+		if got := hintOfAnswer("emb", &accel.Error{Kind: kind}); !strings.Contains(got, want) || !strings.Contains(got, "model emb") {
+			t.Errorf("a model that ends in %s: hint %q, want %q and the model's name", kind, got, want)
+		}
+	}
+	if got := hintOfAnswer("emb", &accel.Error{Kind: accel.Unavailable}); got != "" {
+		t.Errorf("a model that does not answer: hint %q, want the one of the verb", got)
 	}
 }
 

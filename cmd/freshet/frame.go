@@ -124,7 +124,7 @@ func (f *frame) wrapped(head cell, text, style string) {
 			return
 		}
 		end := room
-		for i := room; i > room/2; i-- {
+		for i := room; i > room/3; i-- {
 			if left[i] == ' ' {
 				end = i
 				break

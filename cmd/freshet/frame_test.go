@@ -7,6 +7,8 @@ import (
 	"time"
 
 	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -62,6 +64,29 @@ func TestFrameShowsFreshnessAndTheFlow(t *testing.T) {
 			}
 			if c.height > 0 && len(f.lines) > c.height {
 				t.Errorf("%d lines, the terminal has %d", len(f.lines), c.height)
+			}
+		})
+	}
+}
+
+func TestAdviceIsWrappedAndBounded(t *testing.T) {
+	for _, c := range []struct {
+		name, text    string
+		width, height int
+		want          []string
+	}{
+		{"a text that fits stays one line", "all is well", 20, 0, []string{"! all is well"}},
+		{"a longer one goes on at a word", "dial tcp: connection refused", 20, 0, []string{"! dial tcp:", "  connection refused"}},
+		{"one without blanks goes on anywhere", "abcdefghijklmnop", 10, 0, []string{"! abcdefgh", "  ijklmnop"}},
+		{"a very long one ends after four lines", strings.Repeat("word ", 20), 12, 0,
+			[]string{"! word word", "  word word", "  word word", "  word word…"}},
+		{"a low terminal gives it one", "dial tcp: connection refused", 20, 10, []string{"! dial tcp: connect…"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := frame{width: c.width, height: c.height}
+			f.wrapped(cell{"! ", plainStyle, 0}, c.text, plainStyle)
+			if diff := cmp.Diff(c.want, f.lines); diff != "" {
+				t.Errorf("lines (-want +got)\n%s", diff)
 			}
 		})
 	}
