@@ -65,8 +65,8 @@ type Reporter interface {
 	Report() cdc.Report
 }
 
-// Prober is a Source that can look at what it needs without reading rows: whether it can be reached, and has the rights.
-// It says what it found; the error is a *cdc.SourceError.
+// Prober is a Source, or a Sink, that can look at what it needs without reading rows: whether it can be reached, and has the
+// rights. It says what it found; the error is a *cdc.SourceError, of a Sink a *Problem.
 type Prober interface {
 	Probe(ctx context.Context) (found string, err error)
 }

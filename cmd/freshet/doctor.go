@@ -120,6 +120,10 @@ func (k *checkup) add(part, name, format string, args ...any) {
 }
 
 func checkSink(ctx context.Context, f *flow, n *stream.SinkNode) error {
+	if p, ok := n.Sink.(stream.Prober); ok {
+		_, err := p.Probe(ctx)
+		return err
+	}
 	previewer, ok := n.Sink.(stream.Previewer)
 	if !ok {
 		return nil
