@@ -52,13 +52,33 @@ func (d *desk) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		d.refuse(w, &fault{status: nethttp.StatusMethodNotAllowed, code: "method_not_allowed", message: "changes are pushed with POST", hint: "a delete is an element with _op: delete"})
 	default:
 		d.source.facts.requests.Add(1)
-		if answer, f := d.push(w, r); f != nil {
+		if answer, f := d.push(w, r); f != nil && f.status == nethttp.StatusRequestEntityTooLarge {
+			d.refuseLarge(w, r, f)
+		} else if f != nil {
 			d.refuse(w, f)
 		} else {
 			write(w, nethttp.StatusAccepted, envelope{OK: true, Data: answer})
 		}
 	}
 }
+
+// refuseLarge refuses a body that is too large, and reads on for a while: many clients look for an answer when they have sent
+// everything, and find a broken connection where nobody takes it.
+func (d *desk) refuseLarge(w nethttp.ResponseWriter, r *nethttp.Request, f *fault) {
+	control := nethttp.NewResponseController(w)
+	_ = control.EnableFullDuplex() // without it, as without a deadline, the connection is closed at once
+	w.Header().Set("Connection", "close")
+	d.refuse(w, f)
+	if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)
+	}
+}
+
+// Of a body that is refused for its size so much is read, for so long.
+const (
+	lingerBytes = 256 << 20
+	lingerTime  = 10 * time.Second
+)
 
 // admit lets in who carries the token or, without one, who asks from this machine by its own name: no page of another
 // site, and no name that somebody lets point here.

@@ -1,10 +1,12 @@
 package http_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	nethttp "net/http"
 	"strings"
 	"sync"
@@ -308,5 +310,34 @@ func TestABodyWithoutALengthIsBounded(t *testing.T) {
 		if got := c.push(`{"id":1,"shop":"a","price":1}`); got.Status != nethttp.StatusAccepted {
 			t.Fatalf("afterwards it is answered %+v", got)
 		}
+	}
+}
+
+// Whoever sends everything before it looks for an answer finds one.
+func TestALargeBodyIsReadBeforeItIsRefused(t *testing.T) {
+	for _, length := range []string{"Content-Length: 9000000", "Transfer-Encoding: chunked"} {
+		t.Run(length, func(t *testing.T) {
+			c := begin(t, prices(), cdctest.NewInlet())
+			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", c.source.Address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			body := strings.Repeat(" ", 9_000_000)
+			if strings.HasPrefix(length, "Transfer") {
+				body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+			}
+			if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: "+c.source.Address()+"\r\nContent-Type: application/json\r\n"+length+"\r\n\r\n"+body); err != nil {
+				t.Fatalf("the body is not taken: %v", err)
+			}
+			answer, err := nethttp.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatalf("there is no answer: %v", err)
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != nethttp.StatusRequestEntityTooLarge {
+				t.Errorf("it is answered %s", answer.Status)
+			}
+		})
 	}
 }
