@@ -146,7 +146,30 @@ func planOf(ctx context.Context, file *flowfile.File) (*stream.Plan, error) {
 	if err := measureModels(ctx, file); err != nil {
 		return nil, err
 	}
-	return file.Plan(ctx)
+	plan, err := file.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return plan, ownFiles(file, plan)
+}
+
+// ownFiles refuses sinks that would write over each other's files.
+func ownFiles(file *flowfile.File, plan *stream.Plan) error {
+	writers := map[string]string{}
+	for _, n := range plan.Sinks {
+		s, ok := n.Sink.(interface{ Files() []string })
+		if !ok {
+			continue
+		}
+		for _, path := range s.Files() {
+			if other, taken := writers[path]; taken {
+				return file.Diagnose(&stream.Problem{Code: "bad_value", Node: n.Name, Field: "path", Hint: "give each sink a file of its own",
+					Message: fmt.Sprintf("the sink %q writes the same file", other)})
+			}
+			writers[path] = n.Name
+		}
+	}
+	return nil
 }
 
 // measureModels asks the servers of models whose flow does not say how long their vectors are.

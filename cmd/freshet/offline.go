@@ -65,6 +65,9 @@ func (c *console) checkOffline(ctx context.Context, path string) (*checked, erro
 	}
 	plan, err := file.Plan(ctx)
 	if err == nil {
+		if err := ownFiles(file, plan); err != nil {
+			return nil, err
+		}
 		found := describePlan(plan)
 		return &found, nil
 	}
