@@ -113,8 +113,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			requests += uint64(n)
 			buckets[float64(int(1)<<i)] = requests
 		}
-		rows := prometheus.NewDesc("freshet_batch_rows", "Rows in a request.", []string{"flow", "model"}, nil)
-		out <- prometheus.MustNewConstHistogram(rows, requests, float64(m.Sent), buckets, s.Flow, name)
+		out <- prometheus.MustNewConstHistogram(prometheus.NewDesc("freshet_batch_rows", "Rows in a request.", []string{"flow", "model"}, nil),
+			requests, float64(m.Sent), buckets, s.Flow, name)
 		emit(gauge, "freshet_model_padding_ratio", "Tokens computed for one sent.", m.Padding, "model", name)
 	}
 	for _, b := range c.engine.credits.Balances() {

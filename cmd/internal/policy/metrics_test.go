@@ -54,6 +54,10 @@ func metrics(t *testing.T) map[string]metric {
 				note(literal(call.Args[1]), labels, false)
 			case called == "NewDesc":
 				note(literal(call.Args[0]), literals(call.Args[2]), false)
+			case called == "MustNewConstHistogram":
+				if described, ok := call.Args[0].(*ast.CallExpr); ok {
+					note(literal(described.Args[0]), nil, true)
+				}
 			case strings.HasPrefix(called, "New"):
 				options, ok := call.Args[0].(*ast.CompositeLit)
 				if !ok || !strings.HasSuffix(nameOf(options.Type), "Opts") {
