@@ -49,6 +49,9 @@ type Type struct {
 	// Native is how the source spells the type, such as numeric(10,2) or mood[]; a target of the same kind
 	// keeps it. It has no part in Equal and String: what may be held is said by the rest.
 	Native string
+	// Base is how the source spells what a domain stands for, such as varchar(5); empty where Native is no domain. A target
+	// that does not have the domain keeps this.
+	Base string
 }
 
 // Column is a named [Type].

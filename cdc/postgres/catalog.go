@@ -38,6 +38,7 @@ type column struct {
 	declared uint32 // OID of its type, which may be a domain
 	modifier int32
 	native   string // as format_type writes it
+	plain    string // what a domain stands for; empty of other types
 	notNull  bool
 	base     sqlType
 	codec    codec
@@ -61,7 +62,7 @@ func (t *table) names(of []int) []string {
 func (t *table) schemaOf() *cdc.Schema {
 	s := &cdc.Schema{Key: slices.Clone(t.key)}
 	for i, c := range t.columns {
-		typ := cdc.Type{Kind: c.codec.kind(), Nullable: !c.notNull, Native: c.native}
+		typ := cdc.Type{Kind: c.codec.kind(), Nullable: !c.notNull, Native: c.native, Base: c.plain}
 		if typ.Kind == cdc.Vector && c.base.modifier > 0 {
 			typ.Dims = int(c.base.modifier)
 		}
@@ -82,7 +83,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 
 // A domain is followed to the type that it stands for.
 const columnsQuery = `SELECT a.attname, a.attnum::int4, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod),
-	a.attnotnull, b.oid, b.modifier, b.typname, b.typtype::text, b.typoutput::pg_catalog.regproc::text
+	CASE WHEN b.oid <> a.atttypid THEN pg_catalog.format_type(b.oid, b.modifier) ELSE '' END, a.attnotnull, b.oid, b.modifier, b.typname, b.typtype::text, b.typoutput::pg_catalog.regproc::text
 FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL (
 	WITH RECURSIVE d AS (
 		SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typtypmod, t.typoutput, a.atttypmod AS modifier
@@ -131,7 +132,7 @@ func (t *table) readColumns(ctx context.Context, c *pgx.Conn) ([]int32, error) {
 		var x column
 		var number int32
 		var class string
-		if err := rows.Scan(&x.name, &number, &x.declared, &x.modifier, &x.native, &x.notNull, &x.base.oid, &x.base.modifier,
+		if err := rows.Scan(&x.name, &number, &x.declared, &x.modifier, &x.native, &x.plain, &x.notNull, &x.base.oid, &x.base.modifier,
 			&x.base.name, &class, &x.base.output); err != nil {
 			return nil, err
 		}

@@ -118,12 +118,15 @@ func (s *Sink) typeOf(t cdc.Type, searched bool) string {
 	return "text"
 }
 
-// native is the source's own name of a column's type; empty where it gives none or where the index decides.
-func (t *table) native(i int) string {
-	if i == t.vector {
-		return ""
+// native are the source's own names of a column's type, the closest first; none where it gives none or where the index decides.
+func (t *table) native(i int) (names []string) {
+	typ := t.columns[i].Type
+	for _, name := range []string{typ.Native, typ.Base} {
+		if name != "" && i != t.vector {
+			names = append(names, name)
+		}
 	}
-	return t.columns[i].Type.Native
+	return names
 }
 
 // quoted is the table's name in SQL.

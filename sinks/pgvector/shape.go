@@ -63,17 +63,16 @@ func (o *opening) shape(ctx context.Context, t *table) error {
 // resolve chooses the type of each column: the source's own where this server has it as well.
 func (o *opening) resolve(ctx context.Context, t *table) error {
 	for i := range t.columns {
-		native := t.native(i)
-		if native == "" {
-			continue
-		}
-		known, err := o.known(ctx, native)
-		if err != nil {
-			return err
-		}
-		// A text that the server reads as just a type is safe to be written into a statement.
-		if known {
-			t.columns[i].want = native
+		for _, native := range t.native(i) {
+			known, err := o.known(ctx, native)
+			if err != nil {
+				return err
+			}
+			// A text that the server reads as just a type is safe to be written into a statement.
+			if known {
+				t.columns[i].want = native
+				break
+			}
 		}
 	}
 	return nil

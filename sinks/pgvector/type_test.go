@@ -91,6 +91,7 @@ func textColumns() []typed {
 		{"moods", native(cdc.String, "mood[]"), text(`{sad,NULL}`), "mood[]", `{sad,NULL}`},
 		{"domain", native(cdc.Int64, "count"), number(7), "count", "7"},
 		{"elsewhere", native(cdc.String, "no_such_type"), text("kept"), "text", "kept"},
+		{"domain_elsewhere", cdc.Type{Kind: cdc.String, Nullable: true, Native: "no_such_domain", Base: "character varying(5)"}, text("kept"), "character varying(5)", "kept"},
 		{"interval", native(cdc.String, "interval"), text("1 year 2 mons -3 days +04:05:06.789"), "interval", "1 year 2 mons -3 days +04:05:06.789"},
 		{"range", native(cdc.String, "int4range"), text("[1,5)"), "int4range", "[1,5)"},
 		{"ints", listOf(kind(cdc.Int64)), list(number(1), null, number(-3)), "bigint[]", "{1,NULL,-3}"},
