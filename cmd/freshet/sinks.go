@@ -20,7 +20,7 @@ func sinkKinds() map[string]flowfile.SinkKind {
 			New: func() any { return new(qdrantConfig) }, Build: newQdrant},
 		"kafka": {Doc: "A topic: the newest record of a key is its row, a null value its end; whole epochs in transactions.",
 			New: func() any { return new(kafkaSinkConfig) }, Build: newKafkaSink},
-		"jsonl": {Doc: "A change log, one JSON object a line; the last line of a key is its state.",
+		"jsonl": {Doc: "A change log, one JSON object a line; the last line of a key is its state. With several collections a key begins with the name of its own, as in shop.orders/7.",
 			New: func() any { return new(jsonlConfig) }, Build: newJSONL},
 	}
 }

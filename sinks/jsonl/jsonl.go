@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
@@ -34,9 +36,13 @@ func New(o Options) (*Sink, error) {
 	return &Sink{path: o.Path}, nil
 }
 
-// Bind implements stream.Sink: a log takes every collection.
-func (s *Sink) Bind([]stream.Collection) (stream.Binding, error) {
-	return stream.Binding{Storage: []byte("jsonl " + s.path)}, nil
+// Bind implements stream.Sink: a log takes every collection. Keys are written in another way where there are several.
+func (s *Sink) Bind(collections []stream.Collection) (stream.Binding, error) {
+	storage := "jsonl " + s.path
+	if len(collections) > 1 {
+		storage += " by collection"
+	}
+	return stream.Binding{Storage: []byte(storage)}, nil
 }
 
 // Files are the paths that the log writes: its own, and those of the file beside it that tells how far it is.
@@ -84,6 +90,9 @@ type writer struct {
 	progress stream.Progress
 	line     []byte
 	torn     bool // there may be lines of a range that is not whole
+
+	mu    sync.Mutex
+	stray []string // keys in the log that no row of these collections can have; the next Apply ends them
 }
 
 // What the names of the file beside a log, and of the one that takes its place, end in.
@@ -157,7 +166,9 @@ func (w *writer) Apply(_ context.Context, txn *stream.Txn) error {
 			return fmt.Errorf("cut off %s: %w", w.path, err)
 		}
 	}
-	w.line, w.torn = w.line[:0], true
+	var stray []string
+	w.line, stray = w.appendStray(w.line[:0], txn.Generation<<40|txn.Last)
+	w.torn = true
 	size := m.Size
 	for e, err := range txn.Effects {
 		if err != nil {
@@ -181,7 +192,11 @@ func (w *writer) Apply(_ context.Context, txn *stream.Txn) error {
 	}
 	m.Size, m.Epoch = size, max(m.Epoch, txn.Last)
 	w.torn = false
-	return w.beside.write(m)
+	if err := w.beside.write(m); err != nil {
+		return err
+	}
+	w.ended(stray)
+	return nil
 }
 
 // epochMask cuts the epoch out of a version.
@@ -204,11 +219,11 @@ func (w *writer) write(size *int64) error {
 func (w *writer) appendLine(b []byte, e *stream.Effect) []byte {
 	if e.Delete {
 		b = append(b, `{"_op":"delete","_key":`...)
-		b = cdc.AppendJSONString(b, e.Key.Text())
+		b = cdc.AppendJSONString(b, w.keyText(e))
 	} else {
 		c := &w.target.Collections[e.Collection]
 		b = append(b, `{"_op":"upsert","_key":`...)
-		b = cdc.AppendJSONString(b, e.Key.Text())
+		b = cdc.AppendJSONString(b, w.keyText(e))
 		if columns := c.Schema.Columns[:len(c.Schema.Columns)-c.Hidden]; len(columns) > 0 {
 			b = append(b, ',')
 			b = cdc.AppendFieldsJSON(b, columns, e.Row)
@@ -219,6 +234,45 @@ func (w *writer) appendLine(b []byte, e *stream.Effect) []byte {
 	b = append(b, `,"_source":`...)
 	b = cdc.AppendJSONString(b, e.Source)
 	return append(b, '}', '\n')
+}
+
+// keyText is the key of a row among all rows of the file: where there are several collections, behind the name of its own.
+func (w *writer) keyText(e *stream.Effect) string {
+	if len(w.target.Collections) == 1 {
+		return e.Key.Text()
+	}
+	return w.target.Collections[e.Collection].Name + "/" + e.Key.Text()
+}
+
+// place finds the collection of a key as keyText writes it, and the key within it; ok is false where it names none.
+func (w *writer) place(text string) (collection int, key string, ok bool) {
+	if len(w.target.Collections) == 1 {
+		return 0, text, true
+	}
+	for i := range w.target.Collections {
+		if key, ok := strings.CutPrefix(text, w.target.Collections[i].Name+"/"); ok {
+			return i, key, true
+		}
+	}
+	return 0, "", false
+}
+
+// appendStray writes the ends of keys that were written while the log had one collection.
+func (w *writer) appendStray(b []byte, version uint64) ([]byte, []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, key := range w.stray {
+		b = cdc.AppendJSONString(append(b, `{"_op":"delete","_key":`...), key)
+		b = append(strconv.AppendUint(append(b, `,"_version":`...), version, 10), "}\n"...)
+	}
+	return b, w.stray
+}
+
+// ended forgets stray keys whose ends are in the log.
+func (w *writer) ended(stray []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stray = w.stray[len(stray):]
 }
 
 // Keys implements stream.Lister: the keys whose last line is an upsert.
@@ -254,11 +308,20 @@ func (w *writer) Keys(ctx context.Context, fn func(collection int, key string) e
 			delete(live, op.Key)
 		}
 	}
+	var stray []string
 	for key := range live {
-		if err := fn(0, key); err != nil {
+		collection, text, ok := w.place(key)
+		if !ok {
+			stray = append(stray, key)
+			continue
+		}
+		if err := fn(collection, text); err != nil {
 			return err
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stray = stray
 	return nil
 }
 

@@ -10,9 +10,17 @@ import (
 // opened opens a log of rows owner string*.
 func opened(t testing.TB, l *log, target stream.Target) stream.Writer {
 	t.Helper()
+	return openedFor(t, l, target, "c")
+}
+
+// openedFor opens a log for collections of these names.
+func openedFor(t testing.TB, l *log, target stream.Target, names ...string) stream.Writer {
+	t.Helper()
 	column := cdc.Column{Name: "owner", Type: cdc.Type{Kind: cdc.String}}
-	target.Collections = []stream.SinkCollection{{Key: []cdc.Column{column},
-		Collection: stream.Collection{Name: "c", Schema: &cdc.Schema{Key: []int{0}, Columns: []cdc.Column{column}}}}}
+	for _, name := range names {
+		target.Collections = append(target.Collections, stream.SinkCollection{Key: []cdc.Column{column},
+			Collection: stream.Collection{Name: name, Schema: &cdc.Schema{Key: []int{0}, Columns: []cdc.Column{column}}}})
+	}
 	w, err := l.Sink().Open(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,8 +98,19 @@ func readOwner(db *statestore.DB, r *root, key cdc.Key) (*record, error) {
 
 // sinkLineage finds the owner that a sink's key begins with, or the contributors of a chosen key.
 func sinkLineage(db *statestore.DB, g *graph, t *target, subject, text string) (*Lineage, error) {
+	if input, key := inputOf(t, text); input >= 0 {
+		l, err := sinkLineageIn(db, g, t, subject, key, input)
+		if _, none := errors.AsType[*NotFoundError](err); !none {
+			return l, err
+		}
+	}
+	return sinkLineageIn(db, g, t, subject, text, -1)
+}
+
+// sinkLineageIn looks in one collection of the target alone; -1: in all.
+func sinkLineageIn(db *statestore.DB, g *graph, t *target, subject, text string, only int) (*Lineage, error) {
 	var types []cdc.Type
-	for _, c := range t.sink.Inputs[0].Key {
+	for _, c := range t.sink.Inputs[max(only, 0)].Key {
 		types = append(types, c.Type)
 	}
 	key, err := cdc.ParseKeyText(types, text)
@@ -120,7 +132,7 @@ func sinkLineage(db *statestore.DB, g *graph, t *target, subject, text string) (
 		key = first
 	}
 	for input, from := range t.sink.From {
-		if from >= len(g.plan.Collections) {
+		if from >= len(g.plan.Collections) || only >= 0 && input != only {
 			continue
 		}
 		for _, r := range g.roots {
@@ -149,6 +161,18 @@ func sinkLineage(db *statestore.DB, g *graph, t *target, subject, text string) (
 		}
 	}
 	return nil, &NotFoundError{What: subject}
+}
+
+// inputOf finds the collection that a key of a target with several names before a slash, as logs of lines write it; -1: none.
+func inputOf(t *target, text string) (input int, key string) {
+	if len(t.sink.Inputs) > 1 {
+		for i := range t.sink.Inputs {
+			if key, ok := strings.CutPrefix(text, t.sink.Inputs[i].Name+"/"); ok {
+				return i, key
+			}
+		}
+	}
+	return -1, text
 }
 
 // splitOwner cuts a key behind its first columns.
