@@ -211,12 +211,20 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
+// unprocessed is a number of rows in words.
+func unprocessed(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return grouped(n) + " rows"
+}
+
 // ended says what a run has done. Dead letters that are left make a run with --once fail: not everything
 // is applied.
 func (c *console) ended(v *service, sum engine.Summary) (result, error) {
 	if v.once && sum.DeadLetters > 0 {
 		f := newFault("dead_letters", "`freshet dlq ls <flow>` shows them with their cause; `freshet dlq retry <flow> --all` tries them again",
-			"%d rows could not be processed and are kept as dead letters", sum.DeadLetters)
+			"%s could not be processed; dead letters are kept", unprocessed(sum.DeadLetters))
 		f.Data = sum
 		return result{}, f
 	}
