@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -33,7 +32,7 @@ func (c *console) statusVerb() *cobra.Command {
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		ask := func() (standing, error) { return c.statusOf(cmd.Context(), args[0]) }
 		if cmd.Flags().Changed("wait") {
-			ask = func() (standing, error) { return c.statusSoon(cmd.Context(), args[0], *wait, *timeout) }
+			ask = func() (standing, error) { return c.statusWhen(cmd.Context(), args[0], *wait, *timeout) }
 		}
 		if *ready {
 			if cmd.Flags().Changed("wait") {
@@ -63,23 +62,6 @@ func (f *flow) standing() (standing, error) {
 	}
 	s, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
 	return standing{s, []engine.Reason{}}, err
-}
-
-// statusSoon asks again where nobody runs a flow that has run: one that begins anew lets go of its state for a moment.
-func (c *console) statusSoon(ctx context.Context, path, what string, timeout time.Duration) (standing, error) {
-	for end := time.Now().Add(patience); ; {
-		s, err := c.statusWhen(ctx, path, what, timeout)
-		var told *fault
-		if !errors.As(err, &told) || told.Code != "flow_not_running" || time.Now().After(end) {
-			return s, err
-		}
-		if state, err := c.place(path); err != nil || !stateExists(state) {
-			return s, told
-		}
-		if err := idle.For(ctx, patienceBeat); err != nil {
-			return s, err
-		}
-	}
 }
 
 // statusWhen waits for a position, written as SOURCE=POSITION, before it asks.
