@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -209,13 +210,19 @@ func (s *PostgresServer) configure(lines map[string]string) error {
 	return errors.Join(err, file.Close())
 }
 
-// freePort finds a port on which nobody listens.
+// freePort finds a port on which nobody listens. It lies below those that the system gives out by itself (from 32768 on): one
+// of them may be another process's before a server that takes seconds to start has it.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for tries := 0; ; tries++ {
+		port := 10_000 + rand.IntN(20_000)
+		listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, listener.Close()
+		}
+		if tries == 100 {
+			return 0, fmt.Errorf("find a free port: %w", err)
+		}
 	}
-	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
 // launch starts the server and waits until it answers, for a minute at most.
