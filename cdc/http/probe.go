@@ -11,6 +11,8 @@ import (
 	nethttp "net/http"
 	"syscall"
 	"time"
+
+	"github.com/freshet/freshet/cdc"
 )
 
 // probeTime bounds the question to whoever listens at the address.
@@ -31,6 +33,20 @@ func (s *Source) Probe(ctx context.Context) (found string, err error) {
 		}
 	}
 	return "", s.unusable(err)
+}
+
+// Resumes implements stream.Resumable: it makes sure that the address is free for a state that holds nothing yet, where
+// another process that listens there is more than the one of a moment ago.
+func (s *Source) Resumes(ctx context.Context, from cdc.Position) (found string, err error) {
+	if from != "" {
+		return "goes on behind position " + s.Describe(from), nil
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", s.o.Listen)
+	if err != nil {
+		return "", s.unusable(err)
+	}
+	return "the first run listens at " + s.o.Listen, listener.Close()
 }
 
 // running asks whoever listens whether it is this source.

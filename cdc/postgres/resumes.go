@@ -33,7 +33,10 @@ func (s *Source) Resumes(ctx context.Context, from cdc.Position) (found string, 
 	case from == "" && x == nil:
 		return fmt.Sprintf("the first run makes slot %s", o.Slot), nil
 	case from == "":
-		return fmt.Sprintf("the first run takes slot %s, which is there", o.Slot), o.taken(x, f)
+		if err := o.taken(x, f); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("the first run takes slot %s, which is there", o.Slot), o.inUse(x)
 	}
 	system, err := o.system(ctx)
 	if err != nil {
@@ -50,6 +53,17 @@ func (s *Source) Resumes(ctx context.Context, from cdc.Position) (found string, 
 		found += fmt.Sprintf("; process %d of the server reads it now, and a run waits until it is free", x.activePID)
 	}
 	return found, nil
+}
+
+// inUse is the fault of a slot that another process reads, for a state that holds nothing of it yet: both would write the
+// same sinks, and this one could not go on. A state that has read the slot waits for it instead, as its own process of a
+// moment ago may still have it.
+func (o *Options) inUse(x *slot) error {
+	if x.activePID == 0 {
+		return nil
+	}
+	return wrong("source_in_use", "stop the flow that reads it, or run this one with that flow's state; a flow of its own wants a name, or a `slot:`, of its own",
+		"slot %s is read by another process (pid %d of the server), and this state has never read it", o.Slot, x.activePID)
 }
 
 // heldAt is the place of a position, or of an LSN alone.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/freshet/freshet/accel"
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
@@ -295,11 +296,16 @@ func (f *flow) begin(ctx context.Context, o engine.Options) (*session, error) {
 }
 
 // resumesTime is how long a source may take to hold the state against what it reads: a server that does not answer keeps no
-// flow from its start.
-const resumesTime = 5 * time.Second
+// flow from its start. A source that another process has is waited for as long, with a pause between two looks: the process
+// of a moment ago may not have left it yet.
+const (
+	resumesTime  = 5 * time.Second
+	resumesPause = 200 * time.Millisecond
+)
 
-// resumes ends a run whose sources have parted from the state before its sinks are opened: a state that was put back is behind
-// its sinks as well, and they would be written from it first (I10). Any other fault is the run's to meet, and to wait out.
+// resumes ends a run before its sinks are opened where it could not go on with them: where its sources have parted from the state,
+// which is behind its sinks as well then, so that they would be written from it first (I10), and where a source is in use by
+// another process, whose sinks this one would take. Any other fault is the run's to meet, and to wait out.
 func (f *flow) resumes(ctx context.Context, db *statestore.DB) error {
 	if err := engine.BelongsTo(db, f.plan.Flow); err != nil {
 		return err
@@ -310,17 +316,33 @@ func (f *flow) resumes(ctx context.Context, db *statestore.DB) error {
 	}
 	for _, n := range f.plan.Sources {
 		source, ok := n.Source.(stream.Resumable)
-		if !ok || starts[n.Name].Resume == "" || starts[n.Name].Rescan {
+		if !ok {
 			continue
 		}
-		limited, cancel := context.WithTimeout(ctx, resumesTime)
-		_, err := source.Resumes(limited, starts[n.Name].Resume)
-		cancel()
-		if errors.Is(err, cdc.ErrGap) {
+		err := resumesFrom(ctx, source, starts[n.Name].Resume)
+		if errors.Is(err, cdc.ErrGap) && !starts[n.Name].Rescan || inUse(err) {
 			return &engine.ReadError{Source: n.Name, Err: err}
 		}
 	}
 	return nil
+}
+
+// resumesFrom asks a source for at most resumesTime.
+func resumesFrom(ctx context.Context, source stream.Resumable, from cdc.Position) error {
+	limited, cancel := context.WithTimeout(ctx, resumesTime)
+	defer cancel()
+	for {
+		_, err := source.Resumes(limited, from)
+		if !inUse(err) || idle.For(limited, resumesPause) != nil {
+			return err
+		}
+	}
+}
+
+// inUse reports whether a source says that another process has it.
+func inUse(err error) bool {
+	source, ok := errors.AsType[*cdc.SourceError](err)
+	return ok && (source.Code == "source_in_use" || source.Code == "address_in_use")
 }
 
 // end closes engine and state.

@@ -32,7 +32,7 @@ const (
 // codeUnreachable is the code of a server that does not answer.
 const codeUnreachable = "server_unreachable"
 
-// absent reports whether an error says that servers do not answer and nothing else, and gives the reason's code: of a
+// absent reports whether an error says that servers do not answer, or that another process has a source, and nothing else, and gives the reason's code: of a
 // model, a source or a sink. What a person has to mend in the flow file is no outage.
 func absent(err error) (code string, ok bool) {
 	var (
@@ -49,6 +49,8 @@ func absent(err error) (code string, ok bool) {
 				return "", false
 			}
 		}
+		return "source_unavailable", true
+	case inUse(err):
 		return "source_unavailable", true
 	case errors.As(err, &problem):
 		return "sink_unavailable", problem.Code == codeUnreachable
