@@ -96,6 +96,9 @@ type OptionError struct {
 func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
 func (e *OptionError) Unwrap() error { return e.Err }
 
+// Estimate is about how many rows there are, and about how many bytes of text they hold; below zero where nobody knows.
+type Estimate struct{ Rows, Bytes int64 }
+
 // Report is how a source stands, beside where it is.
 type Report struct {
 	Reading       *Reading // of first rows; nil: none are being read

@@ -147,6 +147,14 @@ func (e *boundEmbed) Input(dst []byte, in cdc.Row) ([]byte, bool, error) {
 	return dst, err == nil && !null && len(dst) > from, err
 }
 
+// Foretell implements stream.Foretelling: no more is sent than the rows hold.
+func (e *boundEmbed) Foretell(in cdc.Estimate) cdc.Estimate {
+	if e.image {
+		in.Bytes = -1 // what an image counts is not told by its bytes
+	}
+	return in
+}
+
 // Output implements stream.Caller.
 func (e *boundEmbed) Output(b *cdc.RowBuilder, in cdc.Row, result cdc.Value) error {
 	e.append(b, in)

@@ -234,6 +234,25 @@ func (b *boundSplit) Logic() []byte {
 	return logic("split", splitVersion, options, b.text.Logic())
 }
 
+// bytesOfToken is about how many bytes of text a token stands for.
+const bytesOfToken = 4
+
+// Foretell implements stream.Foretelling. A chunk is taken for half as large as it may be, since it ends where the text
+// allows, so that fewer chunks come out of most texts.
+func (b *boundSplit) Foretell(in cdc.Estimate) cdc.Estimate {
+	if in.Rows < 0 || in.Bytes < 0 {
+		return cdc.Estimate{Rows: -1, Bytes: in.Bytes}
+	}
+	o := b.splitter.Options()
+	size, fresh := int64(o.Size), int64(max(1, o.Size-o.Overlap))
+	all := cdc.Estimate{Bytes: in.Bytes * size / fresh}
+	if o.Unit == split.Tokens {
+		fresh *= bytesOfToken
+	}
+	all.Rows = in.Rows + 2*in.Bytes/fresh
+	return all
+}
+
 // of is the splitter for a row.
 func (b *boundSplit) of(in cdc.Row) *split.Splitter {
 	if b.path < 0 {

@@ -52,6 +52,13 @@ type Caller interface {
 	Output(b *cdc.RowBuilder, in cdc.Row, result cdc.Value) error
 }
 
+// Foretelling is a Bound that can say about how much it makes of rows that nobody has read yet: a Mapper of how many rows, a
+// Caller of how much text its calls send. A Mapper whose rows keep their key makes at most as many as it is given, which
+// needs no word.
+type Foretelling interface {
+	Foretell(in cdc.Estimate) cdc.Estimate
+}
+
 // Calls is what all calls of a [Caller] have in common.
 type Calls struct {
 	Model Model // answers them

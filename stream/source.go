@@ -46,9 +46,9 @@ type Rereader interface {
 	Rereads() bool
 }
 
-// Estimator is a Source that knows about how many rows its collections have without reading them.
+// Estimator is a Source that knows about how many rows its collections have, and how large they are, without reading them.
 //
-// Estimates gives a number for each collection that Collections names, in that order: how many rows a first run would about
+// Estimates gives an estimate for each collection that Collections names, in that order: how many rows a first run would about
 // read of it. Zero means none, a number below zero that the source does not know. A number is shown to people and
 // decides nothing: it may be old, may be off in both directions, and leaves out what a condition on the rows does.
 //
@@ -56,7 +56,7 @@ type Rereader interface {
 // asks the source's server anew, in a session of its own that ends with it, makes nothing there, and lasts no longer than ctx.
 // There are all numbers or an error; one of reaching the server is a *cdc.SourceError.
 type Estimator interface {
-	Estimates(ctx context.Context) ([]int64, error)
+	Estimates(ctx context.Context) ([]cdc.Estimate, error)
 }
 
 // Reporter is a Source that can say how it stands: how far its first rows are read, and how much of its log is kept for

@@ -59,7 +59,7 @@ func checkSnapshot(ctx context.Context, h Harness) error {
 // estimated holds what a source says of the number of its rows, where it says anything: there is a number for each collection.
 func (t *trial) estimated(ctx context.Context) error {
 	e, ok := t.source.(interface {
-		Estimates(context.Context) ([]int64, error)
+		Estimates(context.Context) ([]cdc.Estimate, error)
 	})
 	if !ok {
 		return nil
@@ -70,7 +70,7 @@ func (t *trial) estimated(ctx context.Context) error {
 	}
 	collections, err := t.source.Collections(ctx)
 	if err == nil && len(rows) != len(collections) {
-		err = fmt.Errorf("the rows of %d collections are estimated as %d", len(collections), rows)
+		err = fmt.Errorf("the rows of %d collections are estimated as %v", len(collections), rows)
 	}
 	return err
 }

@@ -22,9 +22,9 @@ type bent struct {
 }
 
 // Estimates says of no collection how many rows it has.
-func (b *bent) Estimates(ctx context.Context) ([]int64, error) {
+func (b *bent) Estimates(ctx context.Context) ([]cdc.Estimate, error) {
 	collections, err := b.Collections(ctx)
-	return slices.Repeat([]int64{-1}, len(collections)+b.more), err
+	return slices.Repeat([]cdc.Estimate{{Rows: -1, Bytes: -1}}, len(collections)+b.more), err
 }
 
 func (b *bent) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error {

@@ -35,6 +35,11 @@ func (s *Source) Probe(ctx context.Context) (found string, err error) {
 	return "", s.unusable(err)
 }
 
+// Estimates implements stream.Estimator: nothing stands in the source before it is pushed.
+func (s *Source) Estimates(context.Context) ([]cdc.Estimate, error) {
+	return []cdc.Estimate{{}}, nil
+}
+
 // Resumes implements stream.Resumable: it makes sure that the address is free for a state that holds nothing yet, where
 // another process that listens there is more than the one of a moment ago.
 func (s *Source) Resumes(ctx context.Context, from cdc.Position) (found string, err error) {

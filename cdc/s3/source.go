@@ -78,21 +78,33 @@ func (s *Source) Report() cdc.Report {
 // Rescans reports that the objects can be read again at any time.
 func (s *Source) Rescans() bool { return true }
 
-// Estimates implements stream.Estimator: what one page of a listing tells.
-func (s *Source) Estimates(ctx context.Context) ([]int64, error) {
+// estimatedPages bounds the pages of a listing that an estimate asks for.
+const estimatedPages = 20
+
+// Estimates implements stream.Estimator: what some pages of a listing tell, of 1,000 objects each most often.
+func (s *Source) Estimates(ctx context.Context) ([]cdc.Estimate, error) {
 	b, end, err := s.open(ctx)
 	if err != nil {
 		return nil, s.fault(err)
 	}
 	defer end()
-	page, err := b.list(ctx, "")
-	switch {
-	case err != nil:
-		return nil, s.fault(err)
-	case page.more:
-		return []int64{-1}, nil
+	var all cdc.Estimate
+	var last string
+	for range estimatedPages {
+		page, err := b.list(ctx, last)
+		if err != nil {
+			return nil, s.fault(err)
+		}
+		for _, o := range page.objects {
+			all.Rows++
+			all.Bytes += min(o.size, s.options.MaxSize)
+		}
+		last = page.last
+		if !page.more {
+			return []cdc.Estimate{all}, nil
+		}
 	}
-	return []int64{int64(len(page.objects))}, nil
+	return []cdc.Estimate{{Rows: -1, Bytes: -1}}, nil
 }
 
 // Probe reaches the bucket, and the queue where one is named, and says what it found.

@@ -75,15 +75,18 @@ func (s *session) Preview(ctx context.Context, text string) (*engine.Preview, er
 func showPreview(w io.Writer, p *engine.Preview) {
 	rows := [][]string{{"step", "change", "rows", "calls", "answered before", "tokens", "USD", "takes"}}
 	line := func(name string, s *engine.StepPreview) []string {
-		cells := []string{name, s.Change, grouped(s.Rows), grouped(s.Calls), grouped(s.MemoHits), grouped(s.Tokens), "-", "-"}
-		if s.Unknown {
-			cells[2] = atLeast(s.Rows)
-		}
-		if s.Unknown && s.Asks {
-			cells[3], cells[5] = atLeast(s.Calls), atLeast(s.Tokens)
-		}
-		if s.USD > 0 {
+		cells := []string{name, s.Change, figure(s.Rows, s.About, s.Unknown), figure(s.Calls, s.About, s.Unknown && s.Asks), grouped(s.MemoHits),
+			figure(s.Tokens, s.About, s.Unpriced), "-", "-"}
+		switch {
+		case s.USD > 0 && s.About:
+			cells[6] = fmt.Sprintf("~%.4f", s.USD)
+		case s.USD > 0:
 			cells[6] = fmt.Sprintf("%.4f", s.USD)
+		case s.Unpriced:
+			cells[6] = "not known"
+		}
+		if s.USD > 0 && s.Unpriced {
+			cells[6] += " or more"
 		}
 		if s.Seconds >= 1 {
 			cells[7] = (time.Duration(s.Seconds) * time.Second).String()
@@ -102,7 +105,10 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
 		s := p.Sinks[name]
 		upserts, deletes := grouped(s.Upserts), grouped(s.Deletes)
-		if !s.Known {
+		switch {
+		case s.About:
+			upserts = figure(s.Upserts, true, false)
+		case !s.Known:
 			upserts, deletes = "not known", "not known"
 		}
 		change := s.Change
@@ -122,18 +128,30 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	}
 }
 
-// atLeast writes a number that more may be added to.
-func atLeast(n int64) string {
-	if n == 0 {
+// figure writes a number: about is one that is estimated, and more may be added to one that is open.
+func figure(n int64, about, open bool) string {
+	if open && n == 0 {
 		return "not known"
 	}
-	return grouped(n) + " or more"
+	said := grouped(n)
+	if about && n > 0 {
+		said = "~" + said
+	}
+	if open {
+		said += " or more"
+	}
+	return said
 }
 
 // estimated says what a plan that is not exact is worth.
 func estimated(p *engine.Preview) string {
-	if p.Total.Unknown {
-		return "These are estimates: not every row is at hand, and a source does not say how many it has before it is read."
+	switch {
+	case p.Total.Unknown:
+		return "These are estimates: not every row is at hand, and a source or a step does not say how many it gives before it is read."
+	case p.Total.Unpriced:
+		return "These are estimates: not every row is at hand, and how much text is sent to a model is not known before."
+	case p.Total.About:
+		return "These are estimates, ~ by the size of the sources. Calls, tokens and USD are upper bounds of most texts."
 	}
 	return "These are estimates: not every row is at hand. Calls, tokens and USD are upper bounds."
 }

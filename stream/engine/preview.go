@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
@@ -22,13 +23,15 @@ type Preview struct {
 // StepPreview is the work that waits at one step. What a model is paid is an upper bound: it counts the tokens
 // itself.
 type StepPreview struct {
-	Change   string  `json:"change,omitempty"`  // none, added, removed, logic or model
-	Rows     int64   `json:"rows"`              // that come to it, as far as they are known
-	Calls    int64   `json:"calls"`             // that nobody has answered yet, likewise
-	Unknown  bool    `json:"unknown,omitempty"` // some rows have yet to be read, and their source does not say how many they are
-	Asks     bool    `json:"asks,omitempty"`    // it asks a model
-	MemoHits int64   `json:"memo_hits"`         // calls that have been answered before
-	Tokens   int64   `json:"tokens"`            // of the calls, sent and received
+	Change   string  `json:"change,omitempty"`   // none, added, removed, logic or model
+	Rows     int64   `json:"rows"`               // that come to it, as far as they are known
+	Calls    int64   `json:"calls"`              // that nobody has answered yet, likewise
+	Unknown  bool    `json:"unknown,omitempty"`  // some rows have yet to be read, and nobody says how many they are
+	Unpriced bool    `json:"unpriced,omitempty"` // of some calls nobody says how much text they send: tokens and money are those of the others
+	About    bool    `json:"about,omitempty"`    // some numbers are made from what a source says of its size
+	Asks     bool    `json:"asks,omitempty"`     // it asks a model
+	MemoHits int64   `json:"memo_hits"`          // calls that have been answered before
+	Tokens   int64   `json:"tokens"`             // of the calls, sent and received
 	USD      float64 `json:"usd"`
 	Seconds  float64 `json:"seconds"` // at least, by the limits of the flow; in total also by the work of this machine
 }
@@ -40,7 +43,8 @@ type SinkPreview struct {
 	Statements []string `json:"statements"`
 	Upserts    int64    `json:"upserts"`
 	Deletes    int64    `json:"deletes"`
-	Known      bool     `json:"known"` // Upserts and Deletes are: none of its rows has to be read from a source again
+	About      bool     `json:"about,omitempty"` // Upserts is made from what the sources say of their size
+	Known      bool     `json:"known"`           // Upserts and Deletes are: none of its rows has to be read from a source again
 }
 
 // Preview compares a plan with the state of this flow, which goes on meanwhile: what it does between the question
@@ -76,20 +80,21 @@ func StoppedPreview(ctx context.Context, db *statestore.DB, plan *stream.Plan) (
 func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *stream.Plan, state string) (*Preview, error) {
 	next, _ := migrate(stored, plan, "")
 	p := &Preview{Steps: map[string]StepPreview{}, Sinks: map[string]SinkPreview{}, Exact: true}
-	rows, err := countRows(ctx, db, stored, plan)
+	sizes, err := countRows(ctx, db, stored, plan)
 	if err != nil {
 		return nil, err
 	}
+	foretell(plan, sizes)
 	if db != nil {
 		if err := recallModels(db, plan); err != nil {
 			return nil, err
 		}
 	}
-	played, err := rehearse(db, plan, next, rows)
+	played, err := rehearse(db, plan, next, sizes)
 	if err != nil {
 		return nil, fmt.Errorf("rehearse the next run: %w", err)
 	}
-	p.steps(stored, next, plan, played, rows)
+	p.steps(stored, next, plan, played, sizes)
 	if err := p.sinks(ctx, stored, next, plan, state, db); err != nil {
 		return nil, err
 	}
@@ -99,6 +104,7 @@ func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *s
 		change.Known = change.Change == "none" || !slices.ContainsFunc(s.From, func(from int) bool {
 			return next.Roots[plan.Collections[plan.Collections[from].Root].Name].Backfill != backfillScan
 		})
+		change.foretell(s, sizes)
 		p.Sinks[s.Name] = change
 	}
 	p.Exact = p.Exact && played.exact
@@ -106,7 +112,7 @@ func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *s
 	return p, nil
 }
 
-func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *rehearsal, rows []int64) {
+func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *rehearsal, sizes []cdc.Estimate) {
 	for i, s := range plan.Steps {
 		if s.Hidden {
 			continue
@@ -125,10 +131,7 @@ func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *reh
 		if step.Change != "none" && next.Roots[plan.Collections[root].Name].Backfill != backfillScan {
 			// Its rows are not in the state: they are read again, and nobody knows yet what they hold.
 			p.Exact = false
-			step.Unknown = rows[root] < 0
-			if step.Rows = max(rows[root], 0); s.Caller != nil {
-				step.Calls = step.Rows
-			}
+			step.foretell(s, sizes[s.From])
 		}
 		p.Steps[s.Name] = step
 		p.Total.add(&step)
@@ -148,7 +151,7 @@ func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *reh
 func (p *StepPreview) add(s *StepPreview) {
 	p.Rows, p.Calls, p.MemoHits, p.Tokens = p.Rows+s.Rows, p.Calls+s.Calls, p.MemoHits+s.MemoHits, p.Tokens+s.Tokens
 	p.USD, p.Seconds = p.USD+s.USD, max(p.Seconds, s.Seconds)
-	p.Unknown, p.Asks = p.Unknown || s.Unknown, p.Asks || s.Asks
+	p.Unknown, p.Unpriced, p.About, p.Asks = p.Unknown || s.Unknown, p.Unpriced || s.Unpriced, p.About || s.About, p.Asks || s.Asks
 }
 
 // changeOf compares a step with the one that was run last under its name, or under the name that it had.
@@ -202,41 +205,4 @@ func (p *Preview) sinks(ctx context.Context, stored, next *storedPlan, plan *str
 		}
 	}
 	return nil
-}
-
-// countRows says by collection how many rows the sources have: those that are held or, where that is not
-// known yet, those that the source says it has; below zero where nobody knows.
-func countRows(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *stream.Plan) ([]int64, error) {
-	var held totals
-	if db != nil {
-		if err := held.load(db); err != nil {
-			return nil, err
-		}
-	}
-	rows := make([]int64, len(plan.Collections))
-	place := make([]int, len(plan.Sources)) // of the next collection among its source's
-	estimates := make([][]int64, len(plan.Sources))
-	for i, c := range plan.Collections {
-		if c.Source < 0 {
-			continue
-		}
-		at := place[c.Source]
-		place[c.Source]++
-		if root, ran := stored.Roots[c.Name]; ran && db != nil {
-			rows[i] = held.Rows[root.Instance]
-			continue
-		}
-		source := plan.Sources[c.Source]
-		if e, ok := source.Source.(stream.Estimator); ok && estimates[c.Source] == nil {
-			var err error
-			if estimates[c.Source], err = e.Estimates(ctx); err != nil {
-				return nil, fmt.Errorf("estimate rows of source %s: %w", source.Name, err)
-			}
-		}
-		rows[i] = -1
-		if all := estimates[c.Source]; at < len(all) {
-			rows[i] = all[at]
-		}
-	}
-	return rows, nil
 }

@@ -82,8 +82,8 @@ type understudy struct{ stream.Model }
 func (understudy) Answer([][]byte) ([][]byte, error) { return nil, nil }
 
 // rehearse evaluates the owners that the next run would, of the collections whose rows are retained. The
-// others stand in rows, by collection, with how many there are.
-func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, rows []int64) (*rehearsal, error) {
+// others stand in sizes, by collection, with how many there are.
+func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, sizes []cdc.Estimate) (*rehearsal, error) {
 	g := buildGraph(plan, next)
 	for _, n := range g.calls {
 		n.inline = nil
@@ -102,7 +102,7 @@ func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, rows []int
 		if root.vanished || next.Roots[root.name].Backfill != backfillScan {
 			continue
 		}
-		if err := r.collection(root, rows[root.collection]); err != nil {
+		if err := r.collection(root, sizes[root.collection].Rows); err != nil {
 			return nil, err
 		}
 	}
