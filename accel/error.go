@@ -113,6 +113,9 @@ type Error struct {
 	// broke, where that is known.
 	Rows []int
 
+	// Dims is how long a vector of the reply is that has another length than is wanted; 0: that is not what is wrong.
+	Dims int
+
 	// Reply is what a model answered that was refused, truncated or invalid, as it came.
 	Reply string
 

@@ -13,7 +13,7 @@ func CheckVectors(vectors [][]float32, n, dims int) error {
 			dims = len(v)
 		}
 		if len(v) != dims || dims == 0 {
-			return malformed("the reply has a vector of %d dimensions, not %d", len(v), dims)
+			return MalformedDims(len(v), dims)
 		}
 		for _, x := range v {
 			if x-x != 0 {
@@ -22,6 +22,13 @@ func CheckVectors(vectors [][]float32, n, dims int) error {
 		}
 	}
 	return nil
+}
+
+// MalformedDims is the error of a reply with a vector of another length than is wanted.
+func MalformedDims(got, want int) *Error {
+	err := malformed("the reply has a vector of %d dimensions, not %d", got, want)
+	err.Dims = got
+	return err
 }
 
 func malformed(format string, args ...any) *Error {

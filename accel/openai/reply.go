@@ -122,7 +122,7 @@ func (d *decoder) vector() {
 		d.dims = got
 	}
 	if got != d.dims || got == 0 {
-		d.fail("the reply has a vector of %d dimensions, not %d", got, d.dims)
+		d.fail("%w", accel.MalformedDims(got, d.dims))
 	}
 }
 

@@ -91,7 +91,7 @@ func (m *Model) Name() string { return m.options.Model }
 // server does not tell is estimated.
 func (m *Model) Vectors(ctx context.Context, path string, request any, inputs []string, read func(body []byte) (accel.Reply, error)) (reply accel.Reply, err error) {
 	dims := m.options.Dims
-	if dims == 0 {
+	if dims == 0 || len(inputs) == 1 { // one vector of another length than is wanted is read to the end, so that its length can be told
 		dims = maxDims
 	}
 	limit := 64<<10 + len(inputs)*(1<<10+numberBytes*dims)

@@ -196,7 +196,11 @@ func measureModels(ctx context.Context, file *flowfile.File) error {
 func modelFault(file *flowfile.File, name string, err error, hint, message string) *fault {
 	f := newFault("server_unreachable", fmt.Sprintf(hint, name), message, file.Path, name, file.Redact(err.Error()))
 	var refused *accel.Error
-	if errors.As(err, &refused) && refused.Kind != accel.Unavailable {
+	switch {
+	case errors.As(err, &refused) && refused.Dims > 0:
+		f.Code, f.Exit = "dims_mismatch", exitEnvironment
+		f.Hint = fmt.Sprintf("write `dims: %d` beside the kind of model %s, or leave dims out; check `model`, too: another one may answer", refused.Dims, name)
+	case refused != nil && refused.Kind != accel.Unavailable:
 		f.Code, f.Exit = "model_error", exitRunTime
 		f.Hint = cmp.Or(hintOfAnswer(name, refused), f.Hint)
 	}

@@ -255,7 +255,7 @@ func (w *embeddingWorker) learn(ctx context.Context) error {
 		return &stream.Problem{Code: "unknown_name", Message: fmt.Sprintf("the model %s: %s", w.name, err), Hint: stream.DidYouMean("embedders", missing.Name, missing.Served)}
 	}
 	if other, ok := errors.AsType[*flight.DimsError](err); ok {
-		return &stream.Problem{Code: "bad_value", Message: fmt.Sprintf("the model %s: %s", w.name, err), Hint: fmt.Sprintf("leave dims out, or write dims: %d", other.Served)}
+		return &stream.Problem{Code: "dims_mismatch", Message: fmt.Sprintf("the model %s: %s", w.name, err), Hint: fmt.Sprintf("leave dims out, or write dims: %d", other.Served)}
 	}
 	return err
 }

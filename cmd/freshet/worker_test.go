@@ -191,7 +191,7 @@ func TestAFlowReachesItsWorkerOverFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := workerFlow(t, dir, strings.Replace(string(text), address+"\"}}", address+"\"}, dims: 3}", 1))
-	if code, _, fault := said(t, "validate", other); code != exitUsage || !strings.Contains(fault, "write dims: 2") {
+	if code, _, fault := said(t, "validate", other); code != exitEnvironment || !strings.Contains(fault, "dims_mismatch") || !strings.Contains(fault, "write dims: 2") {
 		t.Errorf("with another dimension: exit %d: %s", code, fault)
 	}
 }
