@@ -22,11 +22,13 @@ type table struct {
 	readable   bool // this role may SELECT
 	logged     bool // its changes are in the server's log
 	columns    []column
-	key        []int // indices into columns
-	deferrable bool  // its primary key is checked late
-	identityOf []int // the columns that a DELETE carries, indices into columns; nil: all of them
+	key        []int    // indices into columns
+	deferrable bool     // its primary key is checked late
+	unkept     []string // columns that the log does not hold of old rows
 
-	where  string  // condition of the rows that are read, as SQL
+	where   string // condition of the rows that are read, as SQL
+	rekeyed bool   // its replica identity is an index of more columns, by which it was read before
+
 	rows   float64 // estimate of the catalog
 	pages  int64   // of it too; 0 of a partitioned one
 	option TableOptions
@@ -35,6 +37,7 @@ type table struct {
 // column is a column as the catalog tells it.
 type column struct {
 	name     string
+	number   int32  // pg_attribute.attnum, which it keeps for ever: another column of its name has another one
 	declared uint32 // OID of its type, which may be a domain
 	modifier int32
 	native   string // as format_type writes it
@@ -110,42 +113,38 @@ func readTable(ctx context.Context, c *pgx.Conn, o TableOptions) (*table, error)
 		return nil, fmt.Errorf("look up table %s: %w", o.Table, err)
 	}
 	t.kind, t.identity = kind[0], identity[0]
-	numbers, err := t.readColumns(ctx, c)
-	if err != nil {
+	if err := t.readColumns(ctx, c); err != nil {
 		return nil, fmt.Errorf("read the columns of %s: %w", t.plain(), err)
 	}
-	if err := t.readKey(ctx, c, numbers); err != nil {
+	if err := t.readKey(ctx, c); err != nil {
 		return nil, fmt.Errorf("read the key of %s: %w", t.plain(), err)
 	}
 	return t, nil
 }
 
-// readColumns gives the attribute numbers of the columns.
-func (t *table) readColumns(ctx context.Context, c *pgx.Conn) ([]int32, error) {
+func (t *table) readColumns(ctx context.Context, c *pgx.Conn) error {
 	rows, err := c.Query(ctx, columnsQuery, t.oid)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var numbers []int32
 	for rows.Next() {
 		var x column
-		var number int32
 		var class string
-		if err := rows.Scan(&x.name, &number, &x.declared, &x.modifier, &x.native, &x.plain, &x.notNull, &x.base.oid, &x.base.modifier,
+		if err := rows.Scan(&x.name, &x.number, &x.declared, &x.modifier, &x.native, &x.plain, &x.notNull, &x.base.oid, &x.base.modifier,
 			&x.base.name, &class, &x.base.output); err != nil {
-			return nil, err
+			return err
 		}
 		x.base.class = class[0]
 		x.codec = codecOf(x.base)
-		t.columns, numbers = append(t.columns, x), append(numbers, number)
+		t.columns = append(t.columns, x)
 	}
-	return numbers, rows.Err()
+	return rows.Err()
 }
 
 // readKey finds the key: the primary key, or the columns of the replica identity where these are what a
 // DELETE carries.
-func (t *table) readKey(ctx context.Context, c *pgx.Conn, numbers []int32) error {
+func (t *table) readKey(ctx context.Context, c *pgx.Conn) error {
 	rows, err := c.Query(ctx, indexQuery, t.oid)
 	if err != nil {
 		return err
@@ -160,7 +159,7 @@ func (t *table) readKey(ctx context.Context, c *pgx.Conn, numbers []int32) error
 		}
 		var of []int
 		for _, n := range attributes {
-			if i := slices.Index(numbers, n); i >= 0 {
+			if i := slices.IndexFunc(t.columns, func(x column) bool { return x.number == n }); i >= 0 {
 				of = append(of, i)
 			}
 		}
@@ -174,17 +173,29 @@ func (t *table) readKey(ctx context.Context, c *pgx.Conn, numbers []int32) error
 			identity = of
 		}
 	}
+	t.chooseKey(primary, identity)
+	return rows.Err()
+}
+
+// chooseKey takes the columns of the primary key and of the replica identity index, where there are such.
+func (t *table) chooseKey(primary, identity []int) {
+	var kept []int
 	switch t.identity {
 	case 'i':
-		t.key, t.identityOf = identity, identity
+		t.key, kept = identity, identity
 	case 'd':
 		if !t.deferrable {
-			t.key, t.identityOf = primary, primary
+			t.key, kept = primary, primary
 		}
 	case 'f':
 		t.key = primary
+		return
 	}
-	return rows.Err()
+	for i, c := range t.columns {
+		if !slices.Contains(kept, i) {
+			t.unkept = append(t.unkept, c.name)
+		}
+	}
 }
 
 // restrict drops the columns that the flow does not list; key columns stay.

@@ -21,7 +21,7 @@ func TestPlacesReadAsTheyAreWrittenAndOrder(t *testing.T) {
 				timeline: rapid.Uint32().Draw(t, "timeline")}
 			for _, oid := range rapid.SliceOfDistinct(rapid.Uint32(), rapid.ID[uint32]).Draw(t, "tables") {
 				h := heldTable{oid: oid, where: rapid.Uint16().Draw(t, "where"), part: rapid.Bool().Draw(t, "part"),
-					family: family{since: rapid.Uint64().Draw(t, "since"), sum: rapid.Uint32().Draw(t, "sum")}}
+					family: family{since: rapid.Uint64().Draw(t, "since"), sum: rapid.Uint32().Draw(t, "sum")}, layout: layout(rapid.StringN(-1, -1, 40).Draw(t, "layout"))}
 				if h.part {
 					h.spot = spot{leaf: rapid.Uint32().Draw(t, "leaf"), page: rapid.Uint32().Draw(t, "page"), file: rapid.Uint32().Draw(t, "file")}
 				}

@@ -11,6 +11,7 @@
 //   - [Source]: some tables of one database, over one publication and one slot. [Options] says which.
 //   - place: what a position of this source says: how far in the log ([LSN]), on which server and timeline,
 //     and of which tables the first rows are held.
+//   - layout: which columns the held rows of a table have, by their numbers in the catalog.
 //   - fill: a table whose first rows are still to be read; chunk: some pages of it; spot: how far it is held.
 //   - window: a snapshot that all readers of rows share, and a mark in the log by which it has its place in the stream.
 //   - family: the partitions of a table, and their files.
@@ -51,6 +52,6 @@
 //
 // # Concurrency
 //
-// Run works in the goroutine that calls it, with one that tells the server how far it is, one that watches the slot,
-// and while a window is read one for each connection that reads; all of them are gone when it returns.
+// Run works in the goroutine that calls it, with one that tells the server how far it is, one that watches the slot and the
+// tables, and while a window is read one for each connection that reads; all of them are gone when it returns.
 package postgres

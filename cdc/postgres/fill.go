@@ -141,7 +141,7 @@ func (f *fill) complete() bool { return f.next == len(f.parts) && len(f.flight) 
 
 // held says how much of the table is held.
 func (f *fill) held() heldTable {
-	h := heldTable{oid: f.table.oid, where: whereSum(f.table.where), family: f.family}
+	h := heldTable{oid: f.table.oid, where: whereSum(f.table.where), family: f.family, layout: f.table.layout()}
 	switch {
 	case f.complete():
 	case len(f.flight) > 0:

@@ -63,7 +63,7 @@ type Options struct {
 	Liveness     time.Duration // a connection that says nothing for so long is given up (default 15 min)
 	SpillDir     string        // folder for large transactions that have not committed yet (default: that of the system for temporary files)
 	SnapshotJobs int           // connections that read a table at once (default 2)
-	GuardEvery   time.Duration // how often the slot is looked at, whether the server may give it up (default 30 s)
+	GuardEvery   time.Duration // how often slot and tables are looked at, whether a person has to act (default 30 s)
 
 	Logger *slog.Logger // nil discards
 }

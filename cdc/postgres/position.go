@@ -43,6 +43,7 @@ func ParseLSN(text string) (LSN, error) {
 //	4 bytes   OID, big endian
 //	uvarint   checksum of the condition that its rows meet (0: all its rows), plus flags of what follows
 //	uvarint   and 4 bytes, of a partitioned table: its family
+//	uvarint   and as many bytes: its layout
 //	4 bytes, uvarint, 4 bytes   of a table that is being read: how far
 type place struct {
 	lsn      LSN
@@ -57,6 +58,7 @@ type heldTable struct {
 	oid    uint32
 	where  uint16
 	family family
+	layout layout
 	part   bool // not all of them: those before the spot
 	spot   spot
 }
@@ -80,6 +82,10 @@ type family struct {
 const (
 	flagPart   = 1 << 16
 	flagFamily = 1 << 17
+	flagLayout = 1 << 18
+
+	flagsMost  = 1<<19 - 1
+	layoutMost = layoutTag * (1 + 1600) // a table has that many columns at most, counting those that were dropped
 )
 
 const placeHead = 8 + 2 + 4
@@ -104,9 +110,15 @@ func (t *heldTable) append(b []byte) []byte {
 	if t.family != (family{}) {
 		flags |= flagFamily
 	}
+	if t.layout != "" {
+		flags |= flagLayout
+	}
 	b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.oid), flags)
 	if flags&flagFamily != 0 {
 		b = binary.BigEndian.AppendUint32(binary.AppendUvarint(b, t.family.since), t.family.sum)
+	}
+	if flags&flagLayout != 0 {
+		b = append(binary.AppendUvarint(b, uint64(len(t.layout))), t.layout...)
 	}
 	if t.part {
 		b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.spot.leaf), uint64(t.spot.page))
@@ -117,10 +129,13 @@ func (t *heldTable) append(b []byte) []byte {
 
 func (t *heldTable) read(c *cursor) {
 	t.oid = c.u32()
-	flags := c.uvarint(1<<18 - 1)
+	flags := c.uvarint(flagsMost)
 	t.where = uint16(flags)
 	if flags&flagFamily != 0 {
 		t.family = family{since: c.uvarint(1<<64 - 1), sum: c.u32()}
+	}
+	if flags&flagLayout != 0 {
+		t.layout = layout(c.take(int(c.uvarint(layoutMost))))
 	}
 	if t.part = flags&flagPart != 0; t.part {
 		t.spot = spot{leaf: c.u32(), page: uint32(c.uvarint(1<<32 - 1)), file: c.u32()}

@@ -177,22 +177,18 @@ func (f *facts) checkTable(ctx context.Context, c *pgx.Conn, t *table) error {
 	if _, err := c.Exec(ctx, "EXPLAIN SELECT FROM "+t.String()+" WHERE ("+t.where+"\n)"); err != nil {
 		return wrong("bad_value", "write a condition in SQL over the table's columns, such as n % 2 = 0", "where of table %s: %w", t.plain(), err)
 	}
-	if t.identity != 'f' && !t.coversWhere() {
-		return wrong("rights", fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL", t),
-			"where of table %s reads columns that the server does not keep of old rows, so that it could not tell when a row leaves", t.plain())
-	}
-	return nil
+	return t.checkIdentity()
 }
 
-// coversWhere reports whether the condition reads columns of the replica identity only. A column counts as
+// checkIdentity makes sure that the server keeps of old rows what the condition reads, if there is one. A column counts as
 // read when its name stands in the condition.
-func (t *table) coversWhere() bool {
-	for i, c := range t.columns {
-		if !slices.Contains(t.identityOf, i) && namesWord(t.where, c.name) {
-			return false
-		}
+func (t *table) checkIdentity() error {
+	at := slices.IndexFunc(t.unkept, func(name string) bool { return namesWord(t.where, name) })
+	if at < 0 {
+		return nil
 	}
-	return true
+	return wrong("rights", fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL", t),
+		"where of table %s reads column %s, which the server does not keep of old rows: it could not tell when a row leaves", t.plain(), t.unkept[at])
 }
 
 // namesWord reports whether a word stands in SQL outside of its literals.

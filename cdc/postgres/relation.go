@@ -15,10 +15,17 @@ func (r *run) relation(ctx context.Context, rel *relation) error {
 	if !ok {
 		if at, ok = r.rootOf(ctx, rel); !ok {
 			r.bindings[rel.oid] = nil
+			if slices.ContainsFunc(r.tables, func(t *table) bool { return t.schema == rel.schema && t.name == rel.name }) {
+				r.askWatch()
+			}
 			return r.strange(ctx, rel.oid)
 		}
 	}
 	t := r.tables[at]
+	r.askWatch() // it may have changed in what this description does not show
+	if _, held := r.place.held(t.oid); held && rel.oid == t.oid && t.reordered(rel) {
+		return r.again("columns of table %s have changed places", t.plain())
+	}
 	x, err := bind(t, at, r.carried[at], rel, func(c column, from int) (int, codec, error) {
 		return r.settleColumn(ctx, t, at, rel, c, from)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,6 +58,8 @@ type run struct {
 	strangers []uint32  // tables that are described in the stream and that the flow does not name
 	looked    time.Time // when the partitions were compared last
 	feedback  *feedback
+	found     chan error    // one place: what the watch has found that ends the session
+	asked     chan struct{} // one place: that the watch has to look
 	decoder   decoder
 	overlaps  overlaps
 	spills    spills
@@ -246,13 +249,16 @@ func (t *table) same(now *table, carried []int) error {
 	}
 	keys := func(x *table) []string { return x.names(x.key) }
 	if !slices.Equal(keys(t), keys(now)) {
-		return changed("the key of table %s is no longer (%s)", t.plain(), t.names(t.key))
+		return changed("the key of table %s is no longer (%s)", t.plain(), strings.Join(t.names(t.key), ", "))
 	}
 	for _, at := range append(slices.Clone(carried), t.key...) {
 		c := t.columns[at]
 		i := slices.IndexFunc(now.columns, func(x column) bool { return x.name == c.name })
 		if i < 0 {
 			return changed("column %s of table %s is gone", c.name, t.plain())
+		}
+		if now.columns[i].number != c.number {
+			return changed("column %s of table %s is another one than before", c.name, t.plain())
 		}
 		if n := now.columns[i]; n.declared != c.declared || n.modifier != c.modifier {
 			return changed("column %s of table %s is now %s, and was %s", c.name, t.plain(), n.native, c.native)
@@ -358,6 +364,13 @@ func (r *run) choose(fresh bool) error {
 	for _, t := range r.tables {
 		r.parted = r.parted || t.kind == 'p'
 		h, ok := r.place.held(t.oid)
+		if ok {
+			if outgrown := t.outgrown(h.layout); outgrown != "" {
+				return r.again("%s", outgrown)
+			}
+			h.layout = t.layout()
+			r.place.set(h)
+		}
 		switch {
 		case ok && h.where == whereSum(t.where) && h.part:
 			r.fills = append(r.fills, &fill{table: t, opened: true})
@@ -368,7 +381,7 @@ func (r *run) choose(fresh bool) error {
 		case left > 0:
 			return r.again("table %s was made anew, or is another one than before", t.plain())
 		case first && r.source.options.Snapshot == SnapshotNever:
-			r.place.tables = append(r.place.tables, heldTable{oid: t.oid, where: whereSum(t.where)})
+			r.place.tables = append(r.place.tables, heldTable{oid: t.oid, where: whereSum(t.where), layout: t.layout()})
 		default:
 			r.fills = append(r.fills, &fill{table: t})
 		}

@@ -36,10 +36,11 @@ func (r *run) stream(ctx context.Context, conn *pgconn.PgConn, w *wire) error {
 		every: max(every, 10*time.Millisecond), liveness: o.Liveness}
 	r.feedback.hungry.Store(true)
 	r.feedback.ask()
+	r.found, r.asked = make(chan error, 1), make(chan struct{}, 1)
 	telling, stop := context.WithCancel(ctx)
 	var teller sync.WaitGroup
 	teller.Go(func() { r.feedback.run(telling) })
-	teller.Go(func() { r.watchSlot(telling) })
+	teller.Go(func() { r.watch(telling) })
 	defer func() {
 		stop()
 		teller.Wait()
@@ -162,6 +163,11 @@ func (r *run) follow(ctx context.Context, w *wire) error {
 
 // beside does what is to be done next to the stream.
 func (r *run) beside(ctx context.Context, idle bool) error {
+	select {
+	case err := <-r.found:
+		return err
+	default:
+	}
 	if r.parted && !r.txn.open && time.Since(r.looked) > r.source.options.GuardEvery {
 		if err := r.lookAtFamilies(ctx); err != nil {
 			return err
