@@ -154,7 +154,7 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	} else if again {
 		next, changed = migrate(stored, plan, o.Text)
 	}
-	e.planDirty = changed
+	e.planDirty = changed || next.learned(stored)
 	if err := e.build(ctx, next); err != nil {
 		return nil, errors.Join(err, e.closeTargets())
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/freshet/freshet/stream"
 )
@@ -29,8 +30,9 @@ func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan,
 	}
 	dirty := map[int]bool{} // roots with changed logic behind them
 	n.migrateSteps(old, plan, dirty)
-	n.migrateSinks(old, plan, dirty)
-	n.migrateRoots(old, plan, dirty)
+	rekeyed := old.rekeyed(plan)
+	n.migrateSinks(old, plan, dirty, rekeyed)
+	n.migrateRoots(old, plan, dirty, rekeyed)
 	if changed = len(dirty) > 0 || old.Number == 0; changed {
 		n.Number++
 		n.tellChanges(old, plan)
@@ -119,7 +121,7 @@ func modelOf(s *stream.StepNode) string {
 	return stream.FingerprintOf(s.Caller.Calls().Model.Identity()).String()
 }
 
-func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[int]bool, rekeyed map[string]bool) {
 	for _, s := range plan.Sinks {
 		next := storedSink{Logic: s.Logic.String(), Storage: s.Storage.String(), Keys: shapesOf(s), Swap: s.Swap && s.Binding.Beside}
 		if s.Key[0] != nil {
@@ -138,7 +140,7 @@ func (n *storedPlan) migrateSinks(old *storedPlan, plan *stream.Plan, dirty map[
 		switch {
 		case !ok:
 			next.Instance = n.instance()
-		case was.Logic != next.Logic && next.Swap, !was.keeps(&next):
+		case was.Logic != next.Logic && next.Swap, !was.keeps(&next), slices.ContainsFunc(next.Roots, func(root string) bool { return rekeyed[root] }):
 			n.replace(s.Name, was, &next, old.Text)
 		case was.Logic == next.Logic:
 			inputs, roots := next.Inputs, next.Roots
@@ -216,12 +218,50 @@ func (n *storedPlan) drop(sink string, instance uint32) {
 	n.Dropped = append(n.Dropped, storedDrop{Instance: instance, Sink: sink})
 }
 
-func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[int]bool) {
+// rekeyed are the source collections whose rows have another key than those that are held, and can be read again. What is held
+// leaves as if its source had left the flow, since an owner's name is its key: under another one it would never be found again.
+func (p *storedPlan) rekeyed(plan *stream.Plan) map[string]bool {
+	rekeyed := map[string]bool{}
+	for _, c := range plan.Collections {
+		if c.Source < 0 || !plan.Sources[c.Source].Rescans {
+			continue
+		}
+		was, ok := p.Roots[c.Name]
+		rekeyed[c.Name] = ok && was.Key != "" && was.Key != keyOf(c) // a state of an older version does not say
+	}
+	return rekeyed
+}
+
+// learned reports whether the plan says of a root that is held what a state of an older version does not.
+func (p *storedPlan) learned(old *storedPlan) bool {
+	for name, was := range old.Roots {
+		if now, ok := p.Roots[name]; ok && was.Key == "" && now.Key != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// keyOf names the key columns of a collection, and what they hold.
+func keyOf(c *stream.CollectionNode) string {
+	var columns []string
+	for _, at := range c.Schema.Key {
+		x := c.Schema.Columns[at]
+		columns = append(columns, x.Name+" "+x.Type.Kind.String())
+	}
+	return strings.Join(columns, ", ")
+}
+
+func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[int]bool, rekeyed map[string]bool) {
 	for i, c := range plan.Collections {
 		if c.Source < 0 {
 			continue
 		}
 		was, ok := old.Roots[c.Name]
+		if rekeyed[c.Name] {
+			n.Vanished[fmt.Sprintf("%s/%d", c.Name, was.Instance)] = was
+			ok = false
+		}
 		if !ok {
 			was = storedRoot{Instance: n.instance()}
 			dirty[i] = true // read from the start, also where its source has a position already
@@ -229,7 +269,7 @@ func (n *storedPlan) migrateRoots(old *storedPlan, plan *stream.Plan, dirty map[
 				delete(dirty, i) // as everything is in a new state
 			}
 		}
-		next := storedRoot{Instance: was.Instance, Layout: was.Layout, Retained: retains(plan, i), Backfill: was.Backfill}
+		next := storedRoot{Instance: was.Instance, Key: keyOf(c), Layout: was.Layout, Retained: retains(plan, i), Backfill: was.Backfill}
 		columns := layoutOf(c)
 		if ok && slices.Equal(n.Layouts[was.Layout], columns) {
 			columns = nil

@@ -32,6 +32,7 @@ type storedPlan struct {
 
 type storedRoot struct {
 	Instance uint32 `json:"instance"`
+	Key      string `json:"key,omitempty"` // by which its owners are named; empty: a state of an older version
 	Layout   uint64 `json:"layout"`
 	Retained bool   `json:"retained"`
 	Rescan   bool   `json:"rescan,omitempty"`   // a person wants its rows read again
