@@ -27,7 +27,8 @@ type table struct {
 	unkept     []string // columns that the log does not hold of old rows
 
 	where   string // condition of the rows that are read, as SQL
-	rekeyed bool   // its replica identity is an index of more columns, by which it was read before
+	rekeyed bool   // its replica identity is an index of more columns, by which older versions read it
+	keyless bool   // its replica identity is an index that does not hold the primary key
 
 	rows   float64 // estimate of the catalog
 	pages  int64   // of it too; 0 of a partitioned one
@@ -142,8 +143,7 @@ func (t *table) readColumns(ctx context.Context, c *pgx.Conn) error {
 	return rows.Err()
 }
 
-// readKey finds the key: the primary key, or the columns of the replica identity where these are what a
-// DELETE carries.
+// readKey finds the key.
 func (t *table) readKey(ctx context.Context, c *pgx.Conn) error {
 	rows, err := c.Query(ctx, indexQuery, t.oid)
 	if err != nil {
@@ -177,12 +177,23 @@ func (t *table) readKey(ctx context.Context, c *pgx.Conn) error {
 	return rows.Err()
 }
 
-// chooseKey takes the columns of the primary key and of the replica identity index, where there are such.
+// chooseKey takes the columns of the primary key and of the replica identity index, where there are such. The key is the primary
+// key, and the index where there is none: never the index beside a primary key that a DELETE does not carry.
 func (t *table) chooseKey(primary, identity []int) {
 	var kept []int
+	lacks := func(k int) bool { return !slices.Contains(identity, k) }
 	switch t.identity {
 	case 'i':
-		t.key, kept = identity, identity
+		kept = identity
+		switch {
+		case primary == nil:
+			t.key = identity
+		case t.deferrable:
+		case slices.ContainsFunc(primary, lacks):
+			t.keyless = true
+		default:
+			t.key, t.rekeyed = primary, !slices.Equal(primary, identity)
+		}
 	case 'd':
 		if !t.deferrable {
 			t.key, kept = primary, primary

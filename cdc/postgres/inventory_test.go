@@ -54,7 +54,7 @@ func TestInventoryTellsWhichTablesCanBeRead(t *testing.T) {
 			}
 			want := []string{
 				`public."Mixed Case" id`,
-				"public.by_index code",
+				`public.by_index  no_key: ALTER TABLE "public"."by_index" REPLICA IDENTITY DEFAULT`,
 				`public.fleeting id not_logged: ALTER TABLE "public"."fleeting" SET LOGGED`,
 				`public.keyless  no_key: ALTER TABLE "public"."keyless" ADD PRIMARY KEY (…), or ALTER TABLE "public"."keyless" REPLICA IDENTITY USING INDEX …`,
 				`public.late  no_key: ALTER TABLE "public"."late" REPLICA IDENTITY FULL`,

@@ -157,3 +157,61 @@ func TestAnAlteredTableIsNotReadAgainWithoutNeed(t *testing.T) {
 		})
 	}
 }
+
+// A stretch of the stream that does not tell which rows went, since the key or the replica identity was another one then, is left behind: the tables
+// are read again at the end of the log. Until the server tells keys again the flow is refused, with what to do.
+func TestAStretchThatDoesNotTellTheKeyIsLeftBehind(t *testing.T) {
+	for name, x := range map[string]struct{ sql, refused string }{
+		"the key was another one":              {"DELETE FROM docs WHERE id = 1; UPDATE docs SET id = 50 WHERE id = 2; ALTER TABLE docs DROP CONSTRAINT docs_pkey; ALTER TABLE docs ADD PRIMARY KEY (n); DELETE FROM docs WHERE n = 3", ""},
+		"the key was narrower":                 {"DELETE FROM docs WHERE id = 1; ALTER TABLE docs DROP CONSTRAINT docs_pkey; ALTER TABLE docs ADD PRIMARY KEY (id, n)", ""},
+		"the replica identity was another one": {"ALTER TABLE docs ADD UNIQUE (n); ALTER TABLE docs REPLICA IDENTITY USING INDEX docs_n_key; DELETE FROM docs WHERE id = 1; UPDATE docs SET n = 50 WHERE id = 2", `ALTER TABLE "public"."docs" REPLICA IDENTITY DEFAULT`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+			db.Exec(t, rowsOf(5))
+			o := options(db, "docs")
+			in := cdctest.NewInlet()
+			if err := once(t, source(t, o), in, nil); err != nil {
+				t.Fatal(err)
+			}
+			for sql := range strings.SplitSeq(x.sql, ";") {
+				db.Exec(t, sql)
+			}
+			if x.refused != "" {
+				if fault := faultOf(t, once(t, source(t, o), in.Crash(), nil)); fault.Code != "no_key" || fault.Hint != x.refused {
+					t.Fatalf("%s: %v; %s", fault.Code, fault, fault.Hint)
+				}
+				db.Exec(t, x.refused)
+			}
+			readAnew(t, db, in, "key")
+		})
+	}
+}
+
+// The key is the primary key, also where the replica identity is an index that holds it beside others (I4).
+func TestTheKeyIsThePrimaryKeyBesideAnotherIdentity(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, rowsOf(3)+"CREATE UNIQUE INDEX other ON docs (n, id); ALTER TABLE docs REPLICA IDENTITY USING INDEX other")
+	o := options(db, "docs")
+	in := cdctest.NewInlet()
+	live := begin(t, source(t, o), in, nil)
+	live.caught()
+	db.Exec(t, "UPDATE docs SET n = 20 WHERE id = 2; UPDATE docs SET id = 30 WHERE id = 3; DELETE FROM docs WHERE id = 1; UPDATE docs SET body = 'new' WHERE id = 2")
+	live.reach(db)
+	live.end()
+	var got []string
+	for _, p := range in.Puts()[3:] {
+		got = append(got, fmt.Sprint(p.Op, " ", p.Key.Text()))
+	}
+	if diff := cmp.Diff([]string{"update 2", "delete 3", "insert 30", "delete 1", "update 2"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(present(t, o), folded(t, in.Puts())); diff != "" {
+		t.Error(diff)
+	}
+	// A position of a version that read the table by its index says nothing of it: the table is read again.
+	err := once(t, source(t, o), in.Crash(), func(s *cdc.Start) { s.Resume = postgres.WithoutLayout(s.Resume) })
+	if !errors.Is(err, cdc.ErrReread) {
+		t.Errorf("from such a position: %v", err)
+	}
+}

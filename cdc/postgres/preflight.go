@@ -159,6 +159,9 @@ func (f *facts) checkTable(ctx context.Context, c *pgx.Conn, t *table) error {
 		return wrong("no_key", fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT", t), "table %s has REPLICA IDENTITY NOTHING: its updates cannot be told", t.plain())
 	case len(t.key) == 0 && t.deferrable:
 		return wrong("no_key", fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL", t), "the primary key of table %s is deferrable, and does not serve as its replica identity", t.plain())
+	case t.keyless:
+		return wrong("no_key", fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT", t),
+			"the replica identity of table %s is an index that does not hold its primary key: the server does not tell which row was deleted", t.plain())
 	case len(t.key) == 0:
 		return wrong("no_key", fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…), or ALTER TABLE %s REPLICA IDENTITY USING INDEX …", t, t),
 			"table %s has no primary key and no replica identity index", t.plain())

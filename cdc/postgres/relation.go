@@ -26,6 +26,9 @@ func (r *run) relation(ctx context.Context, rel *relation) error {
 	if _, held := r.place.held(t.oid); held && rel.oid == t.oid && t.reordered(rel) {
 		return r.again("columns of table %s have changed places", t.plain())
 	}
+	if t.unnamed(rel) {
+		return r.blinded(t)
+	}
 	x, err := bind(t, at, r.carried[at], rel, func(c column, from int) (int, codec, error) {
 		return r.settleColumn(ctx, t, at, rel, c, from)
 	})
@@ -37,6 +40,25 @@ func (r *run) relation(ctx context.Context, rel *relation) error {
 	}
 	r.bindings[rel.oid] = x
 	return nil
+}
+
+// unnamed reports whether the old rows of a description do not tell the key: the replica identity, or the key, was another one
+// then. Where nothing is told of old rows the server lets nobody change them.
+func (t *table) unnamed(rel *relation) bool {
+	tells := func(c wireColumn) bool { return c.key }
+	return slices.ContainsFunc(rel.columns, tells) && slices.ContainsFunc(t.key, func(k int) bool {
+		return !slices.ContainsFunc(rel.columns, func(c wireColumn) bool { return c.key && c.name == t.columns[k].name })
+	})
+}
+
+// blinded gives up a stretch of the stream that does not tell which rows went: everything is read again. While that is
+// under way what the stretch tells is not needed, and the stream goes on behind it.
+func (r *run) blinded(t *table) error {
+	if r.reread {
+		return r.again("the stream does not tell the key of rows of table %s: its key or its replica identity has changed", t.plain())
+	}
+	r.leap = true
+	return errAgain
 }
 
 // rootOf finds the table of the flow that a partition belongs to, where the publication does not tell

@@ -32,6 +32,7 @@ type run struct {
 	lost    string // why the database is not read just now, as it was logged; empty: it is read
 	// rescanning says that it is under way: tables that the place names have been read again.
 	rescanning bool
+	leap       bool // the stream has to go on behind what stands in the log now
 	text       bool // the stream is asked for text: some type has no binary form that is known
 
 	// Of the present session.
@@ -285,11 +286,17 @@ func (r *run) prepare(ctx context.Context, system systemFacts) error {
 			fresh = true
 		}
 	}
-	if fresh {
+	if fresh = fresh || r.leap; fresh {
 		if x, err = r.usable(ctx, x); err != nil {
 			return err
 		}
 	}
+	if r.leap && x != nil {
+		if err := r.leapTo(ctx, x); err != nil {
+			return err
+		}
+	}
+	r.leap = false
 	if err := r.choose(fresh); err != nil {
 		return err
 	}
@@ -318,33 +325,6 @@ func (r *run) prepare(ctx context.Context, system systemFacts) error {
 		r.doubts = seen.under
 	}
 	return nil
-}
-
-// usable makes room for a slot where the one that is there cannot serve.
-func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
-	o := &r.source.options
-	if x == nil {
-		return nil, nil
-	}
-	if err := o.taken(x, r.facts); err != nil {
-		return nil, err
-	}
-	if x.lost() {
-		return nil, dropSlot(ctx, r.sql, o.Slot)
-	}
-	if x.confirmed == 0 {
-		// A process that was killed while the server made it: the server goes on with that, sees that nobody is there, and drops it.
-		return nil, fmt.Errorf("take slot %s: a session of the server, pid %d, is still making it", o.Slot, x.activePID)
-	}
-	return x, nil
-}
-
-// taken is the fault of a slot that is there, and not as one of this source is.
-func (o *Options) taken(x *slot, f *facts) error {
-	if x.plugin == "pgoutput" && x.database == f.database {
-		return nil
-	}
-	return wrong("slot_taken", "give the source another `slot:`", "slot %s exists and is of plugin %q and database %q", o.Slot, x.plugin, x.database)
 }
 
 // choose says which tables are to be read: all of them at first and for a rescan, else those that the flow

@@ -69,6 +69,47 @@ func dropSlot(ctx context.Context, c *pgx.Conn, name string) error {
 	}
 }
 
+// leapTo moves the slot on to the end of the log: what lies between is among the rows that are read again.
+func (r *run) leapTo(ctx context.Context, x *slot) error {
+	end, err := r.now(ctx)
+	if err != nil {
+		return err
+	}
+	var reached string
+	if err := r.sql.QueryRow(ctx, "SELECT end_lsn::text FROM pg_catalog.pg_replication_slot_advance($1, $2::text::pg_catalog.pg_lsn)", r.source.options.Slot, end.String()).Scan(&reached); err != nil {
+		return fmt.Errorf("move slot %s on: %w", r.source.options.Slot, err) // the server may hold it for the session that has just ended
+	}
+	x.confirmed, err = ParseLSN(reached)
+	return err
+}
+
+// usable makes room for a slot where the one that is there cannot serve.
+func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
+	o := &r.source.options
+	if x == nil {
+		return nil, nil
+	}
+	if err := o.taken(x, r.facts); err != nil {
+		return nil, err
+	}
+	if x.lost() {
+		return nil, dropSlot(ctx, r.sql, o.Slot)
+	}
+	if x.confirmed == 0 {
+		// A process that was killed while the server made it: the server goes on with that, sees that nobody is there, and drops it.
+		return nil, fmt.Errorf("take slot %s: a session of the server, pid %d, is still making it", o.Slot, x.activePID)
+	}
+	return x, nil
+}
+
+// taken is the fault of a slot that is there, and not as one of this source is.
+func (o *Options) taken(x *slot, f *facts) error {
+	if x.plugin == "pgoutput" && x.database == f.database {
+		return nil
+	}
+	return wrong("slot_taken", "give the source another `slot:`", "slot %s exists and is of plugin %q and database %q", o.Slot, x.plugin, x.database)
+}
+
 // slotStatement makes a slot, which goes along with a failover where the server can. Its own snapshot is not
 // wanted: it is gone with the session that made it, and then there is none like it.
 func (f *facts) slotStatement(name string) string {
