@@ -111,6 +111,8 @@ func (d *decoder) structure(p place, v reflect.Value, skip []*yaml.Node, meant .
 	d.failed = false
 	given := map[string]bool{}
 	switch {
+	case n.Kind == yaml.MappingNode && n.Line > 0 && len(n.Content) == 0 && fieldWhere(fields, func(f field) bool { return f.list }) != nil:
+		d.empty(n, p.label+" is empty", false) // as the empty list would be
 	case short != nil:
 		given[short.name] = true
 		d.value(place{p.key, n, p.label}, v.FieldByIndex(short.index), *short)
@@ -288,6 +290,8 @@ func (d *decoder) elements(p place, v reflect.Value, f field) {
 	one := f
 	one.single = false
 	switch {
+	case p.value.Kind == yaml.SequenceNode && len(p.value.Content) == 0 && v.Type().Elem() != nodeType:
+		d.empty(p.value, p.label+" is an empty list", f.required)
 	case p.value.Kind == yaml.SequenceNode:
 		for i, n := range p.value.Content {
 			entry := reflect.New(v.Type().Elem()).Elem()
@@ -304,4 +308,14 @@ func (d *decoder) elements(p place, v reflect.Value, f field) {
 	default:
 		d.wrong(p, v, f)
 	}
+}
+
+// empty is the fault of a list without entries: it might mean all or nothing, and what is absent has one meaning.
+func (d *decoder) empty(n *yaml.Node, message string, required bool) {
+	d.failed = true
+	hint := "name at least one"
+	if !required {
+		hint = "leave it out, or " + hint
+	}
+	d.fault(d.at(n), "bad_value", message, hint)
 }

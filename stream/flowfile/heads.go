@@ -64,10 +64,6 @@ type sinkHead struct {
 
 // Validate checks the lists.
 func (h sinkHead) Validate() error {
-	if len(h.From) == 0 {
-		return &stream.Problem{Code: "missing_key", Field: "from", Message: "the sink reads nothing",
-			Hint: "name the step or source whose rows it keeps: `from: <name>`"}
-	}
 	for field, names := range map[string][]string{"from": h.From, "columns": h.Columns.Names, "key": h.Key} {
 		for i, name := range names {
 			if slices.Contains(names[:i], name) {
