@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -74,9 +75,14 @@ func (c *console) runTests(ctx context.Context, path string) (*tested, error) {
 		return nil, err
 	}
 	ends := &tested{Tests: []testEnds{}}
+	var bad flowfile.Diagnostics
 	for _, t := range file.Tests {
 		end := testEnds{Name: t.Name, Step: t.Step, Line: t.Line}
 		err := c.observe(ctx, path, plan, t, func(step *stream.StepNode, in *cdc.Schema) error { return end.compare(step, in, t) })
+		if row, ok := errors.AsType[*misfit](err); ok {
+			bad = append(bad, file.DiagnoseRow(row.row, row.fault)...)
+			continue
+		}
 		if err != nil {
 			end.Error = file.Redact(err.Error())
 		}
@@ -88,7 +94,40 @@ func (c *console) runTests(ctx context.Context, path string) (*tested, error) {
 		}
 		ends.Tests = append(ends.Tests, end)
 	}
+	if len(bad) > 0 {
+		return nil, bad
+	}
 	return ends, nil
+}
+
+// misfit is a row of a test that is none of the step's: the file is wrong, and no test fails.
+type misfit struct {
+	row   flowfile.TestRow
+	fault *stream.Problem
+}
+
+func (m *misfit) Error() string { return m.fault.Error() }
+
+// unfit is the misfit of a row that cannot be read.
+func unfit(row flowfile.TestRow, err error) error {
+	return &misfit{row, &stream.Problem{Code: "wrong_type", Message: err.Error(), Hint: "`freshet validate` shows the columns of every step, with their types"}}
+}
+
+// misnamed is the misfit that a plan with the observers tells of: the first row that names the column.
+func misnamed(t flowfile.Test, fault *stream.Problem) error {
+	rows, column := t.Want, strings.TrimPrefix(fault.Field, "columns.")
+	if fault.Node == observedIn {
+		rows = t.Given
+	}
+	for _, row := range rows {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(row.JSON, &members) == nil && members[column] != nil {
+			q := *fault
+			q.Field = column
+			return &misfit{row, &q}
+		}
+	}
+	return fault
 }
 
 // The sinks that a test looks through. The flow's own read only what they hold, and a step yields only
@@ -121,8 +160,7 @@ func (c *console) observe(ctx context.Context, path string, plan *stream.Plan, t
 		file.Flow.AddSink(observedOut, []string{t.Step}, observer{}, stream.SinkOptions{Columns: wanted})
 		observed, err := file.Flow.Plan(ctx)
 		if err != nil {
-			first := stream.Problems(err)[0] // the plan without the observers is good: it is about a column of the test
-			return fmt.Errorf("%s; %s", first.Message, first.Hint)
+			return misnamed(t, stream.Problems(err)[0]) // the plan without the observers is good: it is about a column of the test
 		}
 		step := observed.Steps[slices.IndexFunc(observed.Steps, func(s *stream.StepNode) bool { return s.Name == t.Step })]
 		in, out := observed.Collections[step.From].Schema, observed.Collections[step.Out].Schema
@@ -160,7 +198,7 @@ func (e *testEnds) compare(step *stream.StepNode, in *cdc.Schema, t flowfile.Tes
 	for _, given := range t.Given {
 		row, err := cdc.RowFromJSON(relaxed(in, boundOf(step).Reads()), given.JSON)
 		if err != nil {
-			return fmt.Errorf("line %d: read given row: %w", given.Line, err)
+			return unfit(given, fmt.Errorf("read given row: %w", err))
 		}
 		var yielded stream.Rows
 		if err := yield(step, row, &yielded); err != nil {
@@ -174,7 +212,7 @@ func (e *testEnds) compare(step *stream.StepNode, in *cdc.Schema, t flowfile.Tes
 	for _, wanted := range t.Want {
 		at, err := find(out, rows, wanted)
 		if err != nil {
-			return fmt.Errorf("line %d: read wanted row: %w", wanted.Line, err)
+			return err
 		}
 		if at < 0 {
 			e.Missing = append(e.Missing, string(wanted.JSON))
@@ -258,14 +296,15 @@ func find(s *cdc.Schema, rows []cdc.Row, wanted flowfile.TestRow) (int, error) {
 	for name := range members {
 		at := s.Index(name)
 		if at < 0 {
-			return -1, fmt.Errorf("no column %q; %s", name, stream.DidYouMean("columns", name, s.Names()))
+			return -1, &misfit{wanted, &stream.Problem{Code: "unknown_column", Field: name, Message: fmt.Sprintf("the step yields no column %q", name),
+				Hint: stream.DidYouMean("columns", name, s.Names())}}
 		}
 		fields = append(fields, at)
 		only.Columns = append(only.Columns, cdc.Column{Name: name, Type: s.Columns[at].Type.OrNull()})
 	}
 	want, err := cdc.RowFromJSON(only, wanted.JSON)
 	if err != nil {
-		return -1, err
+		return -1, unfit(wanted, fmt.Errorf("read wanted row: %w", err))
 	}
 	var b cdc.RowBuilder
 	var got []byte

@@ -103,6 +103,12 @@ func (f *File) Diagnose(err error) Diagnostics {
 	return f.document.take()
 }
 
+// DiagnoseRow is Diagnose for a fault of a row of a test, whose Field is a column of it.
+func (f *File) DiagnoseRow(row TestRow, fault *stream.Problem) Diagnostics {
+	f.document.problem(place{value: row.node, label: "the row"}, fault)
+	return f.document.take()
+}
+
 // Redact replaces the value of every ${NAME} and of every secret key in a text, such as a line of a log.
 // It may be called concurrently with everything else.
 func (f *File) Redact(text string) string { return f.document.secrets.redact(text) }

@@ -26,6 +26,8 @@ type Test struct {
 type TestRow struct {
 	JSON json.RawMessage // an object, columns in the order of the file
 	Line int
+
+	node *yaml.Node
 }
 
 // testHead are the keys of a test.
@@ -73,7 +75,7 @@ func (b *builder) rows(list []*yaml.Node) []TestRow {
 				"write `{column: value}`")
 			continue
 		}
-		rows = append(rows, TestRow{JSON: appendJSON(nil, n), Line: n.Line})
+		rows = append(rows, TestRow{JSON: appendJSON(nil, n), Line: n.Line, node: n})
 	}
 	return rows
 }
