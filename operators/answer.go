@@ -75,8 +75,8 @@ func askable(t cdc.Type) bool {
 }
 
 // readAnswer makes an object of just these fields of what a model answered, or says what is wrong with it in
-// words for the model. It is lenient where nothing is lost: a fence or a sentence around the object, a comma
-// too many, fields that nobody asked for.
+// words for the model. It is lenient where nothing is lost: thoughts before the object, a fence or a sentence around
+// it, a comma too many, fields that nobody asked for.
 func readAnswer(fields []cdc.Column, answer string) (object []byte, complaint string) {
 	given, ok := lenientObject(answer)
 	if !ok {
@@ -126,7 +126,7 @@ func whole(number json.RawMessage) json.RawMessage {
 
 // lenientObject finds the object in an answer.
 func lenientObject(answer string) (map[string]json.RawMessage, bool) {
-	text := []byte(answer)
+	text := []byte(withoutThoughts(answer))
 	for from := bytes.IndexByte(text, '{'); from >= 0; {
 		end := objectEnd(text[from:])
 		if end < 0 {
@@ -143,6 +143,23 @@ func lenientObject(answer string) (map[string]json.RawMessage, bool) {
 		from += 1 + next
 	}
 	return nil, false
+}
+
+// withoutThoughts drops what a reasoning model thought aloud before its answer. Servers part the two only where they are
+// told how the model marks its thoughts (--reasoning-parser of vLLM, think of Ollama); else the thoughts stand in the answer,
+// with drafts of the object in them. Some templates open the thoughts in the prompt, so that only their end is there.
+func withoutThoughts(answer string) string {
+	for _, mark := range []string{"think>", "thinking>"} {
+		thoughts, rest, ended := strings.Cut(answer, "</"+mark)
+		begun := strings.TrimSpace(thoughts)
+		switch {
+		case ended && !strings.HasPrefix(begun, "{") && !strings.HasPrefix(begun, "```"): // else the mark is in a text of the object
+			return rest
+		case !ended && strings.HasPrefix(begun, "<"+mark): // they were never ended: what is in them is no answer
+			return ""
+		}
+	}
+	return answer
 }
 
 // objectEnd is where the object that text begins with ends; -1 where it does not.

@@ -53,6 +53,27 @@ func TestAWholeNumberIsAnIntegerHoweverItIsWritten(t *testing.T) {
 	}
 }
 
+// A reasoning model's thoughts hold drafts of the object, which are not its answer.
+func TestThoughtsBeforeAnAnswerAreNoPartOfIt(t *testing.T) {
+	fields := fieldsOf(t, map[string]string{"a": "string"}, "a")
+	for answer, want := range map[string]string{
+		"<think>\nPerhaps {\"a\": \"draft\"}? It's 5\" long.\n</think>\n\n{\"a\": \"meant\"}": `{"a":"meant"}`,
+		"\n <think></think>```json\n{\"a\": \"meant\"}\n```":                                  `{"a":"meant"}`,
+		"So {\"a\": \"draft\"} it is.\n</think>\n{\"a\": \"meant\"}":                          `{"a":"meant"}`, // begun in the prompt
+		"<thinking>{</thinking>{\"a\": \"meant\"}":                                            `{"a":"meant"}`,
+		`{"a": "between <think> and </think> lies a thought {\"a\": 1}"}`:                     `{"a":"between <think> and </think> lies a thought {\"a\": 1}"}`,
+		"```json\n{\"a\": \"</think>\"}\n```":                                                 `{"a":"</think>"}`,
+		`Here it is: {"a": "<think> is a mark"}`:                                              `{"a":"<think> is a mark"}`,
+		"<think>Perhaps {\"a\": \"draft\"}":                                                   "",
+		"<think>{\"a\": \"draft\"}</think> I do not know":                                     "",
+	} {
+		object, complaint := readAnswer(fields, answer)
+		if string(object) != want || (complaint == "") != (want != "") {
+			t.Errorf("%s: %s, %q; want %s", answer, object, complaint, want)
+		}
+	}
+}
+
 // FuzzReadAnswer: whatever a model says, the result is an object of just the fields, each of its type, and it
 // reads as itself; or there is a complaint.
 func FuzzReadAnswer(f *testing.F) {
