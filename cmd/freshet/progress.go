@@ -74,6 +74,7 @@ type pace struct {
 	first         work
 	last          work
 	changes, call float64 // a second
+	waiting       string  // for what sinks wait that take no rows; empty where all take them
 	filling       string  // how far stored rows are through the changed flow; empty when they are
 }
 
@@ -101,7 +102,12 @@ const smoothing = 0.3
 
 func (p *pace) see(now time.Time, s engine.Status) {
 	w := workOf(s)
-	p.filling = ""
+	p.filling, p.waiting = "", ""
+	for _, name := range slices.Sorted(maps.Keys(s.Sinks)) {
+		if problem, _, _ := strings.Cut(s.Sinks[name].Problem, "; a person has to act"); problem != "" {
+			p.waiting += fmt.Sprintf("; sink %s takes no rows: %s", name, problem)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
 		if x := s.Sources[name]; x.Backfill != nil {
 			p.filling += ", " + through(x.Backfill)
@@ -141,6 +147,7 @@ func (p *pace) line() string {
 		}
 	}
 	b.WriteString(p.filling)
+	b.WriteString(p.waiting)
 	return b.String()
 }
 

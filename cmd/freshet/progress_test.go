@@ -15,6 +15,8 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 	filling := status(0, 0, 0)
 	filling.Sources["pages"] = engine.SourceStatus{Backfill: &engine.Reading{Collection: "pages", Rows: 9, Done: 0.5, RowsPerSecond: 3}}
 	filling.Sources["docs"] = engine.SourceStatus{Backfill: &engine.Reading{Collection: "docs", Rows: 700, Done: 0.25, RowsPerSecond: 350, ETASeconds: 6}}
+	full := status(1500, 0, 0)
+	full.Sinks = map[string]engine.SinkStatus{"index": {Problem: "index_full: grow vector index: needs 2 MiB; a person has to act: raise limits.memory"}}
 	cases := []struct {
 		name string
 		end  engine.Status
@@ -24,6 +26,7 @@ func TestProgressTellsRateAndTimeLeft(t *testing.T) {
 		{"calls are made", status(1500, 200, 0), "1,500 rows read (750/s), 200 calls (100/s)"},
 		{"rows wait for calls", status(1500, 1000, 1000), "1,500 rows read (750/s), 1,000 calls (500/s), 1,000 wait, about 4s left"},
 		{"nothing is answered yet", status(1500, 0, 1500), "1,500 rows read (750/s), 0 calls (0/s), 1,500 wait"},
+		{"a sink takes no rows", full, "1,500 rows read (750/s); sink index takes no rows: index_full: grow vector index: needs 2 MiB"},
 		{"the flow has changed", filling, "0 rows read (0/s), stored rows through the changed flow: docs: 25 %, 350 rows/s, 6s left, " +
 			"stored rows through the changed flow: pages: 50 %, 3 rows/s"},
 	}

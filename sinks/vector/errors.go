@@ -95,6 +95,21 @@ func (e *MemoryError) Error() string {
 	return fmt.Sprintf("grow vector index: needs %s, memory is limited to %s", stream.Bytes(e.Need), stream.Bytes(e.Limit))
 }
 
+// fullError is a MemoryError as the sink of a flow tells it.
+type fullError struct{ *MemoryError }
+
+func (e *fullError) Error() string { return e.MemoryError.Error() + ", its share of limits.memory" }
+
+// Unwrap gives what a person reads, who has to act, and the error of the index.
+func (e *fullError) Unwrap() []error {
+	return []error{&stream.Problem{Code: "index_full", Message: e.Error(), Hint: e.Hint(), Exit: 1}, e.MemoryError}
+}
+
+// Hint says what to do in the words of a flow file.
+func (e *fullError) Hint() string {
+	return fmt.Sprintf("raise limits.memory: with %d times as much the index has room for the rows that wait now; or keep fewer rows, or shorter vectors", e.Need/max(e.Limit, 1)+1)
+}
+
 // Hint says what to do.
 func (e *MemoryError) Hint() string {
 	return "raise the index's memory, or delete rows; about dims × 1.7 + 100 bytes a row are needed"

@@ -152,7 +152,7 @@ func (w *writer) Apply(ctx context.Context, txn *stream.Txn) error {
 	case errors.As(err, &fenced):
 		return errors.Join(err, stream.ErrFenced)
 	case errors.As(err, &full):
-		return fmt.Errorf("%w, its share of limits.memory; raise that", err)
+		return &fullError{full}
 	}
 	return err
 }

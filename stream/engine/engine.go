@@ -72,6 +72,7 @@ type Engine struct {
 	began     totals // as they were at the start of the run
 	diskAt    time.Time
 	sweptAt   time.Time
+	worked    time.Time          // when the newest epoch was made
 	sweepFrom stream.Fingerprint // where the sweep goes on; zero: none is under way
 	diskFull  bool
 	open      []openTxn   // by source: the beginning of a transaction that is not complete

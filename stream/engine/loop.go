@@ -39,6 +39,7 @@ func (e *Engine) loop(ctx context.Context) (err error) {
 				return err
 			}
 			if worked {
+				e.worked = time.Now()
 				continue
 			}
 			if err := e.cleanUp(ctx); err != nil {

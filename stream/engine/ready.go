@@ -62,11 +62,20 @@ func (e *Engine) Ready() (bool, []Reason) {
 // complaint is what people are told of a target that is tried again. What waiting alone does not end is named as an opening
 // names it, by its code and with what to do: a person may do that while the flow runs.
 func complaint(err error) string {
-	p, ok := errors.AsType[*stream.Problem](err)
-	if !ok || p.Hint == "" || p.Code == "server_unreachable" {
+	p := personal(err)
+	if p == nil {
 		return err.Error()
 	}
 	return fmt.Sprintf("%s: %v; a person has to act: %s", p.Code, err, p.Hint)
+}
+
+// personal is what a person has to mend of a target that is tried again; nil where waiting may do.
+func personal(err error) *stream.Problem {
+	p, ok := errors.AsType[*stream.Problem](err)
+	if !ok || p.Hint == "" || p.Code == "server_unreachable" {
+		return nil
+	}
+	return p
 }
 
 // Summary is what a run has done.

@@ -172,7 +172,27 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 			return false, &ModelError{Model: m.name, Step: e.asking(m), Health: h}
 		}
 	}
-	return false, nil
+	return false, e.stuck()
+}
+
+// stuckAfter is how long a sink complains, and nothing else happens, before a run with Once gives up.
+const stuckAfter = 5 * time.Second
+
+// stuck is what a sink complains of that waiting does not end, once everything else has been done: a run with Once would wait
+// for a person for ever.
+func (e *Engine) stuck() error {
+	if len(e.scheduler.waiting) > 0 || time.Since(e.worked) < stuckAfter {
+		return nil
+	}
+	for _, t := range e.graph.targets {
+		if t.gone {
+			continue
+		}
+		if err, since := t.delivery.hindrance(); personal(err) != nil && time.Since(since) >= stuckAfter {
+			return fmt.Errorf("write sink %s: %w", t.name, err)
+		}
+	}
+	return nil
 }
 
 // unread is what a source could not read although it has handed over all the rest: a run with Once does not
