@@ -62,3 +62,33 @@ func TestASinkThatRefusesARunningFlowSaysWhatAPersonHasToDo(t *testing.T) {
 		}
 	}
 }
+
+// I10: a table that somebody drops under a flow with nothing to write is there again, with its rows.
+func TestATableThatIsDroppedUnderAnIdleFlowIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	dir := t.TempDir()
+	flow, state := filepath.Join(dir, "flow.yaml"), filepath.Join(dir, ".freshet", "idle")
+	text := "flow: idle\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: {files: {path: ./docs}}}\n" +
+		"sinks: {copies: {from: docs, postgres: {dsn: \"" + db.DSN() + "\", table: copies}, columns: [path, text]}}\n"
+	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"flow.yaml": text, "docs/0.txt": "it is there"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := serve(t, flow)
+	if said, ok := comesToSay(state, "/readyz", `"ready":true`); !ok {
+		t.Fatal(said)
+	}
+	db.Exec(t, "DROP TABLE copies")
+	db.Exec(t, `DO $$ DECLARE n int := 0; BEGIN FOR i IN 1..400 LOOP
+		IF to_regclass('copies') IS NOT NULL THEN EXECUTE 'SELECT count(*) FROM copies' INTO n; END IF;
+		EXIT WHEN n > 0; PERFORM pg_sleep(0.05); END LOOP; END $$`)
+	if got := db.Text(t, "SELECT text FROM copies"); got != "it is there" {
+		t.Errorf("the table has %q", got)
+	}
+	s.stop()
+}

@@ -115,7 +115,11 @@ const quiet = 2 * time.Second
 func (x *index) Run(ctx context.Context) error {
 	ticker := time.NewTicker(quiet)
 	defer ticker.Stop()
+	var w watch
 	for {
+		if err := x.writer.watch(ctx, &w); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/internal/testenv"
 	"github.com/freshet/freshet/sinks/pgvector"
 	"github.com/freshet/freshet/stream"
 )
@@ -109,6 +111,49 @@ func TestALossWhileItIsOpenIsNoticed(t *testing.T) {
 			}
 			if p := d.open(); !p.Wiped {
 				t.Errorf("opened again the progress is %+v, want it wiped", p)
+			}
+		})
+	}
+}
+
+// I10: what is lost is noticed although nothing is written, and named.
+func TestALossIsNoticedWhereNothingIsWritten(t *testing.T) {
+	for _, c := range []struct {
+		dims      int
+		sql, says string
+	}{
+		{0, "DROP TABLE docs", "the table docs is gone"},
+		{0, "TRUNCATE docs", "0 rows are left of 3"},
+		{2, "DROP TABLE docs", "the table docs is gone"},
+		{2, "ALTER TABLE docs DROP COLUMN body", "the column body of the table docs is gone"},
+		{2, "ALTER TABLE docs ALTER COLUMN body TYPE varchar(9)", "the column body of the table docs is gone, or of another type"},
+		{0, "VACUUM FULL docs; ALTER TABLE docs ADD COLUMN theirs int", ""},
+	} {
+		t.Run(fmt.Sprintf("%s of %d", c.sql, c.dims), func(t *testing.T) {
+			t.Parallel()
+			d := newDocs(t, testenv.PostgresMajors()[len(testenv.PostgresMajors())-1], c.dims, pgvector.Options{})
+			d.open()
+			rows := many(3, "body")
+			for i := range rows {
+				if c.dims > 0 {
+					rows[i].vector = []float32{1, float32(i)}
+				}
+			}
+			d.apply(rows...)
+			for _, sql := range strings.Split(c.sql, "; ") {
+				d.bed.database.Exec(t, sql)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+			defer cancel()
+			err := d.writer.(stream.Runner).Run(ctx)
+			if (c.says == "") != (err == nil) || c.says != "" && (!errors.Is(err, stream.ErrLost) || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("the watch ends with %v, want %q", err, c.says)
+			}
+			if c.says == "the table docs is gone" && c.dims > 0 {
+				_, err := d.writer.(stream.Searcher).Search(t.Context(), stream.Query{Vector: []float32{1, 0}, K: 1})
+				if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "syntax") {
+					t.Errorf("a search ends with %v", err)
+				}
 			}
 		})
 	}

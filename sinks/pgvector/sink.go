@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/freshet/freshet/cdc"
@@ -112,6 +113,9 @@ func (s *Sink) Open(ctx context.Context, t stream.Target) (stream.Writer, error)
 	w, err := s.open(ctx, t)
 	if err != nil {
 		return nil, describe(err)
+	}
+	for _, t := range w.tables {
+		w.opened = append(w.opened, strconv.FormatUint(uint64(t.filenode), 10))
 	}
 	if s.vectors {
 		return &index{writer: w}, nil

@@ -64,6 +64,7 @@ type writer struct {
 
 	session session
 	tables  []*table
+	opened  []string // by table: its file, when it was opened
 
 	mu      sync.Mutex
 	indexed bool      // every table has its index
@@ -75,6 +76,7 @@ type writer struct {
 var (
 	_ stream.Counter = (*writer)(nil)
 	_ stream.Lister  = (*writer)(nil)
+	_ stream.Runner  = (*writer)(nil)
 )
 
 // Progress implements stream.Writer.
@@ -356,7 +358,14 @@ func (w *writer) keysOf(ctx context.Context, conn *pgconn.PgConn, t *table, fn f
 }
 
 // relation is the present name of a table, for readers: a swap may rename it, and the name that Apply goes by is
-// Apply's alone.
+// Apply's alone. Of one that is gone the server would give its number.
 func (t *table) relation(ctx context.Context, conn *pgconn.PgConn) (string, error) {
-	return value(ctx, conn, "SELECT $1::oid::regclass::text", strconv.FormatUint(uint64(t.oid), 10))
+	name, err := value(ctx, conn, "SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = $1::oid", strconv.FormatUint(uint64(t.oid), 10))
+	if err == nil && name == "" {
+		err = t.gone()
+	}
+	return name, err
 }
+
+// gone is the error of a table that somebody has dropped.
+func (t *table) gone() error { return fmt.Errorf("the table %s is gone: %w", t.as, stream.ErrLost) }
