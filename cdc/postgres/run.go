@@ -190,6 +190,9 @@ func (r *run) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.claim(ctx); err != nil {
+		return err
+	}
 	if err := r.source.ensurePublication(ctx, c, r.facts); err != nil {
 		return err
 	}

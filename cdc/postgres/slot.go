@@ -102,12 +102,36 @@ func (r *run) usable(ctx context.Context, x *slot) (*slot, error) {
 	return x, nil
 }
 
+// claim makes sure, before anything is made, that nobody else has a slot of that name.
+func (r *run) claim(ctx context.Context) error {
+	x, err := readSlot(ctx, r.sql, r.source.options.Slot)
+	if err != nil || x == nil || r.place.system != 0 {
+		return err
+	}
+	return r.source.options.taken(x, r.facts)
+}
+
 // taken is the fault of a slot that is there, and not as one of this source is.
 func (o *Options) taken(x *slot, f *facts) error {
-	if x.plugin == "pgoutput" && x.database == f.database {
-		return nil
+	if what, hint := o.foreign(x, f); what != "" {
+		return wrong("slot_taken", hint, "slot %s %s", o.Slot, what)
 	}
-	return wrong("slot_taken", "give the source another `slot:`", "slot %s exists and is of plugin %q and database %q", o.Slot, x.plugin, x.database)
+	return nil
+}
+
+// foreign says whose a slot is that is none of this source, and what to do; empty: it may be.
+func (o *Options) foreign(x *slot, f *facts) (what, hint string) {
+	switch {
+	case x.plugin == "":
+		what = "is a physical one"
+	case x.database != f.database:
+		what = fmt.Sprintf("belongs to database %s, and the source reads database %s: the slots of a server share their names", x.database, f.database)
+	case x.plugin != "pgoutput":
+		what = fmt.Sprintf("decodes by plugin %s, and the source reads by pgoutput", x.plugin)
+	default:
+		return "", ""
+	}
+	return what, fmt.Sprintf("give the source another name in `slot:`, or, if nobody needs that slot, drop it: SELECT pg_drop_replication_slot(%s)", literal(o.Slot))
 }
 
 // slotStatement makes a slot, which goes along with a failover where the server can. Its own snapshot is not
@@ -226,8 +250,15 @@ func (o *Options) guard(p *place, x *slot, system systemFacts, f *facts) error {
 		return o.gap("the server's log ends at %s, and what is held was read up to %s: it may be an older copy", system.flushed, p.lsn)
 	case x == nil:
 		return o.gap("it is gone")
-	case x.plugin != "pgoutput" || x.database != f.database:
-		return o.gap("it is of plugin %q and database %q", x.plugin, x.database)
+	}
+	if what, hint := o.foreign(x, f); what != "" {
+		err := o.gap("it %s", what)
+		if fault, ok := errors.AsType[*cdc.SourceError](err); ok {
+			fault.Hint = hint + "; then go on: " + fault.Hint
+		}
+		return err
+	}
+	switch {
 	case x.lost():
 		return o.gap("the server has removed the log that it needs (max_slot_wal_keep_size)")
 	case x.confirmed > p.lsn:

@@ -193,15 +193,26 @@ func (s *Source) Run(ctx context.Context, start cdc.Start, out cdc.Inlet) error 
 	return err
 }
 
-// Drop removes the slot, and the publication if the flow has made it. What is not there is no fault.
+// Drop removes the slot, and the publication if the flow has made it. What is not there is no fault, and a slot of that name
+// that belongs to somebody else stays.
 func (s *Source) Drop(ctx context.Context) error {
 	c, err := s.options.connect(ctx)
 	if err != nil {
 		return reachable(err)
 	}
 	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
-	if err := dropSlot(ctx, c, s.options.Slot); err != nil {
+	f, err := readServer(ctx, c)
+	if err != nil {
+		return reachable(err)
+	}
+	x, err := readSlot(ctx, c, s.options.Slot)
+	if err != nil {
 		return err
+	}
+	if x != nil && s.options.taken(x, f) == nil {
+		if err := dropSlot(ctx, c, s.options.Slot); err != nil {
+			return err
+		}
 	}
 	p, err := readPublication(ctx, c, s.options.Publication, 0)
 	if err != nil {
