@@ -233,6 +233,8 @@ func TestPreflightNamesWhatIsMissing(t *testing.T) {
 			"User-defined types", "in a step", func(o *postgres.Options) { o.Tables[0].Where = "m = 'good'" }},
 		"another condition than that of a publication of others": {docs + "CREATE PUBLICATION theirs FOR TABLE docs WHERE (id > 0)", "rights", "by (id > 0)", "WHERE (id > 10)",
 			func(o *postgres.Options) { o.Publication, o.Tables[0].Where = "theirs", "id > 10" }},
+		"a condition of a publication of others that the server would have to know of old rows": {docs + "CREATE PUBLICATION theirs FOR TABLE docs WHERE (n > 0)", "rights", "reads column n",
+			"REPLICA IDENTITY FULL", func(o *postgres.Options) { o.Publication, o.Tables[0].Columns = "theirs", []string{"body"} }},
 		"a column that is not there": {docs, "unknown_column", "nope", "body", func(o *postgres.Options) { o.Tables[0].Columns = []string{"nope"} }},
 		"a view":                     {"CREATE VIEW docs AS SELECT 1 AS a", "no_table", "docs", "not a view", nil},
 		"no such database": {docs, "no_database", "database no_such_place", "`CREATE DATABASE \"no_such_place\"`",

@@ -138,6 +138,9 @@ func (s *Source) checkPublication(ctx context.Context, c *pgx.Conn, f *facts) er
 			}
 		}
 		t.where = x.where
+		if err := t.checkIdentity(); err != nil {
+			return err
+		}
 		if len(x.columns) > 0 {
 			if err := t.published(name, x.columns); err != nil {
 				return err

@@ -13,12 +13,16 @@ import (
 	"github.com/freshet/freshet/internal/testenv"
 )
 
-// watched is a source at work over ten rows of a table, which it looks at often.
+// watched is a source at work over ten rows of a table, which it looks at often. Where the condition is that of a publication of
+// others, it is called theirs.
 func watched(t *testing.T, db *testenv.PostgresDatabase, where string) (*trial, *cdctest.Inlet) {
 	t.Helper()
 	db.Exec(t, rowsOf(10)+"CREATE TABLE other (id int PRIMARY KEY); ALTER TABLE docs REPLICA IDENTITY FULL")
 	o := options(db, "docs", "other")
-	o.Tables[0].Where = where
+	if o.Tables[0].Where = where; where == "theirs" {
+		db.Exec(t, "CREATE PUBLICATION theirs FOR TABLE docs WHERE (n < 100), other")
+		o.Tables[0].Where, o.Publication = "", "theirs"
+	}
 	o.GuardEvery = 20 * time.Millisecond
 	s := source(t, o)
 	if _, err := s.Collections(t.Context()); err != nil {
@@ -51,12 +55,13 @@ func TestWhatHappensToATableIsToldWhileTheFlowRuns(t *testing.T) {
 		where, harm, mend string
 		words             []string
 	}{
-		"renamed":                              {"", "ALTER TABLE docs RENAME TO texts", "ALTER TABLE texts RENAME TO docs", []string{"table public.docs is named public.texts now", `ALTER TABLE "public"."texts" RENAME TO "docs"`}},
-		"moved":                                {"", "CREATE SCHEMA attic; ALTER TABLE docs SET SCHEMA attic", "ALTER TABLE attic.docs SET SCHEMA public", []string{"named attic.docs now", `SET SCHEMA "public"`}},
-		"dropped":                              {"", "DROP TABLE docs", "", []string{"table public.docs was dropped", "make it again"}},
-		"no key any more":                      {"", "ALTER TABLE docs DROP CONSTRAINT docs_pkey", "ALTER TABLE docs ADD PRIMARY KEY (id)", []string{"public.docs", "ADD PRIMARY KEY"}},
-		"nothing is kept of old rows":          {"", "ALTER TABLE docs REPLICA IDENTITY NOTHING", "ALTER TABLE docs REPLICA IDENTITY FULL", []string{"NOTHING", "REPLICA IDENTITY DEFAULT"}},
-		"what the condition reads is not kept": {"n < 100", "ALTER TABLE docs REPLICA IDENTITY DEFAULT", "ALTER TABLE docs REPLICA IDENTITY FULL", []string{"where of table public.docs reads column n", `ALTER TABLE "public"."docs" REPLICA IDENTITY FULL`}},
+		"renamed":                     {"", "ALTER TABLE docs RENAME TO texts", "ALTER TABLE texts RENAME TO docs", []string{"table public.docs is named public.texts now", `ALTER TABLE "public"."texts" RENAME TO "docs"`}},
+		"moved":                       {"", "CREATE SCHEMA attic; ALTER TABLE docs SET SCHEMA attic", "ALTER TABLE attic.docs SET SCHEMA public", []string{"named attic.docs now", `SET SCHEMA "public"`}},
+		"dropped":                     {"", "DROP TABLE docs", "", []string{"table public.docs was dropped", "make it again"}},
+		"no key any more":             {"", "ALTER TABLE docs DROP CONSTRAINT docs_pkey", "ALTER TABLE docs ADD PRIMARY KEY (id)", []string{"public.docs", "ADD PRIMARY KEY"}},
+		"nothing is kept of old rows": {"", "ALTER TABLE docs REPLICA IDENTITY NOTHING", "ALTER TABLE docs REPLICA IDENTITY FULL", []string{"NOTHING", "REPLICA IDENTITY DEFAULT"}},
+		"what the condition reads is not kept, of a publication of others": {"theirs", "ALTER TABLE docs REPLICA IDENTITY DEFAULT", "ALTER TABLE docs REPLICA IDENTITY FULL", []string{"where of table public.docs reads column n", `ALTER TABLE "public"."docs" REPLICA IDENTITY FULL`}},
+		"what the condition reads is not kept":                             {"n < 100", "ALTER TABLE docs REPLICA IDENTITY DEFAULT", "ALTER TABLE docs REPLICA IDENTITY FULL", []string{"where of table public.docs reads column n", `ALTER TABLE "public"."docs" REPLICA IDENTITY FULL`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
