@@ -123,7 +123,7 @@ func BenchmarkGet(b *testing.B) {
 
 func BenchmarkGetSorted(b *testing.B) {
 	db := benchRowsDB(b)
-	for _, size := range []int{100, 10_000, 100_000} {
+	for _, size := range []int{100, 10_000, 50_000, 100_000, 200_000, 400_000} {
 		b.Run(fmt.Sprintf("of %d", size), func(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 2))
 			keys := make([][]byte, size)

@@ -45,10 +45,10 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		CacheSize:                   max(memory/4*3, memory-4*mostMemTable),
 		MemTableSize:                uint64(min(memory/16, mostMemTable)),
 		MemTableStopWritesThreshold: 4,
-		// Every large epoch is a sublevel, and compacting one rewrites much of the level below: four wait
-		// for each other, which the bloom filters keep cheap to read. Writes are held back only when
+		// Every large epoch is a sublevel, and compacting some rewrites much of the level below: six wait for each other
+		// (Pebble begins at half this number), which the bloom filters keep cheap to read. Writes are held back only when
 		// compaction is far behind.
-		L0CompactionThreshold:      4,
+		L0CompactionThreshold:      12,
 		L0StopWritesThreshold:      24,
 		LBaseMaxBytes:              max(memory, 16<<20),
 		CompactionConcurrencyRange: func() (int, int) { return 1, compactions },

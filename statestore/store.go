@@ -93,7 +93,7 @@ func (s *Store) locate(dir string, fs vfs.FS) (string, vfs.FS) {
 		s.release = append(s.release, stop.Close)
 		fs = slow
 	}
-	return dir, walFS{FS: vfs.OnDiskFull(fs, func() { time.Sleep(fullDiskPause) }), die: s.log.die}
+	return dir, disk{FS: vfs.OnDiskFull(fs, func() { time.Sleep(fullDiskPause) }), die: s.log.die}
 }
 
 // realPath gives every spelling of a directory the same name, one that is still to be made included:
