@@ -35,7 +35,7 @@ func ExampleNewSplit() {
 		fmt.Printf("{%s}\n", cdc.AppendFieldsJSON(nil, bound.Schema().Columns, chunks.At(i)))
 	}
 	// Output:
-	// {"path":"tea.txt","chunk_id":"d9988796517c4b13","chunk":"Boil the water first.","seq":0}
-	// {"path":"tea.txt","chunk_id":"433eb66454590b29","chunk":"Then wait.","seq":1}
-	// {"path":"tea.txt","chunk_id":"f86616aae2c506bc","chunk":"Pour it over the leaves.","seq":2}
+	// {"path":"tea.txt","chunk_id":"36ebd42df6f1b145","chunk":"Boil the water first.","seq":0}
+	// {"path":"tea.txt","chunk_id":"aa1ddf43af6fbbe1","chunk":"Then wait.","seq":1}
+	// {"path":"tea.txt","chunk_id":"c3c0b0bb5a7cadc3","chunk":"Pour it over the leaves.","seq":2}
 }

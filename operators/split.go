@@ -1,6 +1,7 @@
 package operators
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
-
-	"github.com/zeebo/blake3"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/operators/split"
@@ -313,7 +312,7 @@ func addChunk(b *cdc.RowBuilder, column string, c split.Chunk, seq int64) {
 // name is the identity of a chunk within its owner: 16 hexadecimal digits of its hash and, from the
 // second of its kind on, its number among its equals.
 func (m *splitScratch) name(text string) []byte {
-	sum := blake3.Sum256(unsafe.Slice(unsafe.StringData(text), len(text)))
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text)))
 	hash := chunkHash(sum[:8])
 	m.seen[hash]++
 	id := m.id[:0]

@@ -34,16 +34,16 @@ func TestSplitReplacesTheColumnAndExtendsTheKey(t *testing.T) {
 	}{
 		{"every column", operators.SplitConfig{Text: "row.text", Size: 10}, nil,
 			"{path* string, size int, media_type string?, chunk_id* string, chunk string, seq int, start int, end int}",
-			[]string{`{"path":"a.md","size":1,"media_type":null,"chunk_id":"fbd3b47fbbf8d20c","chunk":"one two","seq":0,"start":0,"end":7}`,
-				`{"path":"a.md","size":1,"media_type":null,"chunk_id":"dbec0e689fb63bd7","chunk":"three","seq":1,"start":9,"end":14}`}},
+			[]string{`{"path":"a.md","size":1,"media_type":null,"chunk_id":"8ab63e29a4ba14e4","chunk":"one two","seq":0,"start":0,"end":7}`,
+				`{"path":"a.md","size":1,"media_type":null,"chunk_id":"8b5b9db0c13db242","chunk":"three","seq":1,"start":9,"end":14}`}},
 		{"what is read", operators.SplitConfig{Text: "row.text", Size: 10}, []string{"chunk"}, "{path* string, chunk_id* string, chunk string}",
-			[]string{`{"path":"a.md","chunk_id":"fbd3b47fbbf8d20c","chunk":"one two"}`, `{"path":"a.md","chunk_id":"dbec0e689fb63bd7","chunk":"three"}`}},
+			[]string{`{"path":"a.md","chunk_id":"8ab63e29a4ba14e4","chunk":"one two"}`, `{"path":"a.md","chunk_id":"8b5b9db0c13db242","chunk":"three"}`}},
 		{"an expression leaves its columns", operators.SplitConfig{Text: `row.?text.orValue("")`, Size: 10}, []string{"chunk", "text"},
 			"{path* string, text string?, chunk_id* string, chunk string}",
-			[]string{`{"path":"a.md","text":"one two\n\nthree","chunk_id":"fbd3b47fbbf8d20c","chunk":"one two"}`,
-				`{"path":"a.md","text":"one two\n\nthree","chunk_id":"dbec0e689fb63bd7","chunk":"three"}`}},
+			[]string{`{"path":"a.md","text":"one two\n\nthree","chunk_id":"8ab63e29a4ba14e4","chunk":"one two"}`,
+				`{"path":"a.md","text":"one two\n\nthree","chunk_id":"8b5b9db0c13db242","chunk":"three"}`}},
 		{"the key is split and stays", operators.SplitConfig{Text: "row.path"}, []string{"chunk"}, "{path* string, chunk_id* string, chunk string}",
-			[]string{`{"path":"a.md","chunk_id":"a9870042d9aa9a51","chunk":"a.md"}`}},
+			[]string{`{"path":"a.md","chunk_id":"fecccc97532467ad","chunk":"a.md"}`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			op, err := operators.NewSplit(c.config)

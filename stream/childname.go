@@ -1,9 +1,8 @@
 package stream
 
 import (
+	"crypto/sha256"
 	"strconv"
-
-	"github.com/zeebo/blake3"
 )
 
 // childNames tells the rows of one owner apart.
@@ -24,7 +23,7 @@ func (n *childNames) reset(rows int) {
 // name is the identity of a row within its owner: 16 hexadecimal digits of its hash and, from the second
 // of its kind on, its number among its equals. It is valid until the next call.
 func (n *childNames) name(row []byte) []byte {
-	sum := blake3.Sum256(row)
+	sum := sha256.Sum256(row)
 	hash := [8]byte(sum[:8])
 	n.id = n.id[:0]
 	const digits = "0123456789abcdef"

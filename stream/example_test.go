@@ -164,11 +164,11 @@ func ExampleFlatMap_withoutKey() {
 	show(f, "words", `{"path": "tea.md", "text": "tea for tea"}`, `{"path": "tea.md", "text": "for tea"}`)
 	// Output:
 	// words {path* string, words_id* string, word string}
-	// {"path":"tea.md","words_id":"1065bd45866d4476","word":"tea"}
-	// {"path":"tea.md","words_id":"340134363ae0ac28","word":"for"}
-	// {"path":"tea.md","words_id":"1065bd45866d4476-2","word":"tea"}
-	// {"path":"tea.md","words_id":"340134363ae0ac28","word":"for"}
-	// {"path":"tea.md","words_id":"1065bd45866d4476","word":"tea"}
+	// {"path":"tea.md","words_id":"f27a81f9eac9cf91","word":"tea"}
+	// {"path":"tea.md","words_id":"65f1dbfb70efb543","word":"for"}
+	// {"path":"tea.md","words_id":"f27a81f9eac9cf91-2","word":"tea"}
+	// {"path":"tea.md","words_id":"65f1dbfb70efb543","word":"for"}
+	// {"path":"tea.md","words_id":"f27a81f9eac9cf91","word":"tea"}
 }
 
 // Any operator can be a step of a typed flow, here one that adds the column lang.

@@ -27,6 +27,9 @@ type record struct {
 	sinks   []sinkSection
 	rejects []reject
 	causes  []cause // newest first
+
+	callRoom []callEntry // where decode puts entries, until the next reset
+	sinkRoom []sinkEntry
 }
 
 // rowHash identifies a row's bytes.
@@ -91,7 +94,8 @@ const (
 )
 
 func (r *record) reset() {
-	*r = record{calls: r.calls[:0], sinks: r.sinks[:0], rejects: r.rejects[:0], causes: r.causes[:0]}
+	*r = record{calls: r.calls[:0], sinks: r.sinks[:0], rejects: r.rejects[:0], causes: r.causes[:0],
+		callRoom: r.callRoom[:0], sinkRoom: r.sinkRoom[:0]}
 }
 
 func (r *record) empty() bool {
@@ -226,7 +230,7 @@ func appendText(b []byte, x string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(x))), x...)
 }
 
-// decode reads a record; its slices point into b.
+// decode reads a record; its slices point into b, and into memory that the next decode takes again.
 func (r *record) decode(b []byte) error {
 	r.reset()
 	d := reader{b: b}
@@ -247,11 +251,11 @@ func (r *record) decode(b []byte) error {
 	}
 	for range d.count() {
 		r.calls = append(r.calls, callSection{})
-		d.callSection(&r.calls[len(r.calls)-1])
+		d.callSection(&r.calls[len(r.calls)-1], r)
 	}
 	for range d.count() {
 		r.sinks = append(r.sinks, sinkSection{})
-		d.sinkSection(&r.sinks[len(r.sinks)-1])
+		d.sinkSection(&r.sinks[len(r.sinks)-1], r)
 	}
 	for range d.count() {
 		j := reject{instance: uint32(d.uint()), flags: d.uint()}
@@ -333,24 +337,24 @@ func (d *reader) take(n int) []byte {
 
 func (d *reader) bytes() []byte { return d.take(d.count()) }
 
-func (d *reader) callSection(c *callSection) {
+func (d *reader) callSection(c *callSection, r *record) {
 	c.instance = uint32(d.uint())
-	c.emitted = d.callEntries()
+	c.emitted = d.callEntries(r)
 	if d.byte() == 0 {
 		return
 	}
 	c.held = true
 	c.overtook, c.since, c.origin = d.uint(), int64(d.uint()), cdc.Position(d.bytes())
-	c.wanted = d.callEntries()
+	c.wanted = d.callEntries(r)
 	c.pinned = d.bytes()
 }
 
-func (d *reader) callEntries() []callEntry {
+func (d *reader) callEntries(r *record) []callEntry {
 	n := d.count()
 	if n == 0 {
 		return nil
 	}
-	entries := make([]callEntry, n)
+	entries := room(&r.callRoom, n)
 	for i := range entries {
 		e := &entries[i]
 		e.child = d.bytes()
@@ -360,10 +364,20 @@ func (d *reader) callEntries() []callEntry {
 	return entries
 }
 
-func (d *reader) sinkSection(s *sinkSection) {
+// room takes n items off a block, or off a larger one where it is used up.
+func room[T any](block *[]T, n int) []T {
+	used := len(*block)
+	if cap(*block)-used < n {
+		*block, used = make([]T, 0, max(n, 2*cap(*block))), 0
+	}
+	*block = (*block)[:used+n]
+	return (*block)[used : used+n : used+n]
+}
+
+func (d *reader) sinkSection(s *sinkSection, r *record) {
 	s.instance = uint32(d.uint())
 	n := d.count()
-	s.entries = make([]sinkEntry, n)
+	s.entries = room(&r.sinkRoom, n)
 	for i := range s.entries {
 		e := &s.entries[i]
 		e.input = int(d.uint())

@@ -50,7 +50,6 @@ func Allowed() []Module {
 		{"github.com/twmb/franz-go/pkg/kmsg", "the messages of Kafka's protocol; it comes with the client"},
 		{"github.com/twmb/franz-go/pkg/sr", "the client of schema registries, with a fake for tests"},
 		{"github.com/yuin/goldmark", "the structure of Markdown by CommonMark"},
-		{"github.com/zeebo/blake3", "fingerprints that nobody can make collide"},
 		{"github.com/zeebo/xxh3", "checksums and hashes of keys"},
 		{"go.uber.org/goleak", "tests: goroutines that stay behind"},
 		{"go.yaml.in/yaml/v3", "YAML with the positions that diagnostics point to"},

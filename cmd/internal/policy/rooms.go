@@ -142,7 +142,6 @@ func streams() []Room {
 		{
 			Path:    "stream",
 			Rooms:   []string{"cdc"},
-			Modules: []string{"github.com/zeebo/blake3"},
 			Tests:   []string{"cdc/cdctest"},
 			Why:     "contracts: Flow, Operator, Sink, Plan; whoever implements them is unknown here",
 		},
@@ -201,7 +200,6 @@ func operators() []Room {
 		{
 			Path:    "operators",
 			Rooms:   []string{"accel", "backpressure", "cdc", "operators/split", "stream", "stream/expr"},
-			Modules: []string{"github.com/zeebo/blake3"},
 			Tests:   []string{"accel/...", "stream/streamtest"},
 			Why:     "filter, map, split, embed, one file each; state comes through stream, never from statestore",
 		},
