@@ -58,10 +58,9 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		MaxManifestFileSize:        16 << 20,
 	}
 	if o.Values {
-		// A table of keys whose values lie elsewhere is small, and the level below it is not: they wait for more company.
+		// A table of keys whose values lie elsewhere is small, and the level below it is not: its rows wait for more company.
 		p.MemTableSize = uint64(min(memory/8, mostMemTable))
 		p.CacheSize = max(memory/2, memory-4*mostMemTable)
-		p.L0CompactionThreshold = 8
 	}
 	if o.OpaqueKeys {
 		p.Comparer = pebble.DefaultComparer

@@ -109,7 +109,7 @@ type walk struct {
 }
 
 const (
-	walkSteps  = 16  // that cost about as much as a seek
+	walkSteps  = 16 // that cost about as much as a seek
 	walkSample = 64 // keys after which it is known whether they lie close
 )
 
