@@ -84,6 +84,7 @@ type Batcher struct {
 	identity Identity
 
 	mu        sync.Mutex
+	down      time.Time          // since when no call is answered; zero: calls are
 	calls     map[[16]byte]*call // waiting or in flight
 	live      class
 	rest      class

@@ -1,6 +1,7 @@
 package accel_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -124,6 +125,27 @@ type sluggish struct{ slog.Handler }
 func (s sluggish) Handle(context.Context, slog.Record) error {
 	<-time.After(time.Second)
 	return nil
+}
+
+// The end of an outage is told as loud as its beginning, with how long it was.
+func TestTheEndOfAnOutageIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{latency: 10 * time.Millisecond, fault: func(n int, texts []string) error {
+			if n < 6 {
+				return down(n, texts)
+			}
+			return nil
+		}}
+		var log bytes.Buffer
+		b := start(t, m, setup{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		b.Submit(callsOf(true, numbered("t", 50)...))
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		begun, ended := strings.Count(log.String(), `msg="model unavailable"`), strings.Count(log.String(), `msg="model answers again"`)
+		if begun != 1 || ended != 1 || !strings.Contains(log.String(), " after=") || strings.Contains(log.String(), " after=0s") {
+			t.Errorf("%d outages and %d ends are told:\n%s", begun, ended, log.String())
+		}
+	})
 }
 
 func TestFault_03_RecoveryNeedsNoNewInput(t *testing.T) {

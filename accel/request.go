@@ -247,7 +247,7 @@ func (b *Batcher) ask(ctx context.Context, r *request) []Result {
 		cancel()
 	}
 	results, told := b.settle(r, answers, err, !secured || ctx.Err() != nil)
-	b.report(told, err, secured)
+	b.report(b.timed(told), err, secured)
 	return results
 }
 

@@ -94,6 +94,20 @@ type told struct {
 	opened  bool
 	failure *Error
 	until   time.Time
+	after   time.Duration // of closed: how long no call was answered
+}
+
+// timed adds how long the outage was that has ended.
+func (b *Batcher) timed(t told) told {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case t.closed && !b.down.IsZero():
+		t.after, b.down = time.Since(b.down), time.Time{}
+	case t.opened && b.down.IsZero():
+		b.down = time.Now()
+	}
+	return t
 }
 
 // openedBy is what an outage is told by.
@@ -333,7 +347,7 @@ func (b *Batcher) report(t told, err error, secured bool) {
 	case !secured:
 		b.options.Logger.Error("the budget cannot be kept: no call is made", model, slog.Any("error", err))
 	case t.closed:
-		b.options.Logger.Info("model answers again", model)
+		b.options.Logger.Warn("model answers again", model, slog.Duration("after", t.after.Round(time.Millisecond))) // as loud as that it did not
 	case t.opened:
 		told := []any{model, slog.Any("error", t.failure), slog.Time("next_probe", t.until)}
 		if hint := t.failure.Hint(); hint != "" {

@@ -269,7 +269,7 @@ func (d *delivery) finish(batch []parcel) {
 	}
 	clear(d.skip)
 	if d.problem != nil {
-		d.log.Info("sink takes rows again", "sink", d.target.name)
+		d.log.Warn("sink takes rows again", "sink", d.target.name, "after", time.Since(d.since).Round(time.Millisecond)) // as loud as that it did not
 	}
 	d.problem = nil
 	d.wake()

@@ -162,8 +162,8 @@ func Open(ctx context.Context, plan *stream.Plan, db *statestore.DB, o Options) 
 	if err := e.restore(); err != nil {
 		return nil, errors.Join(err, e.closeTargets())
 	}
-	for range plan.Sources {
-		e.inlets = append(e.inlets, newInlet(max(e.budget.inlets/int64(len(plan.Sources)), 64<<10), e.wake))
+	for _, s := range plan.Sources {
+		e.inlets = append(e.inlets, newInlet(s.Name, max(e.budget.inlets/int64(len(plan.Sources)), 64<<10), e.wake, e.log))
 	}
 	e.view = view{epoch: e.epoch, totals: e.totals.clone(), cursors: slices.Clone(e.cursors), pending: make([]int, len(e.graph.calls))}
 	return e, nil

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -10,7 +12,9 @@ import (
 // inlet is the door of one source: a queue of batches bounded in bytes (I9). The source puts, the loop
 // takes; whoever puts waits while the queue is full, which is how backpressure reaches the source.
 type inlet struct {
-	wake func() // tells the loop; never blocks
+	wake   func() // tells the loop; never blocks
+	source string
+	log    *slog.Logger
 
 	mu       sync.Mutex
 	room     sync.Cond
@@ -21,14 +25,15 @@ type inlet struct {
 	caughtUp bool
 	ended    bool // Run has returned without error
 	problem  error
+	since    time.Time // of the problem
 	changes  int64
 	put      int64 // batches put since the start
 	taken    int64
 	caughtAt int64 // put when the source said that it had caught up
 }
 
-func newInlet(limit int64, wake func()) *inlet {
-	in := &inlet{wake: wake, limit: limit}
+func newInlet(source string, limit int64, wake func(), log *slog.Logger) *inlet {
+	in := &inlet{wake: wake, source: source, log: log, limit: limit}
 	in.room.L = &in.mu
 	return in
 }
@@ -79,11 +84,18 @@ func (in *inlet) CaughtUp(context.Context) error {
 	return nil
 }
 
-// Problem implements cdc.Inlet.
+// Problem implements cdc.Inlet. The end of a problem is told as loud as its beginning: whoever was woken by that looks for it.
 func (in *inlet) Problem(err error) {
 	in.mu.Lock()
-	defer in.mu.Unlock()
+	was, since := in.problem, in.since
+	if was == nil {
+		in.since = time.Now()
+	}
 	in.problem = err
+	in.mu.Unlock()
+	if was != nil && err == nil {
+		in.log.Warn("source is read again", "source", in.source, "after", time.Since(since).Round(time.Millisecond), "was", was)
+	}
 }
 
 // end says that the source has returned.
