@@ -59,8 +59,9 @@ type SinkOptions struct {
 }
 
 type sourceDecl struct {
-	name   string
-	source Source
+	name    string
+	source  Source
+	assumed []Collection
 }
 
 type stepDecl struct {
@@ -83,6 +84,16 @@ func New(name string) *Flow { return &Flow{Name: name} }
 // AddSource declares a source.
 func (f *Flow) AddSource(name string, s Source) {
 	f.sources = append(f.sources, sourceDecl{name: name, source: s})
+}
+
+// Assume plans the flow as if a source had offered these collections, without asking it: a stopped flow is looked into
+// although what it reads is away.
+func (f *Flow) Assume(source string, collections []Collection) {
+	for i := range f.sources {
+		if f.sources[i].name == source {
+			f.sources[i].assumed = collections
+		}
+	}
 }
 
 // Tenants yields the sources that may have made something where they read, in the order of the flow. Nothing is
@@ -165,7 +176,7 @@ func (f *Flow) Plan(ctx context.Context) (*Plan, error) {
 	if faults := f.checkNames(); len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	g := &planner{flow: f, byName: map[string]*draft{}}
+	g := &planner{flow: f, byName: map[string]*draft{}, offers: make([][]Collection, len(f.sources))}
 	if err := g.introspect(ctx); err != nil {
 		return nil, err
 	}

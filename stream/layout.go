@@ -16,8 +16,8 @@ func (g *planner) plan() *Plan {
 	if p.Limits.DiskFree == 0 {
 		p.Limits.DiskFree = DefaultDiskFree
 	}
-	for _, s := range g.flow.sources {
-		p.Sources = append(p.Sources, &SourceNode{Name: s.name, Source: s.source, Rescans: rescans(s.source), Sparse: sparse(s.source)})
+	for i, s := range g.flow.sources {
+		p.Sources = append(p.Sources, &SourceNode{Name: s.name, Source: s.source, Offers: g.offers[i], Rescans: rescans(s.source), Sparse: sparse(s.source)})
 	}
 	for _, d := range g.drafts {
 		c := &CollectionNode{Collection: Collection{Name: d.name, Schema: d.schema}, Source: d.source, Step: -1, Root: d.index}

@@ -18,10 +18,11 @@ type Plan struct {
 type SourceNode struct {
 	Name        string
 	Source      Source
-	Collections []int   // indices into Plan.Collections, in the source's own order
-	Columns     [][]int // columns carried, by collection
-	Rescans     bool    // it can read its rows again at any time
-	Sparse      bool    // its changes may leave out values that did not change
+	Offers      []Collection // what it has, or was assumed to have, as it names it
+	Collections []int        // indices into Plan.Collections, in the source's own order
+	Columns     [][]int      // columns carried, by collection
+	Rescans     bool         // it can read its rows again at any time
+	Sparse      bool         // its changes may leave out values that did not change
 }
 
 // CollectionNode is a collection with who yields it and who reads it.

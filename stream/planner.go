@@ -17,6 +17,7 @@ type planner struct {
 	byName map[string]*draft
 	drafts []*draft // collections: of sources, then of steps in topological order
 	sinks  []*sinkDraft
+	offers [][]Collection // by source
 }
 
 // draft is a collection in the making.
@@ -45,11 +46,15 @@ type sinkDraft struct {
 func (g *planner) introspect(ctx context.Context) error {
 	var faults []error
 	for i, s := range g.flow.sources {
-		collections, err := s.source.Collections(ctx)
-		if err != nil {
-			faults = append(faults, sourceProblem(s.name, err))
-			continue
+		collections := s.assumed
+		if collections == nil {
+			var err error
+			if collections, err = s.source.Collections(ctx); err != nil {
+				faults = append(faults, sourceProblem(s.name, err))
+				continue
+			}
 		}
+		g.offers[i] = collections
 		for place, c := range collections {
 			d := &draft{name: collectionName(s.name, c), source: i, place: place, schema: c.Schema, full: c.Schema}
 			g.byName[d.name] = d

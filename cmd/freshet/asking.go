@@ -34,6 +34,9 @@ func either[T any](ctx context.Context, c *console, path string, running func(*p
 		return running(p)
 	}
 	f, err := c.open(ctx, path)
+	if err != nil && c.local {
+		f, err = c.recall(path, err)
+	}
 	if err != nil {
 		return none, err
 	}

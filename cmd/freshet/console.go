@@ -23,6 +23,8 @@ type console struct {
 	level string // --log-level
 	form  string // --log-format
 
+	local bool // the verb reads the state: it answers as well where servers of a stopped flow are away
+
 	crash func(point string) // called at every durable step of a flow, for tests; nil: nobody is
 }
 

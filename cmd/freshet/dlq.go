@@ -30,7 +30,7 @@ func (c *console) letterList() *cobra.Command {
 	cmd := &cobra.Command{Use: "ls FLOW", Short: "List dead letters with their cause", Args: takes("flow file")}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		ctx := cmd.Context()
-		items, err := either(ctx, c, args[0], func(p *peer) (*api.Items, error) {
+		items, err := either(ctx, c.locally(), args[0], func(p *peer) (*api.Items, error) {
 			found := &api.Items{}
 			return found, p.ask(ctx, http.MethodGet, "/api/v1/dlq", nil, found)
 		}, func(f *flow) (*api.Items, error) { return letters(f, true, engine.DeadLetters) })
@@ -57,7 +57,7 @@ func (c *console) letterShow() *cobra.Command {
 	cmd := &cobra.Command{Use: "show FLOW ID", Short: "Show a dead letter with its input", Args: takes("flow file", "id")}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		ctx, id := cmd.Context(), args[1]
-		letter, err := either(ctx, c, args[0], func(p *peer) (*engine.DeadLetter, error) {
+		letter, err := either(ctx, c.locally(), args[0], func(p *peer) (*engine.DeadLetter, error) {
 			found := &engine.DeadLetter{}
 			return found, p.ask(ctx, http.MethodGet, "/api/v1/dlq/"+url.PathEscape(id), nil, found)
 		}, func(f *flow) (*engine.DeadLetter, error) {
@@ -113,7 +113,7 @@ func (c *console) letterChange(verb, short string) *cobra.Command {
 }
 
 func (c *console) changeLetters(ctx context.Context, path, verb string, choice api.Choice) (*api.Items, error) {
-	return either(ctx, c, path, func(p *peer) (*api.Items, error) {
+	return either(ctx, c.locally(), path, func(p *peer) (*api.Items, error) {
 		found := &api.Items{}
 		return found, p.ask(ctx, http.MethodPost, "/api/v1/dlq/"+verb, choice, found)
 	}, func(f *flow) (*api.Items, error) {

@@ -29,6 +29,8 @@ type flow struct {
 	plan  *stream.Plan
 	state string
 	log   *slog.Logger
+
+	unasked error // the fault of a server that is away: what it told the last run stands for it
 }
 
 // headMax bounds the flow files that are looked into for their name alone, in bytes.

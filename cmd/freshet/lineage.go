@@ -33,7 +33,7 @@ directions, with when each row was computed, by which logic, and why.`,
 }
 
 func (c *console) trace(ctx context.Context, path, subject string) (*engine.Lineage, error) {
-	return either(ctx, c, path, func(p *peer) (*engine.Lineage, error) {
+	return either(ctx, c.locally(), path, func(p *peer) (*engine.Lineage, error) {
 		found := &engine.Lineage{}
 		return found, p.ask(ctx, http.MethodGet, "/api/v1/lineage?key="+url.QueryEscape(subject), nil, found)
 	}, func(f *flow) (*engine.Lineage, error) {

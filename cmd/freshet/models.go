@@ -65,6 +65,13 @@ func (m vectorModel) measure(ctx context.Context) error {
 	return nil
 }
 
+// assume takes the length of the vectors for known, where the flow does not say it.
+func (m vectorModel) assume(dims int) {
+	if m.embedder.dims == 0 {
+		m.embedder.dims = dims
+	}
+}
+
 // answers asks the server for one vector.
 func (m vectorModel) answers(ctx context.Context) (said string, err error) {
 	vector, err := m.Ask(ctx, []byte(probeText))

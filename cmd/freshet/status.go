@@ -50,7 +50,7 @@ func (c *console) statusVerb() *cobra.Command {
 }
 
 func (c *console) statusOf(ctx context.Context, path string) (standing, error) {
-	return either(ctx, c, path, func(p *peer) (standing, error) {
+	return either(ctx, c.locally(), path, func(p *peer) (standing, error) {
 		return p.standing(ctx, "/api/v1/status")
 	}, (*flow).standing)
 }
@@ -61,7 +61,7 @@ func (f *flow) standing() (standing, error) {
 		return standing{neverRun(f), []engine.Reason{}}, nil
 	}
 	s, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
-	return standing{s, []engine.Reason{}}, err
+	return standing{s, f.unaskedReasons()}, err
 }
 
 // statusWhen waits for a position, written as SOURCE=POSITION, before it asks.
@@ -139,7 +139,7 @@ func showStatus(w io.Writer, s standing) {
 	} else {
 		fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), stream.Bytes(s.Store.Bytes))
 	}
-	if s.Paused && len(s.Reasons) == 0 {
+	if s.Paused && s.State == "stopped" {
 		fmt.Fprintln(w, "paused: its next run takes nothing in until `freshet resume`")
 	}
 	for _, r := range s.Reasons {

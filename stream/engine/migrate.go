@@ -33,6 +33,7 @@ func migrate(old *storedPlan, plan *stream.Plan, text string) (next *storedPlan,
 	rekeyed := old.rekeyed(plan)
 	n.migrateSinks(old, plan, dirty, rekeyed)
 	n.migrateRoots(old, plan, dirty, rekeyed)
+	n.Known = knownOf(plan)
 	if changed = len(dirty) > 0 || old.Number == 0; changed {
 		n.Number++
 		n.tellChanges(old, plan)
@@ -232,8 +233,12 @@ func (p *storedPlan) rekeyed(plan *stream.Plan) map[string]bool {
 	return rekeyed
 }
 
-// learned reports whether the plan says of a root that is held what a state of an older version does not.
+// learned reports whether the plan says of a root that is held what a state of an older version does not, or was told
+// something else by servers.
 func (p *storedPlan) learned(old *storedPlan) bool {
+	if !p.Known.equal(&old.Known) {
+		return true
+	}
 	for name, was := range old.Roots {
 		if now, ok := p.Roots[name]; ok && was.Key == "" && now.Key != "" {
 			return true

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
@@ -28,6 +30,48 @@ type storedPlan struct {
 	Dropped  []storedDrop          `json:"dropped,omitempty"`  // instances whose leftovers are still to be removed
 	Former   map[string]keyShapes  `json:"former,omitempty"`   // of sinks that have left the flow: what their rows' keys look like
 	Changes  map[uint64][]string   `json:"changes,omitempty"`  // by number: the steps and sinks that the change of logic began at
+	Known    Known                 `json:"known"`
+}
+
+// Known is what a plan was told by servers: with it the flow can be planned again to look into its state while they are away.
+type Known struct {
+	Offers map[string][]stream.Collection `json:"offers,omitempty"` // by source
+	Dims   map[string]int                 `json:"dims,omitempty"`   // of the vectors of models
+}
+
+// knownOf is what a plan was told.
+func knownOf(plan *stream.Plan) Known {
+	k := Known{Offers: map[string][]stream.Collection{}, Dims: map[string]int{}}
+	for _, n := range plan.Sources {
+		k.Offers[n.Name] = n.Offers
+	}
+	for _, s := range plan.Steps {
+		if s.Caller == nil {
+			continue
+		}
+		for _, c := range plan.Collections[s.Out].Schema.Columns {
+			if c.Type.Kind == cdc.Vector && plan.Collections[s.From].Schema.Index(c.Name) < 0 {
+				k.Dims[s.Caller.Calls().Model.Name()] = c.Type.Dims
+			}
+		}
+	}
+	return k
+}
+
+// equal compares what two plans were told, one of which was read from a state.
+func (k *Known) equal(other *Known) bool {
+	mine, err := json.Marshal(k)
+	theirs, err2 := json.Marshal(other)
+	return err == nil && err2 == nil && bytes.Equal(mine, theirs)
+}
+
+// StoppedKnown is what the plan that a state was last run with was told.
+func StoppedKnown(db *statestore.DB) (Known, error) {
+	stored, err := loadPlan(db)
+	if err != nil || stored == nil {
+		return Known{}, err
+	}
+	return stored.Known, nil
 }
 
 type storedRoot struct {
