@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/freshet/freshet/internal/realpath"
 )
 
 // DBOptions says how a [DB] is opened. The zero value is a good state on the operating system's
@@ -70,7 +72,7 @@ func Open(dir string, o DBOptions) (*DB, error) {
 	o.MemoryBytes = max(o.MemoryBytes, leastDBMemory)
 	db := &DB{fs: o.FS, dir: dir, diskFree: o.DiskFreeBytes, readOnly: o.ReadOnly}
 	if db.fs == nil {
-		db.fs, db.dir = vfs.Default, realPath(dir)
+		db.fs, db.dir = vfs.Default, realpath.Of(dir)
 	}
 	if err := db.open(o); err != nil {
 		return nil, errors.Join(err, db.closeParts())

@@ -1,7 +1,7 @@
 // Package statestore keeps what a worker must not lose: one careful layer over the embedded
 // key-value store Pebble. It speaks bytes; what keys and values mean is the caller's business.
 //
-// It imports none of Freshet's packages.
+// Of Freshet's packages it may import internal/realpath alone.
 //
 // # Nouns
 //

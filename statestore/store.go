@@ -11,6 +11,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/freshet/freshet/internal/realpath"
 )
 
 // Options says how a [Store] is opened. The zero value is a good store on the operating system's
@@ -86,7 +88,7 @@ const fullDiskPause = 200 * time.Millisecond
 
 func (s *Store) locate(dir string, fs vfs.FS) (string, vfs.FS) {
 	if fs == nil {
-		dir = realPath(dir)
+		dir = realpath.Of(dir) // the lock of a process against itself goes by name
 		slow, stop := vfs.WithDiskHealthChecks(vfs.Default, slowDisk, nil, func(info vfs.DiskSlowInfo) {
 			s.watch.diskSlow(info.Path, info.Duration)
 		})
@@ -94,26 +96,6 @@ func (s *Store) locate(dir string, fs vfs.FS) (string, vfs.FS) {
 		fs = slow
 	}
 	return dir, disk{FS: vfs.OnDiskFull(fs, func() { time.Sleep(fullDiskPause) }), die: s.log.die}
-}
-
-// realPath gives every spelling of a directory the same name, one that is still to be made included:
-// the lock of a process against itself goes by name.
-func realPath(dir string) string {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return dir
-	}
-	there, rest := abs, ""
-	for {
-		if real, err := filepath.EvalSymlinks(there); err == nil {
-			return filepath.Join(real, rest)
-		}
-		parent := filepath.Dir(there)
-		if parent == there {
-			return abs
-		}
-		there, rest = parent, filepath.Join(filepath.Base(there), rest)
-	}
 }
 
 func (s *Store) open(o Options) error {

@@ -4,7 +4,7 @@
 // It belongs here if it finds out what stands in a folder or what has changed there. What a file
 // means (its format, its paragraphs) is the business of steps.
 //
-// Of Freshet's packages it may import cdc, internal/blob and internal/idle.
+// Of Freshet's packages it may import cdc, internal/blob, internal/idle and internal/realpath.
 //
 // # Nouns
 //

@@ -11,6 +11,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/internal/blob"
+	"github.com/freshet/freshet/internal/realpath"
 )
 
 // Defaults of [Options].
@@ -98,30 +99,12 @@ func New(o Options) (*Source, error) {
 // Omit leaves out files and directories, with all that lies below, that whoever reads the folder writes there: without it each change
 // of them would be read, and make the next. Paths that do not lie in the folder say nothing. It is called before Run.
 func (s *Source) Omit(paths ...string) {
-	root := resolved(s.options.Path)
+	root := realpath.Of(s.options.Path)
 	for _, path := range paths {
-		rel, err := filepath.Rel(root, resolved(path))
+		rel, err := filepath.Rel(root, realpath.Of(path))
 		if err == nil && rel != "." && filepath.IsLocal(rel) {
 			s.filter.own = append(s.filter.own, filepath.ToSlash(rel))
 		}
-	}
-}
-
-// resolved is an absolute path without symbolic links in the part of it that is there.
-func resolved(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path
-	}
-	for there, rest := abs, ""; ; {
-		if real, err := filepath.EvalSymlinks(there); err == nil {
-			return filepath.Join(real, rest)
-		}
-		parent := filepath.Dir(there)
-		if parent == there {
-			return abs
-		}
-		there, rest = parent, filepath.Join(filepath.Base(there), rest)
 	}
 }
 

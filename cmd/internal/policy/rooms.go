@@ -39,6 +39,7 @@ func leaves() []Room {
 		{Path: "cdc", Why: "the words that every room shares; the standard library only, so that everybody can import it"},
 		{
 			Path:    "statestore",
+			Rooms:   []string{"internal/realpath"},
 			Modules: []string{"github.com/cockroachdb/pebble/v2", "github.com/zeebo/xxh3"},
 			Why:     "the careful layer over Pebble; speaks bytes, so that encodings stay with their owners",
 		},
@@ -102,7 +103,7 @@ func sources() []Room {
 		},
 		{
 			Path:  "cdc/files",
-			Rooms: []string{"cdc", "internal/blob", "internal/idle"},
+			Rooms: []string{"cdc", "internal/blob", "internal/idle", "internal/realpath"},
 			Modules: []string{
 				"github.com/bmatcuk/doublestar/v4", "github.com/fsnotify/fsnotify", "github.com/zeebo/xxh3", "golang.org/x/sys",
 			},
@@ -140,10 +141,10 @@ func sources() []Room {
 func streams() []Room {
 	return []Room{
 		{
-			Path:    "stream",
-			Rooms:   []string{"cdc"},
-			Tests:   []string{"cdc/cdctest"},
-			Why:     "contracts: Flow, Operator, Sink, Plan; whoever implements them is unknown here",
+			Path:  "stream",
+			Rooms: []string{"cdc"},
+			Tests: []string{"cdc/cdctest"},
+			Why:   "contracts: Flow, Operator, Sink, Plan; whoever implements them is unknown here",
 		},
 		{
 			Path:    "stream/expr",
@@ -198,10 +199,10 @@ func streams() []Room {
 func operators() []Room {
 	return []Room{
 		{
-			Path:    "operators",
-			Rooms:   []string{"accel", "backpressure", "cdc", "operators/split", "stream", "stream/expr"},
-			Tests:   []string{"accel/...", "stream/streamtest"},
-			Why:     "filter, map, split, embed, one file each; state comes through stream, never from statestore",
+			Path:  "operators",
+			Rooms: []string{"accel", "backpressure", "cdc", "operators/split", "stream", "stream/expr"},
+			Tests: []string{"accel/...", "stream/streamtest"},
+			Why:   "filter, map, split, embed, one file each; state comes through stream, never from statestore",
 		},
 		{
 			Path: "operators/split",
@@ -305,6 +306,7 @@ func tops() []Room {
 		{Path: "internal/idle", Why: "the wait between two attempts, for sources and sinks alike"},
 		{Path: "internal/machine", Why: "what a measurement says beside its figures, and how a process that runs flows is kept within its memory; the standard library only"},
 		{Path: "internal/pgdsn", Modules: []string{"github.com/jackc/pgx/v5"}, Why: "connection strings of PostgreSQL, for the source and the sink alike"},
+		{Path: "internal/realpath", Why: "one name for every spelling of a path, for the state and the folder that is read alike; the standard library only"},
 		{Path: "internal/testenv", Rooms: []string{"..."}, Modules: append(testModules(), "github.com/jackc/pgx/v5"), Why: "real servers for tests of several rooms"},
 	}
 }
