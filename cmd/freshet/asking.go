@@ -55,6 +55,23 @@ func either[T any](ctx context.Context, c *console, path string, running func(*p
 	}
 }
 
+// awaited runs fn, which takes the state for itself: a verb that looks into the stopped flow just then is about to be done, and is
+// waited for. A process that runs the flow is not.
+func (f *flow) awaited(ctx context.Context, fn func() error) error {
+	for end := time.Now().Add(patience); ; {
+		err := fn()
+		if !errors.As(err, new(*statestore.InUseError)) || time.Now().After(end) {
+			return err
+		}
+		if _, runs := findPeer(ctx, f.state); runs {
+			return err
+		}
+		if waiting := idle.For(ctx, patienceBeat); waiting != nil {
+			return errors.Join(err, waiting)
+		}
+	}
+}
+
 // silent says who holds a state that nobody answers for, and what can be done about it. Other errors stay what they are.
 func (f *flow) silent(err error) error {
 	if !errors.As(err, new(*statestore.InUseError)) {

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/freshet/freshet/statestore"
 )
 
 // Who holds a state and does not answer is named, with what can be done about it; status and doctor say the same.
@@ -42,4 +45,35 @@ func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused([]string{"status", "doctor"}, fmt.Sprintf("process %d has the state %s open, and answers no questions", process.Pid, state), "run --once")
+}
+
+// A verb that looks into a stopped flow has its state for a moment: whoever starts the flow just then, or resets it, waits.
+func TestAStateThatIsLookedIntoIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	flow, state := filepath.Join(dir, "flow.yaml"), filepath.Join(dir, ".freshet", "looked")
+	for path, text := range map[string]string{flow: "flow: looked\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: {files: {path: ., include: ['*.md']}}}\n" +
+		"sinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n", filepath.Join(dir, "a.md"): "a\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, _, said := verb(t, "run", flow, "--once"); code != 0 {
+		t.Fatal(said)
+	}
+	for _, args := range [][]string{{"run", flow, "--once"}, {"reset", flow, "--source", "docs", "--yes"}, {"drop", flow, "--yes"}} {
+		db, err := statestore.Open(state, statestore.DBOptions{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const look = patience / 4
+		looked := make(chan error)
+		time.AfterFunc(look, func() { looked <- db.Close() })
+		if code, _, said := verb(t, args...); code != 0 {
+			t.Errorf("%v: exit %d: %s", args, code, said)
+		}
+		if err := <-looked; err != nil {
+			t.Fatal(err)
+		}
+	}
 }

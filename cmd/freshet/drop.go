@@ -57,7 +57,7 @@ its results and the embedded indexes among it. Rows in other sinks stay.`,
 		}
 		gone := dropped{Sources: append([]string{}, sources...)}
 		if f.exists() {
-			if err := f.removeState(); err != nil {
+			if err := f.awaited(cmd.Context(), f.removeState); err != nil {
 				return result{}, err
 			}
 			gone.State = f.state

@@ -124,9 +124,11 @@ func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summa
 		return engine.Summary{}, err
 	}
 	var s *session
-	if err := c.patiently(ctx, v, f, func() (err error) {
-		s, err = f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics, Crash: c.crash})
-		return err
+	if err := c.patiently(ctx, v, f, func() error {
+		return f.awaited(ctx, func() (err error) {
+			s, err = f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics, Crash: c.crash})
+			return err
+		})
 	}); err != nil || s == nil {
 		return engine.Summary{}, stopped(ctx, err)
 	}
