@@ -21,6 +21,15 @@ type Flow struct {
 	sinks   []sinkDecl
 }
 
+// Leavers yields the sinks that keep a record of who writes them, in the order of the flow. Nothing is read or planned for it.
+func (f *Flow) Leavers(yield func(name string, l Leaver) bool) {
+	for _, d := range f.sinks {
+		if l, ok := d.sink.(Leaver); ok && !yield(d.name, l) {
+			return
+		}
+	}
+}
+
 // Limits bound what a flow may take of its machine.
 type Limits struct {
 	MemoryBytes int64 // default 512 MiB

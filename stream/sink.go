@@ -204,6 +204,12 @@ type Carrier interface {
 	Carries(column cdc.Column) bool
 }
 
+// Leaver is a Sink that keeps a record of who writes its target, outside of the state. Leave removes that of a flow which will not
+// run again on this state, and leaves the rows as they are; what is not there is no fault. Only Flow, Sink and State of the target are set.
+type Leaver interface {
+	Leave(ctx context.Context, target Target) error
+}
+
 // Dropper is a Sink that can remove what it created for a target.
 type Dropper interface {
 	Drop(ctx context.Context, target Target) error

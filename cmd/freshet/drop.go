@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/engine"
 )
 
 // dropped is what drop has removed.
@@ -25,8 +28,9 @@ func (c *console) dropVerb() *cobra.Command {
 		Use:   "drop FLOW",
 		Short: "Remove what a flow has made at its sources, and its state; rows in sinks stay",
 		Long: `Drop takes a stopped flow away: what it has made where its sources read (a
-replication slot, a publication), and its state with everything that it remembers,
-its results and the embedded indexes among it. Rows in other sinks stay.`,
+replication slot, a publication), its row in a sink's freshet_progress, and its state
+with everything that it remembers, its results and the embedded indexes among it. Rows
+in other sinks stay.`,
 		Args: takes("flow file"),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -55,6 +59,9 @@ its results and the embedded indexes among it. Rows in other sinks stay.`,
 				return result{}, f.safe(fmt.Errorf("drop what source %s has made: %w", name, err))
 			}
 		}
+		if err := f.leaveSinks(cmd.Context()); err != nil {
+			return result{}, err
+		}
 		gone := dropped{Sources: append([]string{}, sources...)}
 		if f.exists() {
 			if err := f.awaited(cmd.Context(), f.removeState); err != nil {
@@ -65,6 +72,28 @@ its results and the embedded indexes among it. Rows in other sinks stay.`,
 		return result{data: gone, text: func(w io.Writer) { fmt.Fprintf(w, "dropped %s\n", f.file.Name) }}, nil
 	})
 	return cmd
+}
+
+// leaveSinks removes what the sinks keep of the flow beside its rows. A sink that cannot be reached is told, and no reason to keep
+// the rest: nobody but a person who looks is in the way of what stays there.
+func (f *flow) leaveSinks(ctx context.Context) error {
+	if !f.exists() {
+		return nil
+	}
+	db, err := statestore.Open(f.state, statestore.DBOptions{Logger: f.log, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	state, err := engine.StateOf(db)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	for name, sink := range f.file.Flow.Leavers {
+		if err := sink.Leave(ctx, stream.Target{Flow: f.file.Name, Sink: name, State: state}); err != nil {
+			f.log.Warn("what a sink keeps of the flow stays there", "sink", name, "err", f.safe(err))
+		}
+	}
+	return nil
 }
 
 // removeState removes the state directory, which nobody may hold.

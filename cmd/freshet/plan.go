@@ -106,6 +106,8 @@ func showPreview(w io.Writer, p *engine.Preview) {
 		s := p.Sinks[name]
 		upserts, deletes := grouped(s.Upserts), grouped(s.Deletes)
 		switch {
+		case s.Stay > 0:
+			deletes += fmt.Sprintf(", %s stay", grouped(s.Stay))
 		case s.About:
 			upserts = figure(s.Upserts, true, false)
 		case !s.Known:

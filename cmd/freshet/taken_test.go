@@ -42,9 +42,26 @@ func TestAProcessThatCannotHaveTheSourceTakesNoSink(t *testing.T) {
 	if code, _, said := verb(t, "run", flow, "--once", "--state", other); code != exitOK {
 		t.Errorf("when the first has ended: exit %d: %s", code, said)
 	}
-	if code, _, said := verb(t, "drop", flow, "--yes", "--state", other); code != exitOK {
-		t.Errorf("drop: exit %d: %s", code, said)
+	leave := func(state string) {
+		t.Helper()
+		if code, _, said := verb(t, "drop", flow, "--yes", "--state", state); code != exitOK {
+			t.Errorf("drop: exit %d: %s", code, said)
+		}
+		if got := db.Text(t, "SELECT count(*) FROM freshet_progress"); got != "0" {
+			t.Errorf("%s records are left after drop", got)
+		}
 	}
+	leave(other)
+	// I3: rows that nobody remembers are older than what a new state writes.
+	db.Exec(t, "UPDATE docs SET body = 'third'")
+	third := filepath.Join(dir, "third")
+	if code, _, said := verb(t, "run", flow, "--once", "--state", third); code != exitOK {
+		t.Errorf("after drop: exit %d: %s", code, said)
+	}
+	if got := db.Text(t, "SELECT body FROM copies"); got != "third" {
+		t.Errorf("the copy has %q", got)
+	}
+	leave(third)
 }
 
 // The same of an address that rows are pushed to.

@@ -69,3 +69,33 @@ func (s *Sink) dropFrom(ctx context.Context, conn *pgconn.PgConn, t stream.Targe
 	}
 	return o.exec(ctx, "COMMIT")
 }
+
+// Leave implements stream.Leaver: the records of a state go, and the tables are nobody's.
+func (s *Sink) Leave(ctx context.Context, t stream.Target) error {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	conn, err := dialer{dsn: s.o.DSN, name: "freshet/" + t.Flow + "/" + t.Sink}.connect(ctx)
+	if err != nil {
+		return describe(err)
+	}
+	if err := errors.Join(s.leave(ctx, conn, t), end(conn)); err != nil {
+		return fmt.Errorf("remove the record of sink %s: %w", t.Sink, describe(err))
+	}
+	return nil
+}
+
+func (s *Sink) leave(ctx context.Context, conn *pgconn.PgConn, t stream.Target) error {
+	schema, _, _ := splitName(s.o.Table)
+	if schema == "" {
+		var err error
+		if schema, err = value(ctx, conn, "SELECT current_schema()"); err != nil {
+			return err
+		}
+	}
+	progress := quote(schema) + "." + quote(progressTable)
+	there, err := value(ctx, conn, "SELECT to_regclass($1)::text", progress)
+	if err != nil || there == "" {
+		return err
+	}
+	return conn.Exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE flow = %s AND sink = %s AND state = %s", progress, literal(t.Flow), literal(t.Sink), literal(t.State))).Close()
+}

@@ -319,6 +319,20 @@ func (o *opening) decide(ctx context.Context) (p stream.Progress, rows int64, er
 			p.Generation = max(p.Generation, r.Generation)
 		}
 	}
+	if o.own == nil && len(o.former) == 0 && rows > 0 {
+		// The record is gone, and rows are there: what is written now has to be newer than they are (I3).
+		for _, t := range o.tables {
+			newest, err := value(ctx, o.conn, fmt.Sprintf("SELECT coalesce(max(%s) >> 40, 0) FROM %s", versionColumn, t.quoted()))
+			if err != nil {
+				return p, 0, err
+			}
+			generation, err := strconv.ParseUint(newest, 10, 64)
+			if err != nil {
+				return p, 0, err
+			}
+			p.Generation = max(p.Generation, generation)
+		}
+	}
 	p.Generation++
 	if o.own != nil {
 		p.Epoch = o.own.Epoch

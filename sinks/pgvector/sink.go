@@ -20,6 +20,7 @@ type Sink struct {
 var (
 	_ stream.Sink      = (*Sink)(nil)
 	_ stream.Dropper   = (*Sink)(nil)
+	_ stream.Leaver    = (*Sink)(nil)
 	_ stream.Previewer = (*Sink)(nil)
 )
 

@@ -212,6 +212,12 @@ func (e *Engine) identify() error {
 	return nil
 }
 
+// StateOf is the identity of a state; empty where it has never been run.
+func StateOf(db *statestore.DB) (string, error) {
+	value, _, err := db.State.Get(metaKey("state"))
+	return string(value), err
+}
+
 // Close closes the targets, and lets go what questions outside of a Run have opened: of the models of the plan
 // those are closed that have a method Close() error. Nobody searches any more when it is called. The state stays open; it
 // belongs to the caller.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
@@ -106,6 +109,22 @@ func (p *SinkPreview) foretell(s *stream.SinkNode, sizes []cdc.Estimate) {
 	if !p.About {
 		p.Upserts = 0
 	}
+}
+
+// leaving is what becomes of the rows of a target that leaves the flow: those of an index in the state go with it, and others stay.
+func leaving(db *statestore.DB, name string, instance uint32) (SinkPreview, error) {
+	p := SinkPreview{Change: "drop", Statements: []string{}, Known: true}
+	var held totals
+	if err := held.load(db); err != nil {
+		return p, err
+	}
+	rows := held.sink(instance).Rows
+	if _, err := os.Stat(filepath.Join(db.IndexDir(name), strconv.FormatUint(uint64(instance), 10))); err == nil {
+		p.Deletes = rows
+	} else {
+		p.Stay = rows
+	}
+	return p, nil
 }
 
 // tokensOf is the longest text that a model's tokens are counted of to tell those of a larger one, in bytes.

@@ -43,6 +43,7 @@ type SinkPreview struct {
 	Statements []string `json:"statements"`
 	Upserts    int64    `json:"upserts"`
 	Deletes    int64    `json:"deletes"`
+	Stay       int64    `json:"stay,omitempty"`  // rows of a target that leaves the flow, which nobody touches any more
 	About      bool     `json:"about,omitempty"` // Upserts is made from what the sources say of their size
 	Known      bool     `json:"known"`           // Upserts and Deletes are: none of its rows has to be read from a source again
 }
@@ -65,11 +66,9 @@ func StoppedPreview(ctx context.Context, db *statestore.DB, plan *stream.Plan) (
 		if found != nil {
 			stored = found
 		}
-		id, _, err := db.State.Get(metaKey("state"))
-		if err != nil {
+		if state, err = StateOf(db); err != nil {
 			return nil, err
 		}
-		state = string(id)
 	}
 	if stored.Flow != plan.Flow {
 		return nil, &OtherFlowError{Want: plan.Flow, Found: stored.Flow}
@@ -201,7 +200,11 @@ func (p *Preview) sinks(ctx context.Context, stored, next *storedPlan, plan *str
 	}
 	for name := range stored.Sinks {
 		if _, ok := next.Sinks[name]; !ok {
-			p.Sinks[name] = SinkPreview{Change: "drop", Statements: []string{}}
+			left, err := leaving(db, name, stored.Sinks[name].Instance)
+			if err != nil {
+				return err
+			}
+			p.Sinks[name] = left
 		}
 	}
 	return nil
