@@ -54,6 +54,9 @@ type Cause struct {
 	// Keyless says that what was rejected has no key of its own: the key of the change only tells it from
 	// others, and is not shown.
 	Keyless bool
+	// Place is what is shown of a rejected change that is Keyless in place of its key, such as where it stands; empty: nothing,
+	// as its key is null.
+	Place string
 }
 
 // Batch carries changes in whole transactions. Its rows lie in one arena, so that a row costs no

@@ -89,7 +89,9 @@ func (r *run) reject(c *cdc.Change, rec *kgo.Record, at place, bad *rejection) e
 			return fmt.Errorf("name %s: %w", at, err)
 		}
 		c.Key = append(key, cdc.StringKey(at.String())...)
-		c.Cause.Keyless = true
+		if c.Cause.Keyless = true; rec.Key != nil { // there is one, and it cannot be read
+			c.Cause.Place = at.String()
+		}
 	}
 	r.batch.Add(*c)
 	return nil

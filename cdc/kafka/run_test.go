@@ -123,7 +123,7 @@ func TestRecordsThatCannotBeReadAreToldWithTheirBytes(t *testing.T) {
 		t.Errorf("its input differs (-want +got):\n%s", diff)
 	}
 	for _, p := range puts[2:4] {
-		if p.Op != cdc.Reject || p.Cause.Code != "null_key" || !p.Cause.Keyless {
+		if p.Op != cdc.Reject || p.Cause.Code != "null_key" || !p.Cause.Keyless || p.Cause.Place != "" {
 			t.Errorf("a record without a key is told as %+v, %+v", p.Change, p.Cause)
 		}
 	}
@@ -132,6 +132,23 @@ func TestRecordsThatCannotBeReadAreToldWithTheirBytes(t *testing.T) {
 	}
 	if got := w.source().Describe(bad.Change.Position); got != "t/0/1" {
 		t.Errorf("its place is %q", got)
+	}
+}
+
+// A record whose key is there and cannot be read is called by its place: nobody takes it for one without a key.
+func TestARecordWhoseKeyCannotBeReadIsCalledByItsPlace(t *testing.T) {
+	w := newWorld(t, 1)
+	w.options.Format, w.options.Key = "debezium", []string{"id"}
+	w.options.Schema = []cdc.Column{{Name: "id", Type: cdc.Type{Kind: cdc.Int64}}}
+	w.must(w.produce(&kgo.Record{Key: []byte(`{"id":1}`), Value: []byte(`{"op":"c","after":{"id":1}}`)}, &kgo.Record{Key: []byte("{half"), Value: []byte(`{"op":"c","after":{"id":2}}`)}))
+	in := cdctest.NewInlet()
+	w.must(w.once(in))
+	puts := in.Puts()
+	if len(puts) != 2 {
+		t.Fatalf("%d changes, want 2", len(puts))
+	}
+	if p := puts[1]; p.Op != cdc.Reject || p.Cause.Code != "decode_error" || !p.Cause.Keyless || p.Cause.Place != "t/0/1" {
+		t.Errorf("it is told as %+v, %+v", p.Change, p.Cause)
 	}
 }
 

@@ -100,6 +100,7 @@ func FuzzStagedChange(f *testing.F) {
 	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Update, Collection: 1, Key: cdc.StringKey("k"), After: cdc.Row("row"), Note: []byte("n"), Time: -5, Position: "here"}))
 	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Insert, Key: cdc.StringKey("k"), From: cdc.StringKey("old"), After: cdc.Row("row")}))
 	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("k"), Cause: &cdc.Cause{Code: "c", Message: "m", Input: []byte("i"), Keyless: true}}))
+	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("k"), Cause: &cdc.Cause{Code: "c", Message: "m", Keyless: true, Place: "t/0/1"}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := unstageChange(b)
 		if err != nil {

@@ -230,6 +230,10 @@ func TestASourceRejectsARow(t *testing.T) {
 		m.settle()
 		sameRows(t, d.table, map[string]string{"a": said("fine")})
 		wantLetters(t, m)
+		d.source.Commit(cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("b"), Cause: &cdc.Cause{Code: "null_key", Message: "none", Keyless: true}},
+			cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("c"), Cause: &cdc.Cause{Code: "decode_error", Message: "half", Keyless: true, Place: "t/0/1"}})
+		m.settle()
+		wantLetters(t, m, "rows/: null_key", "rows/t/0/1: decode_error")
 		m.stop()
 	})
 }

@@ -77,7 +77,7 @@ func (w *worker) rejectSource(why *cdc.Cause) {
 	n := len(w.out.letters)
 	w.reject(w.t.root.instance, nil, stream.FingerprintOf([]byte(why.Code), []byte(why.Message)), why.Code, why.Message, why.Input, 1)
 	if why.Keyless && len(w.out.letters) > n {
-		w.out.letters[n].body.Key = ""
+		w.out.letters[n].body.Key = why.Place
 	}
 }
 

@@ -53,6 +53,9 @@ func stageChange(b []byte, c *cdc.Change) []byte {
 		if c.Cause.Keyless {
 			flags |= 4
 		}
+		if c.Cause.Place != "" {
+			flags |= 16
+		}
 	}
 	if len(c.From) > 0 {
 		flags |= 8
@@ -66,6 +69,9 @@ func stageChange(b []byte, c *cdc.Change) []byte {
 	}
 	if c.Cause != nil {
 		b = appendBytes(appendText(appendText(b, c.Cause.Code), c.Cause.Message), c.Cause.Input)
+		if c.Cause.Place != "" {
+			b = appendText(b, c.Cause.Place)
+		}
 	}
 	return b
 }
@@ -88,6 +94,9 @@ func unstageChange(b []byte) (cdc.Change, error) {
 	}
 	if flags&2 != 0 {
 		c.Cause = &cdc.Cause{Code: string(d.bytes()), Message: string(d.bytes()), Input: d.bytes(), Keyless: flags&4 != 0}
+		if flags&16 != 0 {
+			c.Cause.Place = string(d.bytes())
+		}
 	}
 	return c, d.err
 }
