@@ -335,6 +335,7 @@ func (d *desk) deadLetters() {
 	d.until(`document.querySelector(".notice").textContent.startsWith("1 dead letter was discarded")`)
 	d.until(`document.querySelector('[data-text="flow.letters"]').textContent === "0"`)
 	// A page that nobody sees listens to nothing, and catches up when it is seen again.
+	d.until(`source !== undefined && source.readyState === EventSource.OPEN`)
 	d.do(chromedp.Evaluate[chromedp.Void](`Object.defineProperty(document, "hidden", { value: true, configurable: true }); document.dispatchEvent(new Event("visibilitychange")); void (window.left = source === undefined)`))
 	d.until(`window.left`)
 	d.do(chromedp.Evaluate[chromedp.Void](`delete document.hidden; document.dispatchEvent(new Event("visibilitychange")); void 0`))
