@@ -104,3 +104,10 @@ type Partitioned interface {
 	// Covers reports whether the change that stands at origin lies before want.
 	Covers(want, origin cdc.Position) bool
 }
+
+// Abridger is a Source whose positions say more than where a change stands, such as what is held of each table. Origin is
+// the part of a position that is kept with every row that came of it: it covers the same positions, and orders before the
+// whole one.
+type Abridger interface {
+	Origin(at cdc.Position) cdc.Position
+}

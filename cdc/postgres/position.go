@@ -43,8 +43,12 @@ func ParseLSN(text string) (LSN, error) {
 //	4 bytes   OID, big endian
 //	uvarint   checksum of the condition that its rows meet (0: all its rows), plus flags of what follows
 //	uvarint   and 4 bytes, of a partitioned table: its family
-//	uvarint   and as many bytes: its layout
 //	4 bytes, uvarint, 4 bytes   of a table that is being read: how far
+//	then, where a layout is known:
+//	4 bytes   0, which is no table's OID
+//	uvarint   and as many bytes, for each table: its layout
+//
+// The layouts stand at the end, so that an origin is a place cut off before them.
 type place struct {
 	lsn      LSN
 	step     uint16
@@ -82,9 +86,8 @@ type family struct {
 const (
 	flagPart   = 1 << 16
 	flagFamily = 1 << 17
-	flagLayout = 1 << 18
 
-	flagsMost  = 1<<19 - 1
+	flagsMost  = 1<<18 - 1
 	layoutMost = layoutTag * (1 + 1600) // a table has that many columns at most, counting those that were dropped
 )
 
@@ -96,10 +99,39 @@ func (p *place) encode() cdc.Position {
 	b = binary.BigEndian.AppendUint16(b, p.step)
 	b = binary.BigEndian.AppendUint32(b, p.system)
 	b = binary.AppendUvarint(b, uint64(p.timeline))
-	for _, t := range p.tables {
-		b = t.append(b)
+	known := false
+	for i := range p.tables {
+		b = p.tables[i].append(b)
+		known = known || p.tables[i].layout != ""
+	}
+	if known {
+		b = binary.BigEndian.AppendUint32(b, noTable)
+		for i := range p.tables {
+			l := p.tables[i].layout
+			b = append(binary.AppendUvarint(b, uint64(len(l))), l...)
+		}
 	}
 	return cdc.Position(b)
+}
+
+// noTable is the OID that no table has.
+const noTable = 0
+
+// origin is the part of a place that is kept with every row: all but the layouts.
+func origin(at cdc.Position) cdc.Position {
+	if len(at) < placeHead {
+		return at
+	}
+	c := &cursor{b: []byte(at)[placeHead:]}
+	c.uvarint(1<<32 - 1)
+	for len(c.b) > 0 && !c.bad {
+		end := len(at) - len(c.b)
+		var t heldTable
+		if t.read(c); t.oid == noTable && !c.bad {
+			return at[:end]
+		}
+	}
+	return at
 }
 
 func (t *heldTable) append(b []byte) []byte {
@@ -110,15 +142,9 @@ func (t *heldTable) append(b []byte) []byte {
 	if t.family != (family{}) {
 		flags |= flagFamily
 	}
-	if t.layout != "" {
-		flags |= flagLayout
-	}
 	b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.oid), flags)
 	if flags&flagFamily != 0 {
 		b = binary.BigEndian.AppendUint32(binary.AppendUvarint(b, t.family.since), t.family.sum)
-	}
-	if flags&flagLayout != 0 {
-		b = append(binary.AppendUvarint(b, uint64(len(t.layout))), t.layout...)
 	}
 	if t.part {
 		b = binary.AppendUvarint(binary.BigEndian.AppendUint32(b, t.spot.leaf), uint64(t.spot.page))
@@ -127,15 +153,15 @@ func (t *heldTable) append(b []byte) []byte {
 	return b
 }
 
+// read reads what stands of a table but its layout; noTable ends the tables.
 func (t *heldTable) read(c *cursor) {
-	t.oid = c.u32()
+	if t.oid = c.u32(); t.oid == noTable {
+		return
+	}
 	flags := c.uvarint(flagsMost)
 	t.where = uint16(flags)
 	if flags&flagFamily != 0 {
 		t.family = family{since: c.uvarint(1<<64 - 1), sum: c.u32()}
-	}
-	if flags&flagLayout != 0 {
-		t.layout = layout(c.take(int(c.uvarint(layoutMost))))
 	}
 	if t.part = flags&flagPart != 0; t.part {
 		t.spot = spot{leaf: c.u32(), page: uint32(c.uvarint(1<<32 - 1)), file: c.u32()}
@@ -157,8 +183,14 @@ func readPlace(position cdc.Position) (place, error) {
 	p.timeline = uint32(c.uvarint(1<<32 - 1))
 	for len(c.b) > 0 && !c.bad {
 		var t heldTable
-		t.read(c)
-		p.tables = append(p.tables, t)
+		if t.read(c); t.oid != noTable {
+			p.tables = append(p.tables, t)
+			continue
+		}
+		for i := range p.tables {
+			p.tables[i].layout = layout(c.take(int(c.uvarint(layoutMost))))
+		}
+		c.bad = c.bad || len(c.b) > 0
 	}
 	if c.bad {
 		return place{}, damaged

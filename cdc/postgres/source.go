@@ -149,6 +149,10 @@ func (s *Source) Covers(want, origin cdc.Position) bool {
 	return origin <= want || len(want) == bareSize && (stepped(origin) || !s.whole(origin))
 }
 
+// Origin implements stream.Abridger: where in the log, and of which tables the first rows are held; not which columns
+// these have.
+func (s *Source) Origin(at cdc.Position) cdc.Position { return origin(at) }
+
 // whole reports whether the first rows of all tables are held at a position.
 func (s *Source) whole(at cdc.Position) bool {
 	p, err := readPlace(at)

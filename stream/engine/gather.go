@@ -168,11 +168,11 @@ func (e *Engine) admitTxn(g *gathered, source int, b *cdc.Batch, from int, txn c
 		}
 		return e.stageClose(g, source, txn.Position)
 	}
-	count := e.count(g, source)
+	count, origin := e.count(g, source), e.originOf(source, txn.Position)
 	for _, held := range open.batches {
 		for i := range held.Len() {
 			c := held.At(i)
-			if err := e.addChange(g, source, &c, txn.Position, count, false); err != nil {
+			if err := e.addChange(g, source, &c, origin, count, false); err != nil {
 				return err
 			}
 		}
@@ -180,7 +180,7 @@ func (e *Engine) admitTxn(g *gathered, source int, b *cdc.Batch, from int, txn c
 	}
 	for i := from; i < txn.End; i++ {
 		c := b.At(i)
-		if err := e.addChange(g, source, &c, txn.Position, count, false); err != nil {
+		if err := e.addChange(g, source, &c, origin, count, false); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/freshet/freshet/cdc"
+	"github.com/freshet/freshet/stream"
 )
 
 // A source that was away is told to be back once, with how long it was away and why.
@@ -26,4 +29,19 @@ func TestTheReturnOfASourceIsTold(t *testing.T) {
 			t.Errorf("it says %q", said)
 		}
 	})
+}
+
+// wordy is a source whose positions carry what no row needs to keep.
+type wordy struct{ stream.Source }
+
+func (wordy) Origin(at cdc.Position) cdc.Position { return at[:1] }
+
+// A row keeps of its position what the source says it needs, since every row of the state has one; the cursor is whole.
+func TestARowKeepsTheOriginOfItsPosition(t *testing.T) {
+	for name, source := range map[string]stream.Source{"7": wordy{}, "7 of all": nil} {
+		e := &Engine{plan: &stream.Plan{Sources: []*stream.SourceNode{{Source: source}}}}
+		if got := e.originOf(0, "7 of all"); string(got) != name {
+			t.Errorf("kept is %q, want %q", got, name)
+		}
+	}
 }

@@ -207,7 +207,7 @@ func (e *Engine) gatherStage(g *gathered) error {
 	if s.Root != "" {
 		return e.gatherTruncate(g)
 	}
-	count := e.count(g, s.source)
+	count, origin := e.count(g, s.source), e.originOf(s.source, cdc.Position(s.Position))
 	s.done = true
 	err := s.file.Scan(s.Next, func(record []byte, next int64) error {
 		if g.bytes >= e.room {
@@ -229,7 +229,7 @@ func (e *Engine) gatherStage(g *gathered) error {
 			s.done = false
 			return statestore.ErrStop
 		}
-		return e.addChange(g, s.source, &c, cdc.Position(s.Position), count, true)
+		return e.addChange(g, s.source, &c, origin, count, true)
 	})
 	g.staged = true
 	return err
@@ -293,7 +293,7 @@ func (e *Engine) gatherTruncate(g *gathered) error {
 		if err := rec.decode(value); err != nil || !rec.exists {
 			return err
 		}
-		e.merge(g, &task{root: r, key: cdc.Key(bytes.Clone(k.Owner)), changed: true, op: cdc.Truncate, origin: cdc.Position(s.Position), live: true})
+		e.merge(g, &task{root: r, key: cdc.Key(bytes.Clone(k.Owner)), changed: true, op: cdc.Truncate, origin: e.originOf(s.source, cdc.Position(s.Position)), live: true})
 		return nil
 	})
 	if !more {

@@ -89,6 +89,14 @@ func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.
 	return nil
 }
 
+// originOf is what of a position of a source is kept with every row.
+func (e *Engine) originOf(source int, at cdc.Position) cdc.Position {
+	if s, ok := e.plan.Sources[source].Source.(stream.Abridger); ok {
+		return s.Origin(at)
+	}
+	return at
+}
+
 // fold lays a change over what the epoch already has for the key. Fields that the source did not send
 // are those of the change before it (scenario 11).
 func (t *task) fold(c *cdc.Change, position cdc.Position) {
