@@ -53,14 +53,21 @@ in other sinks stay.`,
 				return result{}, err
 			}
 		}
-		// The state goes last: as long as it is there, whatever is left can be dropped again.
+		// Whoever has the state may need all of it. It goes last: as long as it is there, whatever is left can be dropped again.
+		var state string
+		if err := f.awaited(cmd.Context(), func() (err error) {
+			state, err = f.stateName()
+			return err
+		}); err != nil {
+			return result{}, err
+		}
 		for _, name := range sources {
 			if err := tenants[name].Drop(cmd.Context()); err != nil {
 				return result{}, f.safe(fmt.Errorf("drop what source %s has made: %w", name, err))
 			}
 		}
-		if err := f.leaveSinks(cmd.Context()); err != nil {
-			return result{}, err
+		if state != "" {
+			f.leaveSinks(cmd.Context(), state)
 		}
 		gone := dropped{Sources: append([]string{}, sources...)}
 		if f.exists() {
@@ -74,26 +81,27 @@ in other sinks stay.`,
 	return cmd
 }
 
-// leaveSinks removes what the sinks keep of the flow beside its rows. A sink that cannot be reached is told, and no reason to keep
-// the rest: nobody but a person who looks is in the way of what stays there.
-func (f *flow) leaveSinks(ctx context.Context) error {
+// stateName is what sinks know the state by; empty: the flow has none.
+func (f *flow) stateName() (string, error) {
 	if !f.exists() {
-		return nil
+		return "", nil
 	}
 	db, err := statestore.Open(f.state, statestore.DBOptions{Logger: f.log, ReadOnly: true})
 	if err != nil {
-		return err
+		return "", err
 	}
-	state, err := engine.StateOf(db)
-	if err = errors.Join(err, db.Close()); err != nil {
-		return err
-	}
+	name, err := engine.StateOf(db)
+	return name, errors.Join(err, db.Close())
+}
+
+// leaveSinks removes what the sinks keep of the flow beside its rows. A sink that cannot be reached is told, and no reason to keep
+// the rest: nobody but a person who looks is in the way of what stays there.
+func (f *flow) leaveSinks(ctx context.Context, state string) {
 	for name, sink := range f.file.Flow.Leavers {
 		if err := sink.Leave(ctx, stream.Target{Flow: f.file.Name, Sink: name, State: state}); err != nil {
 			f.log.Warn("what a sink keeps of the flow stays there", "sink", name, "err", f.safe(err))
 		}
 	}
-	return nil
 }
 
 // removeState removes the state directory, which nobody may hold.
