@@ -66,7 +66,7 @@ func (s *Store) readAll() error {
 }
 
 // Checkpoint copies the state to dir, which must not exist: first State, then Memo, so that the
-// copy of the memo holds all that the copy of the state refers to; then the staged files; VERSION
+// copy of the memo holds all that the copy of the state refers to; then the spills; VERSION
 // last, without which a copy that was cut short is refused. Indexes are not copied: their sinks
 // fill them again. Both databases are verified, and a copy that fails is removed again. Of a state
 // that is opened read-only the files are copied: that is how a checkpoint is put back.
@@ -88,8 +88,8 @@ func (db *DB) checkpoint(dir string) error {
 		return fmt.Errorf("make directory %s: %w", dir, err)
 	}
 	// Whatever the copy of the state refers to stays until it is linked.
-	db.stages.pinned.Lock()
-	defer db.stages.pinned.Unlock()
+	db.spills.pinned.Lock()
+	defer db.spills.pinned.Unlock()
 	if db.readOnly {
 		return db.copyFiles(dir)
 	}
@@ -99,14 +99,14 @@ func (db *DB) checkpoint(dir string) error {
 	if err := db.Memo.store.Checkpoint(db.fs.PathJoin(dir, memoDir)); err != nil {
 		return err
 	}
-	if err := db.linkStages(db.fs.PathJoin(dir, stagedDir)); err != nil {
-		return fmt.Errorf("checkpoint stages: %w", err)
+	if err := db.linkSpills(db.fs.PathJoin(dir, spillDir)); err != nil {
+		return fmt.Errorf("checkpoint spills: %w", err)
 	}
 	return writeVersion(db.fs, dir)
 }
 
-func (db *DB) linkStages(dir string) error {
-	ids, err := db.Stages()
+func (db *DB) linkSpills(dir string) error {
+	ids, err := db.Spills()
 	if err != nil || len(ids) == 0 {
 		return err
 	}
@@ -114,7 +114,7 @@ func (db *DB) linkStages(dir string) error {
 		return err
 	}
 	for _, id := range ids {
-		from := db.stagePath(id)
+		from := db.spillPath(id)
 		if err := vfs.LinkOrCopy(db.fs, from, db.fs.PathJoin(dir, db.fs.PathBase(from))); err != nil {
 			return err
 		}
@@ -127,8 +127,8 @@ func (db *DB) copyFiles(dir string) error {
 	if err := errors.Join(db.State.readAll(), db.Memo.store.readAll()); err != nil {
 		return fmt.Errorf("checkpoint %s: %w", db.dir, err)
 	}
-	for _, part := range []string{stateDir, memoDir, stagedDir} {
-		if err := copyPart(db.fs, db.path(part), db.fs.PathJoin(dir, part)); err != nil && !(part == stagedDir && errors.Is(err, os.ErrNotExist)) {
+	for _, part := range []string{stateDir, memoDir, spillDir} {
+		if err := copyPart(db.fs, db.path(part), db.fs.PathJoin(dir, part)); err != nil && !(part == spillDir && errors.Is(err, os.ErrNotExist)) {
 			return fmt.Errorf("checkpoint %s: %w", part, err)
 		}
 	}

@@ -15,7 +15,7 @@ func TestACheckpointHoldsTheStateAsItWas(t *testing.T) {
 	db := openDB(t, nil, filepath.Join(root, "state"))
 	defer closeDB(t, db)
 	fill(t, db)
-	id := writeStage(t, db, stageRecords()...)
+	id := writeSpill(t, db, spillRecords()...)
 	copied := filepath.Join(root, "checkpoint")
 	if err := db.Checkpoint(copied); err != nil {
 		t.Fatal(err)
@@ -27,7 +27,7 @@ func TestACheckpointHoldsTheStateAsItWas(t *testing.T) {
 	b := db.State.NewBatch()
 	from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
 	b.DeleteRange(from, to)
-	if err := errors.Join(db.CommitEpoch(b, 50), db.State.Flush(), db.RemoveStage(id)); err != nil {
+	if err := errors.Join(db.CommitEpoch(b, 50), db.State.Flush(), db.RemoveSpill(id)); err != nil {
 		t.Fatal(err)
 	}
 	if err := readAll(t, copied); err != nil {
@@ -35,8 +35,8 @@ func TestACheckpointHoldsTheStateAsItWas(t *testing.T) {
 	}
 	restored := openDB(t, nil, copied)
 	defer closeDB(t, restored)
-	if lengths, _, err := scanStage(restored, id, statestore.StageStart); err != nil || len(lengths) != 5 {
-		t.Errorf("stage of the checkpoint: %v %v", lengths, err)
+	if lengths, _, err := scanSpill(restored, id, statestore.SpillStart); err != nil || len(lengths) != 5 {
+		t.Errorf("spill of the checkpoint: %v %v", lengths, err)
 	}
 }
 
@@ -107,9 +107,9 @@ func TestAReadOnlyStateIsNotChanged(t *testing.T) {
 	}
 	b := db.State.NewBatch()
 	b.Put(ownerKey("x"), nil)
-	_, stageErr := db.NewStage()
+	_, spillErr := db.NewSpill()
 	for name, err := range map[string]error{
-		"commit": db.CommitEpoch(b, 9), "flush": db.State.Flush(), "stage": stageErr,
+		"commit": db.CommitEpoch(b, 9), "flush": db.State.Flush(), "spill": spillErr,
 		"memo": db.Memo.Put([]statestore.Entry{{}}),
 	} {
 		if !errors.Is(err, statestore.ErrReadOnly) {
@@ -127,7 +127,7 @@ func TestACheckpointCanBePutBack(t *testing.T) {
 	root := t.TempDir()
 	db := openDB(t, nil, filepath.Join(root, "state"))
 	fill(t, db)
-	id := writeStage(t, db, stageRecords()...)
+	id := writeSpill(t, db, spillRecords()...)
 	copied := filepath.Join(root, "checkpoint")
 	if err := db.Checkpoint(copied); err != nil {
 		t.Fatal(err)
@@ -146,8 +146,8 @@ func TestACheckpointCanBePutBack(t *testing.T) {
 		b := restored.State.NewBatch()
 		from, to := statestore.SpanOfSpace(0, statestore.SpaceOwners)
 		b.DeleteRange(from, to) // does not reach the checkpoint
-		if lengths, _, err := scanStage(restored, id, statestore.StageStart); err != nil || len(lengths) != 5 {
-			t.Errorf("stage of the restored state: %v %v", lengths, err)
+		if lengths, _, err := scanSpill(restored, id, statestore.SpillStart); err != nil || len(lengths) != 5 {
+			t.Errorf("spill of the restored state: %v %v", lengths, err)
 		}
 		if err := errors.Join(restored.CommitEpoch(b, 50), restored.State.Flush()); err != nil {
 			t.Fatal(err)

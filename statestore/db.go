@@ -35,13 +35,13 @@ const (
 	leastDBMemory   = 2 * leastMemory
 )
 
-// DB is the state of one worker in one directory:
+// DB is the state of one flow in one directory:
 //
 //	VERSION   format of the state
 //	LOCK      held while the state is open
 //	state/    Store State: all that an epoch commits
 //	memo/     Store of Memo: results by fingerprint
-//	staged/   files of deltas too large for a batch
+//	staged/   spills: files of deltas too large for a batch
 //	index/    databases of embedded indexes, opened by their sinks
 type DB struct {
 	State *Store
@@ -53,7 +53,7 @@ type DB struct {
 	readOnly bool
 	lock     *pebble.Lock
 	durable  atomic.Uint64
-	stages   stages
+	spills   spills
 
 	mu      sync.Mutex // guards applied: epochs become durable in their order
 	applied uint64     // newest epoch that was applied by this process
@@ -136,9 +136,9 @@ func (db *DB) version() (found, complete bool, err error) {
 }
 
 const (
-	stateDir  = "state"
-	memoDir   = "memo"
-	stagedDir = "staged"
+	stateDir = "state"
+	memoDir  = "memo"
+	spillDir = "staged"
 )
 
 // make begins a new state: VERSION first, then what a making that was cut short has left is removed.
@@ -149,7 +149,7 @@ func (db *DB) make() error {
 	if err := beginVersion(db.fs, db.dir); err != nil {
 		return err
 	}
-	for _, part := range []string{stateDir, memoDir, stagedDir} {
+	for _, part := range []string{stateDir, memoDir, spillDir} {
 		if err := db.fs.RemoveAll(db.path(part)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove unfinished %s: %w", part, err)
 		}
@@ -200,7 +200,7 @@ func (db *DB) load() error {
 	if ok {
 		db.durable.Store(binary.BigEndian.Uint64(value))
 	}
-	return db.stages.open(db)
+	return db.spills.open(db)
 }
 
 // EpochError says that an epoch was committed out of order: the newest one is not below it, or not yet on disk.

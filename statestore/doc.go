@@ -1,19 +1,19 @@
-// Package statestore keeps what a worker must not lose: one careful layer over the embedded
+// Package statestore keeps what a flow must not lose: one careful layer over the embedded
 // key-value store Pebble. It speaks bytes; what keys and values mean is the caller's business.
 //
 // Of Freshet's packages it may import internal/realpath alone.
 //
 // # Nouns
 //
-//   - [Store]: one database directory with reads, scans, batches and synced commits. A worker's
+//   - [Store]: one database directory with reads, scans, batches and synced commits. A flow's
 //     state, its memo and every embedded index are each a Store.
-//   - [DB]: the state of one worker: a VERSION file, the Store "state", the Store "memo", the
-//     staged files, and the epoch gate [DB.ApplyEpoch].
+//   - [DB]: the state of one flow: a VERSION file, the Store "state", the Store "memo", the
+//     spills, and the epoch gate [DB.ApplyEpoch].
 //   - [Key]: vnode, space, instance, owner, child. Its encoding orders as the tuple does, and
 //     everything up to the end of the owner is what bloom filters cover.
 //   - [Memo]: results by [Fingerprint], durable before any state refers to them, removed by a
 //     mark and sweep that leaves a grace time.
-//   - [Stage]: a synced file of checksummed records for a delta too large for one batch.
+//   - [Spill]: a synced file of checksummed records for a delta too large for one batch.
 //
 // # Invariants
 //
@@ -29,7 +29,7 @@
 //
 // # Concurrency
 //
-// A Store, a DB and a Memo may be used by many goroutines. A [Batch] and a [StageWriter] belong to
+// A Store, a DB and a Memo may be used by many goroutines. A [Batch] and a [SpillWriter] belong to
 // one goroutine. Nothing here starts a goroutine of its own; Pebble's flushes and compactions end
 // with Close.
 //

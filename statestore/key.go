@@ -25,7 +25,7 @@ const (
 // Key is the place of a record. Keys order by VNode, Space, Instance, Owner, Child, each compared
 // as it stands here, byte strings as bytes.Compare does; the encoding keeps that order.
 type Key struct {
-	VNode    uint16 // virtual node: the unit in which a key space moves between workers
+	VNode    uint16 // virtual node: the unit in which a key space moves between processes
 	Space    Space
 	Instance uint32 // number of the step instance
 	Owner    []byte // key at the last keying boundary; any bytes

@@ -21,15 +21,15 @@ func TestRowsOfATargetAreHeldOnce(t *testing.T) {
 		b.Bytes(bytes.Repeat([]byte{byte(i)}, size))
 		refs = append(refs, rowRef{row: b.Build()})
 	}
-	w := &worker{seen: make([][]sinkRow, 1), visited: make([]uint64, 1), t: &task{}}
+	v := &evaluator{seen: make([][]sinkRow, 1), visited: make([]uint64, 1), t: &task{}}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	w.sink(of, 0, refs)
+	v.sink(of, 0, refs)
 	runtime.ReadMemStats(&after)
 	if took := after.TotalAlloc - before.TotalAlloc; took > rows*size*5/4 {
 		t.Errorf("%d rows of %d bytes took %d bytes", rows, size, took)
 	}
-	for i, s := range w.seen[0] {
+	for i, s := range v.seen[0] {
 		if !bytes.Equal(s.row, refs[i].row) {
 			t.Fatalf("row %d is not what it was", i)
 		}
@@ -51,14 +51,14 @@ func (k *keeping) keep(answered []memoWrite) error {
 // each within the epoch (I9).
 func TestAnswersOfOneRowAreKeptBeforeTheyAreTooMany(t *testing.T) {
 	memo := &keeping{}
-	w := &worker{memo: memo, fanout: 4 << 20}
+	v := &evaluator{memo: memo, fanout: 4 << 20}
 	for range 4000 {
-		if err := w.remember(memoWrite{value: make([]byte, 1<<10)}); err != nil {
+		if err := v.remember(memoWrite{value: make([]byte, 1<<10)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(memo.kept) != 3 || len(w.out.memo) != 4000-3*1024 || w.out.remembered != len(w.out.memo)<<10 {
-		t.Errorf("kept %d, and %d answers of %d bytes are in memory", memo.kept, len(w.out.memo), w.out.remembered)
+	if len(memo.kept) != 3 || len(v.out.memo) != 4000-3*1024 || v.out.remembered != len(v.out.memo)<<10 {
+		t.Errorf("kept %d, and %d answers of %d bytes are in memory", memo.kept, len(v.out.memo), v.out.remembered)
 	}
 }
 
@@ -89,10 +89,10 @@ func TestTwoLargeEpochsAreNotInMemoryAtOnce(t *testing.T) {
 
 // TestWorkersAreLetGoWithTheirEpoch: what they have in memory is not there beside the next one's (I9), but for how much it was.
 func TestWorkersAreLetGoWithTheirEpoch(t *testing.T) {
-	e := &Engine{workers: []*worker{{out: output{puts: make([]write, 2), effects: [][]byte{make([]byte, 400)}}}}}
+	e := &Engine{evaluators: []*evaluator{{out: output{puts: make([]write, 2), effects: [][]byte{make([]byte, 400)}}}}}
 	e.dismiss()
-	if e.workers != nil {
-		t.Error("the workers are still there")
+	if e.evaluators != nil {
+		t.Error("the evaluators are still there")
 	}
 	for most, want := range map[int]int{1 << 20: 4 * 225, 500: 500} {
 		o := output{effects: make([][]byte, 1)}

@@ -22,71 +22,71 @@ type wantedRow struct {
 
 // call settles an expensive step for the owner: what it wants, what is missing, and whether its outlet
 // switches now (I8).
-func (w *worker) call(n *callNode, rows []rowRef, depth int) {
-	w.reached[n.index] = true
-	old := w.old.call(n.instance)
+func (v *evaluator) call(n *callNode, rows []rowRef, depth int) {
+	v.reached[n.index] = true
+	old := v.old.call(n.instance)
 	if old == nil {
 		old = &callSection{instance: n.instance}
 	}
 	var pin []byte
 	if old.held {
-		pin = w.pin(n, old, rows)
+		pin = v.pin(n, old, rows)
 	}
 	if pin != nil {
 		rows = unpackRows(pin)
 	}
-	wanted := w.wanted(n, rows)
-	if w.err != nil {
+	wanted := v.wanted(n, rows)
+	if v.err != nil {
 		return
 	}
-	missing := w.missing(n, old, wanted)
-	if w.err != nil {
+	missing := v.missing(n, old, wanted)
+	if v.err != nil {
 		return
 	}
 	sec := callSection{instance: n.instance, emitted: old.emitted}
 	switched := len(missing) == 0
 	if len(missing) > 0 {
-		w.hold(n, old, &sec, wanted, missing, pin)
-		if most := n.step.Options.MaxHold; most == 0 || w.now-sec.since < most.Microseconds() {
-			w.next.calls = append(w.next.calls, sec)
+		v.hold(n, old, &sec, wanted, missing, pin)
+		if most := n.step.Options.MaxHold; most == 0 || v.now-sec.since < most.Microseconds() {
+			v.next.calls = append(v.next.calls, sec)
 			return
 		}
 		// The hold has lasted: what is gone goes now, what is new still waits.
 		wanted = slices.DeleteFunc(wanted, func(row wantedRow) bool { return row.rejected || !findCall(old.emitted, &row) })
-		sec.emitted = w.emit(n, old, wanted)
+		sec.emitted = v.emit(n, old, wanted)
 	} else {
-		sec.emitted = w.emit(n, old, wanted)
+		sec.emitted = v.emit(n, old, wanted)
 		if old.held {
-			w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n, again: pin != nil})
+			v.out.held = append(v.out.held, hold{root: v.t.root, key: v.t.key, node: n, again: pin != nil})
 		}
 		if pin != nil {
 			// I2: until the newest input has been looked at, the owner stays among those that wait.
 			sec.held, sec.since, sec.origin = true, old.since, old.origin
 		}
 	}
-	w.next.calls = append(w.next.calls, sec)
-	f := w.frame(depth)
-	w.outlet(n, wanted, f)
-	if w.err != nil {
+	v.next.calls = append(v.next.calls, sec)
+	f := v.frame(depth)
+	v.outlet(n, wanted, f)
+	if v.err != nil {
 		return
 	}
-	w.refs(f, w.g.plan.Collections[n.step.Out].Schema)
-	w.walk(n.step.Out, f.refs, depth+1)
+	v.refs(f, v.g.plan.Collections[n.step.Out].Schema)
+	v.walk(n.step.Out, f.refs, depth+1)
 	if pin != nil && switched {
-		w.repeat() // the newest input has waited for the pinned one
+		v.repeat() // the newest input has waited for the pinned one
 	}
 }
 
 // wanted lists the calls that the rows need, by child.
-func (w *worker) wanted(n *callNode, rows []rowRef) []wantedRow {
+func (v *evaluator) wanted(n *callNode, rows []rowRef) []wantedRow {
 	wanted := make([]wantedRow, 0, len(rows))
 	for _, r := range rows {
-		input, ok, err := n.caller.Input(w.input[:0], r.row)
+		input, ok, err := n.caller.Input(v.input[:0], r.row)
 		if err != nil {
-			w.refuse(n.step, n.instance, r, "operator_error", err.Error())
+			v.refuse(n.step, n.instance, r, "operator_error", err.Error())
 			continue
 		}
-		w.input = input[:0]
+		v.input = input[:0]
 		row := wantedRow{rowRef: r}
 		if ok {
 			row.call = stream.FingerprintOf(n.logic, input)
@@ -99,47 +99,47 @@ func (w *worker) wanted(n *callNode, rows []rowRef) []wantedRow {
 
 // missing finds the calls that nobody has answered: not emitted, not in the memo, not refused.
 // A cheap model answers here and now.
-func (w *worker) missing(n *callNode, old *callSection, wanted []wantedRow) []want {
+func (v *evaluator) missing(n *callNode, old *callSection, wanted []wantedRow) []want {
 	var missing []want
 	for i := range wanted {
 		row := &wanted[i]
 		if row.call.IsZero() || findCall(old.emitted, row) {
 			continue
 		}
-		if row.rejected = w.rejected(n, row); row.rejected {
+		if row.rejected = v.rejected(n, row); row.rejected {
 			continue
 		}
-		found, err := w.memo.has(row.call)
+		found, err := v.memo.has(row.call)
 		if err != nil {
-			w.err = err
+			v.err = err
 			return nil
 		}
 		if found {
-			w.out.stats[n.index].hits++
+			v.out.stats[n.index].hits++
 			continue
 		}
 		input, _, err := n.caller.Input(nil, row.row)
 		if err != nil {
-			w.err = err
+			v.err = err
 			return nil
 		}
 		if n.inline == nil {
 			missing = append(missing, want{call: row.call, input: input})
 			continue
 		}
-		result, paid, err := w.memo.inline(n, row.call, input)
+		result, paid, err := v.memo.inline(n, row.call, input)
 		if err != nil {
-			w.err = err
+			v.err = err
 			return nil
 		}
 		if paid {
-			w.out.stats[n.index].calls++
-			w.paid++
-			if w.err = w.remember(memoWrite{call: row.call, value: result}); w.err != nil {
+			v.out.stats[n.index].calls++
+			v.paid++
+			if v.err = v.remember(memoWrite{call: row.call, value: result}); v.err != nil {
 				return nil
 			}
 		} else {
-			w.out.stats[n.index].hits++
+			v.out.stats[n.index].hits++
 		}
 	}
 	return missing
@@ -147,42 +147,42 @@ func (w *worker) missing(n *callNode, old *callSection, wanted []wantedRow) []wa
 
 // remember keeps what an inline model has answered until the commit makes it durable. I9: where it is much, it is made so at
 // once, since a row can have any number of children.
-func (w *worker) remember(m memoWrite) error {
-	w.out.memo = append(w.out.memo, m)
-	if w.out.remembered += len(m.value); int64(w.out.remembered) < w.fanout/4 {
+func (v *evaluator) remember(m memoWrite) error {
+	v.out.memo = append(v.out.memo, m)
+	if v.out.remembered += len(m.value); int64(v.out.remembered) < v.fanout/4 {
 		return nil
 	}
-	kept := w.out.memo
-	w.out.memo, w.out.remembered = nil, 0
-	return w.memo.keep(kept)
+	kept := v.out.memo
+	v.out.memo, v.out.remembered = nil, 0
+	return v.memo.keep(kept)
 }
 
 // rejected reports whether the model's no to this very call still stands, or has just come.
-func (w *worker) rejected(n *callNode, row *wantedRow) bool {
-	for i := range w.t.refused {
-		r := &w.t.refused[i]
+func (v *evaluator) rejected(n *callNode, row *wantedRow) bool {
+	for i := range v.t.refused {
+		r := &v.t.refused[i]
 		if r.call == row.call {
-			w.out.stats[n.index].rejected++
+			v.out.stats[n.index].rejected++
 			if n.step.Options.OnError == stream.Fail {
-				w.err = &StepError{Step: n.step.Name, Key: w.t.key.Text(), Message: r.message}
+				v.err = &StepError{Step: n.step.Name, Key: v.t.key.Text(), Message: r.message}
 				return true
 			}
-			w.reject(n.instance, row.child, row.call, r.code, r.message, w.describe(n.step.From, row.row), r.attempts)
-			w.replied(n.instance, row.child, r.reply)
+			v.reject(n.instance, row.child, row.call, r.code, r.message, v.describe(n.step.From, row.row), r.attempts)
+			v.replied(n.instance, row.child, r.reply)
 			return true
 		}
 	}
-	return w.keepReject(n.instance, row.child, row.call)
+	return v.keepReject(n.instance, row.child, row.call)
 }
 
 // hold keeps the outlet as it is until the last missing call is answered.
-func (w *worker) hold(n *callNode, old, sec *callSection, wanted []wantedRow, missing []want, pin []byte) {
+func (v *evaluator) hold(n *callNode, old, sec *callSection, wanted []wantedRow, missing []want, pin []byte) {
 	sec.held, sec.pinned = true, pin
-	sec.since, sec.origin, sec.overtook = w.now, w.next.origin, 0
+	sec.since, sec.origin, sec.overtook = v.now, v.next.origin, 0
 	if old.held {
 		sec.since, sec.overtook = old.since, old.overtook
 		sec.origin = min(old.origin, sec.origin)
-		if w.t.changed && pin == nil && !sameWanted(old.wanted, wanted) {
+		if v.t.changed && pin == nil && !sameWanted(old.wanted, wanted) {
 			sec.overtook++
 		}
 	}
@@ -191,23 +191,23 @@ func (w *worker) hold(n *callNode, old, sec *callSection, wanted []wantedRow, mi
 			sec.wanted = append(sec.wanted, callEntry{child: row.child, call: row.call})
 		}
 	}
-	w.out.held = append(w.out.held, hold{root: w.t.root, key: w.t.key, node: n, wants: missing, live: w.t.live,
-		origin: sec.origin, time: w.next.time, since: sec.since})
+	v.out.held = append(v.out.held, hold{root: v.t.root, key: v.t.key, node: n, wants: missing, live: v.t.live,
+		origin: sec.origin, time: v.next.time, since: sec.since})
 }
 
 // pin decides whether the version in progress completes before the newest input is looked at, and
 // gives its rows. They are derived from the row that the record still holds.
-func (w *worker) pin(n *callNode, old *callSection, rows []rowRef) []byte {
+func (v *evaluator) pin(n *callNode, old *callSection, rows []rowRef) []byte {
 	if len(rows) == 0 {
 		return nil // removals wait for nothing
 	}
 	if len(old.pinned) > 0 {
-		return w.out.arena.copy(old.pinned)
+		return v.out.arena.copy(old.pinned)
 	}
-	if !w.t.changed || old.overtook < overtakeMax || !w.old.exists {
+	if !v.t.changed || old.overtook < overtakeMax || !v.old.exists {
 		return nil
 	}
-	before, ok := w.derive(n.step.From)
+	before, ok := v.derive(n.step.From)
 	if !ok {
 		return nil
 	}
@@ -216,15 +216,15 @@ func (w *worker) pin(n *callNode, old *callSection, rows []rowRef) []byte {
 
 // derive packs the rows that a collection had under the record's old row. ok is false where another
 // expensive step lies in between.
-func (w *worker) derive(collection int) (packed []byte, ok bool) {
+func (v *evaluator) derive(collection int) (packed []byte, ok bool) {
 	var path []int
-	for c := w.g.plan.Collections[collection]; c.Step >= 0; c = w.g.plan.Collections[w.g.plan.Steps[c.Step].From] {
-		if w.g.byStep[c.Step] != nil {
+	for c := v.g.plan.Collections[collection]; c.Step >= 0; c = v.g.plan.Collections[v.g.plan.Steps[c.Step].From] {
+		if v.g.byStep[c.Step] != nil {
 			return nil, false
 		}
 		path = append(path, c.Step)
 	}
-	row, _, err := w.present(&w.old)
+	row, _, err := v.present(&v.old)
 	if err != nil {
 		return nil, false
 	}
@@ -232,7 +232,7 @@ func (w *worker) derive(collection int) (packed []byte, ok bool) {
 	for _, s := range slices.Backward(path) {
 		var out stream.Rows
 		for _, r := range rows {
-			if err := w.g.plan.Steps[s].Mapper.Map(r, &out); err != nil {
+			if err := v.g.plan.Steps[s].Mapper.Map(r, &out); err != nil {
 				return nil, false
 			}
 		}
@@ -241,13 +241,13 @@ func (w *worker) derive(collection int) (packed []byte, ok bool) {
 			rows = append(rows, out.At(i))
 		}
 	}
-	schema := w.g.plan.Collections[collection].Schema
+	schema := v.g.plan.Collections[collection].Schema
 	for _, r := range rows {
 		key, err := schema.AppendKey(nil, r)
 		if err != nil {
 			return nil, false
 		}
-		packed = appendBytes(appendBytes(packed, key[len(w.t.key):]), r)
+		packed = appendBytes(appendBytes(packed, key[len(v.t.key):]), r)
 	}
 	return packed, true
 }
@@ -263,17 +263,17 @@ func unpackRows(packed []byte) []rowRef {
 }
 
 // emit is what the outlet shows after the switch. Entries that stay keep when they were made.
-func (w *worker) emit(n *callNode, old *callSection, wanted []wantedRow) []callEntry {
+func (v *evaluator) emit(n *callNode, old *callSection, wanted []wantedRow) []callEntry {
 	entries := make([]callEntry, 0, len(wanted))
 	for i := range wanted {
 		row := &wanted[i]
 		if row.rejected {
 			if n.step.Options.OnError == stream.KeepStale {
-				w.keepStale(old.instance, row.child)
+				v.keepStale(old.instance, row.child)
 			}
 			continue
 		}
-		e := callEntry{child: row.child, call: row.call, epoch: w.epoch, at: w.now / 1e6}
+		e := callEntry{child: row.child, call: row.call, epoch: v.epoch, at: v.now / 1e6}
 		if at, ok := slices.BinarySearchFunc(old.emitted, row.child, func(e callEntry, child []byte) int { return bytes.Compare(e.child, child) }); ok && old.emitted[at].call == row.call {
 			e.epoch, e.at = old.emitted[at].epoch, old.emitted[at].at
 		}
@@ -283,7 +283,7 @@ func (w *worker) emit(n *callNode, old *callSection, wanted []wantedRow) []callE
 }
 
 // outlet builds the rows behind the step.
-func (w *worker) outlet(n *callNode, wanted []wantedRow, f *frame) {
+func (v *evaluator) outlet(n *callNode, wanted []wantedRow, f *frame) {
 	var value []byte
 	for i := range wanted {
 		row := &wanted[i]
@@ -298,16 +298,16 @@ func (w *worker) outlet(n *callNode, wanted []wantedRow, f *frame) {
 		default:
 			var ok bool
 			var err error
-			if value, ok, err = w.memo.get(value[:0], row.call); err != nil || !ok {
-				w.err = missingResult(n.step.Name, row.call, err)
+			if value, ok, err = v.memo.get(value[:0], row.call); err != nil || !ok {
+				v.err = missingResult(n.step.Name, row.call, err)
 				return
 			}
 			result.State, result.Raw = cdc.Set, value
 		}
 		f.rows.Builder.Reset()
 		if err := n.caller.Output(&f.rows.Builder, row.row, result); err != nil {
-			w.refuse(n.step, n.instance, row.rowRef, "invalid_output", err.Error())
-			if w.err != nil {
+			v.refuse(n.step, n.instance, row.rowRef, "invalid_output", err.Error())
+			if v.err != nil {
 				return
 			}
 			continue
@@ -338,6 +338,6 @@ func sameWanted(old []callEntry, wanted []wantedRow) bool {
 }
 
 // repeat asks for one more evaluation of the owner in the next epoch.
-func (w *worker) repeat() {
-	w.out.again = append(w.out.again, &task{root: w.t.root, key: bytes.Clone(w.t.key), force: true, live: w.t.live})
+func (v *evaluator) repeat() {
+	v.out.again = append(v.out.again, &task{root: v.t.root, key: bytes.Clone(v.t.key), force: true, live: v.t.live})
 }

@@ -33,55 +33,55 @@ const (
 const causesMost = 16
 
 // explain notes in the record why it changes now, and forgets causes that no entry names any more.
-func (w *worker) explain(rowChanged bool) {
-	n := &w.next
+func (v *evaluator) explain(rowChanged bool) {
+	n := &v.next
 	n.causes = n.causes[:0]
-	if n.waits() || n.names(w.epoch) {
-		if c := w.cause(rowChanged); c.kind != causeNone {
-			c.epoch = w.epoch
+	if n.waits() || n.names(v.epoch) {
+		if c := v.cause(rowChanged); c.kind != causeNone {
+			c.epoch = v.epoch
 			n.causes = append(n.causes, c)
 		}
 	}
-	for _, c := range w.old.causes {
-		if len(n.causes) < causesMost && c.epoch != w.epoch && n.names(c.epoch) {
+	for _, c := range v.old.causes {
+		if len(n.causes) < causesMost && c.epoch != v.epoch && n.names(c.epoch) {
 			n.causes = append(n.causes, c)
 		}
 	}
 }
 
 // cause is why the owner is being evaluated. An answer to a call has the cause of the call.
-func (w *worker) cause(rowChanged bool) cause {
-	logic := w.old.plan != w.next.plan && w.old.plan != 0
-	if w.t.changed && rowChanged {
+func (v *evaluator) cause(rowChanged bool) cause {
+	logic := v.old.plan != v.next.plan && v.old.plan != 0
+	if v.t.changed && rowChanged {
 		switch {
-		case !w.next.exists:
+		case !v.next.exists:
 			return cause{kind: causeGone}
-		case !w.old.exists:
+		case !v.old.exists:
 			return cause{kind: causeNew}
 		}
 		// A row that was read again because more of its columns are needed has not changed.
-		if fields := w.fields(); fields != 0 || !logic {
-			return cause{kind: causeFields, of: w.next.layout, fields: fields}
+		if fields := v.fields(); fields != 0 || !logic {
+			return cause{kind: causeFields, of: v.next.layout, fields: fields}
 		}
 	}
 	switch {
-	case len(w.t.retry) > 0:
+	case len(v.t.retry) > 0:
 		return cause{kind: causeAsked}
 	case logic:
-		return cause{kind: causeLogic, of: w.next.plan}
-	case len(w.old.causes) > 0:
-		return w.old.causes[0]
+		return cause{kind: causeLogic, of: v.next.plan}
+	case len(v.old.causes) > 0:
+		return v.old.causes[0]
 	}
 	return cause{}
 }
 
 // fields compares the row with the one before it.
-func (w *worker) fields() (changed uint64) {
-	if !w.old.hasRow || w.old.layout != w.next.layout || len(w.old.row) == 0 || len(w.next.row) == 0 {
+func (v *evaluator) fields() (changed uint64) {
+	if !v.old.hasRow || v.old.layout != v.next.layout || len(v.old.row) == 0 || len(v.next.row) == 0 {
 		return 0
 	}
-	for i := range w.next.row.Len() {
-		if was, is := w.old.row.At(i), w.next.row.At(i); was.State != is.State || string(was.Raw) != string(is.Raw) {
+	for i := range v.next.row.Len() {
+		if was, is := v.old.row.At(i), v.next.row.At(i); was.State != is.State || string(was.Raw) != string(is.Raw) {
 			changed |= 1 << min(i, 63)
 		}
 	}

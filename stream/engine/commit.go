@@ -19,20 +19,20 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 	var key []byte
 	g.made = e.batchBytes()
 	b := e.db.State.NewBatchOf(g.made)
-	for _, w := range e.workers {
-		for i := range w.out.puts {
+	for _, v := range e.evaluators {
+		for i := range v.out.puts {
 			breathe(i)
-			p := &w.out.puts[i]
+			p := &v.out.puts[i]
 			if key = ownerKey(key[:0], p.root, p.key); p.value == nil {
 				b.Delete(key)
 			} else {
 				b.Put(key, p.value)
 			}
 		}
-		for i := range w.out.held {
-			putPending(b, &w.out.held[i])
+		for i := range v.out.held {
+			putPending(b, &v.out.held[i])
 		}
-		if err := e.putLetters(b, &w.out); err != nil {
+		if err := e.putLetters(b, &v.out); err != nil {
 			return err
 		}
 	}
@@ -54,8 +54,8 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 	for i := range g.feeders {
 		g.feeders[i].put(e, b)
 	}
-	if e.stage != nil {
-		if err := e.putStage(b); err != nil {
+	if e.spill != nil {
+		if err := e.putSpill(b); err != nil {
 			return err
 		}
 	}
@@ -91,27 +91,27 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 	return nil
 }
 
-// dismiss lets the workers of the epoch go, with all that they have in memory (I9), and notes how much they have brought.
+// dismiss lets the evaluators of the epoch go, with all that they have in memory (I9), and notes how much they have brought.
 func (e *Engine) dismiss() {
 	e.brought = e.brought[:0]
-	for _, w := range e.workers {
-		e.brought = append(e.brought, w.out.brought())
+	for _, v := range e.evaluators {
+		e.brought = append(e.brought, v.out.brought())
 	}
-	e.workers = nil
+	e.evaluators = nil
 }
 
 // batchBytes is about what the batch of this epoch takes.
 func (e *Engine) batchBytes() int {
 	const overhead = 64 // of a key, and of what lies around it
 	n := 4 << 10
-	for _, w := range e.workers {
-		for i := range w.out.puts {
-			n += len(w.out.puts[i].key) + len(w.out.puts[i].value) + overhead
+	for _, v := range e.evaluators {
+		for i := range v.out.puts {
+			n += len(v.out.puts[i].key) + len(v.out.puts[i].value) + overhead
 		}
-		for target, data := range w.out.effects {
-			n += len(data) + overhead*(1+len(w.out.cuts[target]))
+		for target, data := range v.out.effects {
+			n += len(data) + overhead*(1+len(v.out.cuts[target]))
 		}
-		n += overhead * len(w.out.held)
+		n += overhead * len(v.out.held)
 	}
 	return n
 }
@@ -119,8 +119,8 @@ func (e *Engine) batchBytes() int {
 // commitMemo makes the answers of inline models durable (I2: before anything refers to them).
 func (e *Engine) commitMemo() error {
 	var all []memoWrite
-	for _, w := range e.workers {
-		all = append(all, w.out.memo...)
+	for _, v := range e.evaluators {
+		all = append(all, v.out.memo...)
 	}
 	return e.memo.keep(all)
 }
@@ -145,8 +145,8 @@ func putPending(b *statestore.Batch, h *hold) {
 func (e *Engine) putOutbox(b *statestore.Batch, epoch uint64) {
 	for _, t := range e.graph.targets {
 		part := uint32(0)
-		for _, w := range e.workers {
-			for _, data := range w.out.parts(t.index) {
+		for _, v := range e.evaluators {
+			for _, data := range v.out.parts(t.index) {
 				b.Put(outboxKey(t.instance, epoch, part), data)
 				part++
 			}

@@ -95,20 +95,20 @@ func TestPartsOfAnOutboxAreCutBetweenEffects(t *testing.T) {
 	}
 }
 
-// A staged change is an error, or one that is written and read again the same (I11).
-func FuzzStagedChange(f *testing.F) {
-	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Update, Collection: 1, Key: cdc.StringKey("k"), After: cdc.Row("row"), Note: []byte("n"), Time: -5, Position: "here"}))
-	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Insert, Key: cdc.StringKey("k"), From: cdc.StringKey("old"), After: cdc.Row("row")}))
-	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("k"), Cause: &cdc.Cause{Code: "c", Message: "m", Input: []byte("i"), Keyless: true}}))
-	f.Add(stageChange(nil, &cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("k"), Cause: &cdc.Cause{Code: "c", Message: "m", Keyless: true, Place: "t/0/1"}}))
+// A spilled change is an error, or one that is written and read again the same (I11).
+func FuzzSpilledChange(f *testing.F) {
+	f.Add(spillChange(nil, &cdc.Change{Op: cdc.Update, Collection: 1, Key: cdc.StringKey("k"), After: cdc.Row("row"), Note: []byte("n"), Time: -5, Position: "here"}))
+	f.Add(spillChange(nil, &cdc.Change{Op: cdc.Insert, Key: cdc.StringKey("k"), From: cdc.StringKey("old"), After: cdc.Row("row")}))
+	f.Add(spillChange(nil, &cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("k"), Cause: &cdc.Cause{Code: "c", Message: "m", Input: []byte("i"), Keyless: true}}))
+	f.Add(spillChange(nil, &cdc.Change{Op: cdc.Reject, Key: cdc.StringKey("k"), Cause: &cdc.Cause{Code: "c", Message: "m", Keyless: true, Place: "t/0/1"}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := unstageChange(b)
+		c, err := unspillChange(b)
 		if err != nil {
 			return
 		}
-		once := stageChange(nil, &c)
-		again, err := unstageChange(once)
-		if err != nil || !bytes.Equal(stageChange(nil, &again), once) {
+		once := spillChange(nil, &c)
+		again, err := unspillChange(once)
+		if err != nil || !bytes.Equal(spillChange(nil, &again), once) {
 			t.Fatalf("%x is read as %+v, and what is written of it as %+v, %v", b, c, again, err)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/freshet/freshet/stream"
 )
 
-// sinkRow is a row that a target shall hold; its bytes lie in the worker's projections until the next owner.
+// sinkRow is a row that a target shall hold; its bytes lie in the evaluator's projections until the next owner.
 type sinkRow struct {
 	sinkEntry
 	row cdc.Row
@@ -27,26 +27,26 @@ type contribution struct {
 }
 
 // sink collects what one input of a target shall hold of the owner.
-func (w *worker) sink(t *target, input int, rows []rowRef) {
-	w.visited[t.index] |= 1 << input
+func (v *evaluator) sink(t *target, input int, rows []rowRef) {
+	v.visited[t.index] |= 1 << input
 	for _, r := range rows {
-		w.projected = roomFor(w.projected, len(r.row))
-		start := len(w.projected)
-		w.projected = w.builder.Project(w.projected, r.row, t.sink.Columns[input])
-		row := cdc.Row(w.projected[start:len(w.projected):len(w.projected)])
+		v.projected = roomFor(v.projected, len(r.row))
+		start := len(v.projected)
+		v.projected = v.builder.Project(v.projected, r.row, t.sink.Columns[input])
+		row := cdc.Row(v.projected[start:len(v.projected):len(v.projected)])
 		s := sinkRow{row: row, sinkEntry: sinkEntry{input: input, key: r.child, hash: t.shapes[input].hash(row)}}
-		if lacks(row, t.require[input]) || w.refusedBySink(t, &s) {
-			w.projected = w.projected[:start]
+		if lacks(row, t.require[input]) || v.refusedBySink(t, &s) {
+			v.projected = v.projected[:start]
 			continue
 		}
 		if key := t.sink.Key[input]; key != nil {
 			var err error
-			if s.to, err = w.sinkKey(t, input, key, r.row); err != nil {
-				w.err = err
+			if s.to, err = v.sinkKey(t, input, key, r.row); err != nil {
+				v.err = err
 				return
 			}
 		}
-		w.seen[t.index] = append(w.seen[t.index], s)
+		v.seen[t.index] = append(v.seen[t.index], s)
 	}
 }
 
@@ -66,7 +66,7 @@ func roomFor(block []byte, n int) []byte {
 }
 
 // sinkKey encodes the key that the flow chose for a target.
-func (w *worker) sinkKey(t *target, input int, fields []int, row cdc.Row) ([]byte, error) {
+func (v *evaluator) sinkKey(t *target, input int, fields []int, row cdc.Row) ([]byte, error) {
 	var key []byte
 	for i, f := range fields {
 		var err error
@@ -87,42 +87,42 @@ func lacks(row cdc.Row, fields []int) bool {
 }
 
 // refusedBySink reports whether the target's no to this very row stands, or has just come.
-func (w *worker) refusedBySink(t *target, s *sinkRow) bool {
-	if len(w.t.refused)+len(w.old.rejects) == 0 {
+func (v *evaluator) refusedBySink(t *target, s *sinkRow) bool {
+	if len(v.t.refused)+len(v.old.rejects) == 0 {
 		return false
 	}
 	what := stream.FingerprintOf(s.hash[:])
-	for i := range w.t.refused {
-		r := &w.t.refused[i]
+	for i := range v.t.refused {
+		r := &v.t.refused[i]
 		if r.instance == t.instance && r.call.IsZero() && bytes.Equal(r.child, s.key) && bytes.Equal(r.row, s.row) { // not of a row that has changed since
-			w.reject(t.instance, s.key, what, r.code, r.message, w.describeSink(t, s.row), r.attempts)
+			v.reject(t.instance, s.key, what, r.code, r.message, v.describeSink(t, s.row), r.attempts)
 			return true
 		}
 	}
-	return w.keepReject(t.instance, s.key, what)
+	return v.keepReject(t.instance, s.key, what)
 }
 
-func (w *worker) describeSink(t *target, row cdc.Row) []byte {
+func (v *evaluator) describeSink(t *target, row cdc.Row) []byte {
 	return append(cdc.AppendFieldsJSON([]byte{'{'}, t.sink.Inputs[0].Schema.Columns, row), '}')
 }
 
 // diff turns the difference between what a target shall hold of the owner and what it holds into
 // effects, and settles its section of the record. I5: what is retracted is what the record says the
 // target holds; nothing is computed again to find it.
-func (w *worker) diff(t *target, rowChanged bool) {
+func (v *evaluator) diff(t *target, rowChanged bool) {
 	var old []sinkEntry
-	if s := w.old.sink(t.instance); s != nil {
+	if s := v.old.sink(t.instance); s != nil {
 		old = s.entries
 	}
 	if t.retiring {
-		w.retire(t, old, rowChanged)
+		v.retire(t, old, rowChanged)
 		return
 	}
 	if t.overflow {
-		w.postpone(t)
+		v.postpone(t)
 		return
 	}
-	rows := w.seen[t.index]
+	rows := v.seen[t.index]
 	slices.SortStableFunc(rows, func(a, b sinkRow) int { return compareEntries(&a.sinkEntry, &b.sinkEntry) })
 	if len(rows) == 0 && len(old) == 0 {
 		return
@@ -135,10 +135,10 @@ func (w *worker) diff(t *target, rowChanged bool) {
 			continue
 		}
 		for o < len(old) && compareEntries(&old[o], &r.sinkEntry) < 0 {
-			w.leave(t, &section, &old[o])
+			v.leave(t, &section, &old[o])
 			o++
 		}
-		r.epoch, r.at = w.epoch, w.now/1e6
+		r.epoch, r.at = v.epoch, v.now/1e6
 		var before [8]byte
 		if o < len(old) && compareEntries(&old[o], &r.sinkEntry) == 0 {
 			was := &old[o]
@@ -149,19 +149,19 @@ func (w *worker) diff(t *target, rowChanged bool) {
 				continue
 			}
 			if !bytes.Equal(was.to, r.to) {
-				w.remove(t, was)
+				v.remove(t, was)
 			} else {
-				w.out.grow(t, was, -1)
+				v.out.grow(t, was, -1)
 			}
 		}
-		w.upsert(t, r, before)
+		v.upsert(t, r, before)
 		section.entries = append(section.entries, r.sinkEntry)
 	}
 	for ; o < len(old); o++ {
-		w.leave(t, &section, &old[o])
+		v.leave(t, &section, &old[o])
 	}
 	if len(section.entries) > 0 {
-		w.next.sinks = append(w.next.sinks, section)
+		v.next.sinks = append(v.next.sinks, section)
 	}
 }
 
@@ -174,22 +174,22 @@ func compareEntries(a, b *sinkEntry) int {
 
 // leave settles an entry that is not among the new rows: carried over where its input was not reached or
 // its row is kept although it is stale, removed otherwise.
-func (w *worker) leave(t *target, section *sinkSection, was *sinkEntry) {
-	if w.visited[t.index]&(1<<was.input) == 0 || w.stale(t, was) {
+func (v *evaluator) leave(t *target, section *sinkSection, was *sinkEntry) {
+	if v.visited[t.index]&(1<<was.input) == 0 || v.stale(t, was) {
 		section.entries = append(section.entries, *was)
 		return
 	}
-	w.remove(t, was)
+	v.remove(t, was)
 }
 
 // stale reports whether the entry stems from a rejected row of a step that keeps stale output.
-func (w *worker) stale(t *target, was *sinkEntry) bool {
-	for i := range w.next.rejects {
-		r := &w.next.rejects[i]
+func (v *evaluator) stale(t *target, was *sinkEntry) bool {
+	for i := range v.next.rejects {
+		r := &v.next.rejects[i]
 		if r.flags&rejectStale == 0 || !bytes.HasPrefix(was.key, r.child) {
 			continue
 		}
-		if slices.Contains(w.g.targetsOf(r.instance), t) {
+		if slices.Contains(v.g.targetsOf(r.instance), t) {
 			return true
 		}
 	}
@@ -198,30 +198,30 @@ func (w *worker) stale(t *target, was *sinkEntry) bool {
 
 // retire takes from a target that is about to be replaced what the owner no longer has. What its new
 // logic makes of the owner does not concern it.
-func (w *worker) retire(t *target, old []sinkEntry, rowChanged bool) {
+func (v *evaluator) retire(t *target, old []sinkEntry, rowChanged bool) {
 	if len(old) == 0 {
 		return
 	}
 	section := sinkSection{instance: t.instance}
 	for i := range old {
-		if rowChanged && !w.alive(&old[i]) {
-			w.remove(t, &old[i])
+		if rowChanged && !v.alive(&old[i]) {
+			v.remove(t, &old[i])
 			continue
 		}
 		section.entries = append(section.entries, old[i])
 	}
 	if len(section.entries) > 0 {
-		w.next.sinks = append(w.next.sinks, section)
+		v.next.sinks = append(v.next.sinks, section)
 	}
 }
 
 // alive reports whether some step still has a child of that key.
-func (w *worker) alive(e *sinkEntry) bool {
-	if !w.next.exists {
+func (v *evaluator) alive(e *sinkEntry) bool {
+	if !v.next.exists {
 		return false
 	}
-	for i := range w.next.calls {
-		c := &w.next.calls[i]
+	for i := range v.next.calls {
+		c := &v.next.calls[i]
 		entries := c.emitted
 		if c.held && len(c.wanted) > 0 {
 			entries = c.wanted
@@ -235,28 +235,28 @@ func (w *worker) alive(e *sinkEntry) bool {
 	return false
 }
 
-func (w *worker) upsert(t *target, r *sinkRow, before [8]byte) {
-	w.out.upserts[t.index]++
-	w.out.grow(t, &r.sinkEntry, 1)
+func (v *evaluator) upsert(t *target, r *sinkRow, before [8]byte) {
+	v.out.upserts[t.index]++
+	v.out.grow(t, &r.sinkEntry, 1)
 	if len(r.to) > 0 {
-		w.contribute(t, &r.sinkEntry, r.row)
+		v.contribute(t, &r.sinkEntry, r.row)
 		return
 	}
-	w.out.effect(t.index, effect{input: r.input, owner: w.t.key, child: r.key, row: r.row, was: before, origin: w.next.origin, time: w.next.time})
+	v.out.effect(t.index, effect{input: r.input, owner: v.t.key, child: r.key, row: r.row, was: before, origin: v.next.origin, time: v.next.time})
 }
 
-func (w *worker) remove(t *target, was *sinkEntry) {
-	w.out.deletes[t.index]++
-	w.out.grow(t, was, -1)
+func (v *evaluator) remove(t *target, was *sinkEntry) {
+	v.out.deletes[t.index]++
+	v.out.grow(t, was, -1)
 	if len(was.to) > 0 {
-		w.contribute(t, was, nil)
+		v.contribute(t, was, nil)
 		return
 	}
-	w.out.effect(t.index, effect{remove: true, input: was.input, owner: w.t.key, child: was.key, was: partOf(was.hash), origin: w.next.origin, time: w.next.time})
+	v.out.effect(t.index, effect{remove: true, input: was.input, owner: v.t.key, child: was.key, was: partOf(was.hash), origin: v.next.origin, time: v.next.time})
 }
 
-func (w *worker) contribute(t *target, e *sinkEntry, row cdc.Row) {
-	from := append([]byte{byte(e.input)}, w.t.key...)
-	w.out.shared = append(w.out.shared, contribution{target: t, to: w.out.arena.copy(e.to), from: append(from, e.key...),
-		gone: row == nil, row: w.out.arena.copy(row), hash: e.hash, origin: w.next.origin, time: w.next.time})
+func (v *evaluator) contribute(t *target, e *sinkEntry, row cdc.Row) {
+	from := append([]byte{byte(e.input)}, v.t.key...)
+	v.out.shared = append(v.out.shared, contribution{target: t, to: v.out.arena.copy(e.to), from: append(from, e.key...),
+		gone: row == nil, row: v.out.arena.copy(row), hash: e.hash, origin: v.next.origin, time: v.next.time})
 }

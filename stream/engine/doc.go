@@ -11,7 +11,7 @@
 //
 //   - owner: the key of a source row; everything derived from the row is kept in its record.
 //   - record: row, calls wanted and emitted per expensive step, rows held per sink, rejects.
-//   - task: an owner that is to be evaluated; worker: evaluates it, changing nothing but its output.
+//   - task: an owner that is to be evaluated; evaluator: evaluates it, changing nothing but its output.
 //   - epoch: the tasks gathered together and committed by one synced batch.
 //   - scheduler: which owners wait for which calls. delivery: the outbox of one sink.
 //   - feeder: walks stored owners in slices, behind live work.

@@ -60,33 +60,33 @@ type Engine struct {
 	credits  *backpressure.Pool // of calls that are not answered, by step
 
 	// The loop's own; nobody else touches them while Run runs.
-	table     *rowTable
-	keyed     []byte // the key of the task that is looked for
-	room      int64  // bytes of input that the next epoch takes
-	large     bool   // the epoch before has made more than an epoch is to make
-	scheduler *scheduler
-	epoch     uint64
-	cursors   []cdc.Position
-	accepts   map[string]bool // sources whose guarded deletes a person has accepted
-	totals    totals
-	began     totals // as they were at the start of the run
-	diskAt    time.Time
-	sweptAt   time.Time
-	worked    time.Time          // when the newest epoch was made
-	sweepFrom stream.Fingerprint // where the sweep goes on; zero: none is under way
-	diskFull  bool
-	open      []openTxn   // by source: the beginning of a transaction that is not complete
-	lastStage storedStage // as the start found it
-	stage     *stageRun   // a large transaction that is evaluated in slices
-	again     []*task
-	orphans   []orphan
-	feeders   []feeder
-	planDirty bool
-	anew      string // source that a person wants read again by the next run; empty: none
-	undropped int    // replaced instances whose targets could not be removed
-	workers   []*worker
-	brought   []brought // by the workers of the epoch before
-	flying    *inFlight // nil: the newest epoch is durable and handed over
+	table      *rowTable
+	keyed      []byte // the key of the task that is looked for
+	room       int64  // bytes of input that the next epoch takes
+	large      bool   // the epoch before has made more than an epoch is to make
+	scheduler  *scheduler
+	epoch      uint64
+	cursors    []cdc.Position
+	accepts    map[string]bool // sources whose guarded deletes a person has accepted
+	totals     totals
+	began      totals // as they were at the start of the run
+	diskAt     time.Time
+	sweptAt    time.Time
+	worked     time.Time          // when the newest epoch was made
+	sweepFrom  stream.Fingerprint // where the sweep goes on; zero: none is under way
+	diskFull   bool
+	open       []openTxn   // by source: the beginning of a transaction that is not complete
+	lastSpill  storedSpill // as the start found it
+	spill      *spillRun   // a large transaction that is evaluated in slices
+	again      []*task
+	orphans    []orphan
+	feeders    []feeder
+	planDirty  bool
+	anew       string // source that a person wants read again by the next run; empty: none
+	undropped  int    // replaced instances whose targets could not be removed
+	evaluators []*evaluator
+	brought    []brought // by the evaluators of the epoch before
+	flying     *inFlight // nil: the newest epoch is durable and handed over
 
 	wakeup   chan struct{}
 	answered answerQueue

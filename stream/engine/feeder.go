@@ -201,7 +201,7 @@ func (e *Engine) restore() error {
 	if err := e.restoreModels(); err != nil {
 		return err
 	}
-	if err := e.restoreStage(); err != nil {
+	if err := e.restoreSpill(); err != nil {
 		return err
 	}
 	for _, t := range e.graph.targets {

@@ -9,8 +9,8 @@ import (
 type openTxn struct {
 	batches []*cdc.Batch
 	bytes   int64
-	stage   *statestore.StageWriter // where it goes once it is too large
-	rest    *cdc.Batch              // whole transactions behind a staged one, to be taken up when that is done
+	spill   *statestore.SpillWriter // where it goes once it is too large
+	rest    *cdc.Batch              // whole transactions behind a spilled one, to be taken up when that is done
 }
 
 // gathered is what one epoch takes up.
@@ -29,7 +29,7 @@ type gathered struct {
 	swapped  bool
 	made     int  // bytes of the batch that the epoch commits
 	paused   bool // a pause begins or ends
-	staged   bool // a slice of a staged transaction is among the tasks
+	spilled  bool // a slice of a spilled transaction is among the tasks
 }
 
 type takenBatch struct {
@@ -44,7 +44,7 @@ type changeCount struct {
 }
 
 func (g *gathered) empty() bool {
-	return len(g.tasks) == 0 && len(g.cursors) == 0 && len(g.feeders) == 0 && len(g.requests) == 0 && !g.swapped && !g.staged
+	return len(g.tasks) == 0 && len(g.cursors) == 0 && len(g.feeders) == 0 && len(g.requests) == 0 && !g.swapped && !g.spilled
 }
 
 func newGathered(targets int) *gathered {
@@ -87,16 +87,16 @@ func (e *Engine) gather(g *gathered) error {
 	return nil
 }
 
-// gatherChanges takes a slice of the staged transaction, or else what the sources have put: what comes
+// gatherChanges takes a slice of the spilled transaction, or else what the sources have put: what comes
 // behind a large transaction waits for it, and everything for the end of a pause.
 func (e *Engine) gatherChanges(g *gathered) error {
-	if e.stage == nil && !e.paused.Load() {
+	if e.spill == nil && !e.paused.Load() {
 		if err := e.gatherSources(g); err != nil {
 			return err
 		}
 	}
-	if e.stage != nil && !g.staged { // one slice an epoch: what it empties is looked up in the state
-		return e.gatherStage(g)
+	if e.spill != nil && !g.spilled { // one slice an epoch: what it empties is looked up in the state
+		return e.gatherSpill(g)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (e *Engine) gatherSources(g *gathered) error {
 				continue
 			}
 			progress = true
-			if err := e.admit(g, i, b); err != nil || e.stage != nil || g.bytes >= e.room {
+			if err := e.admit(g, i, b); err != nil || e.spill != nil || g.bytes >= e.room {
 				return err
 			}
 		}
@@ -124,7 +124,7 @@ func (e *Engine) gatherSources(g *gathered) error {
 }
 
 // admit takes the whole transactions of a batch and keeps the beginning of the next one back (I11). One
-// that is too large for an epoch, or that empties a collection, is staged.
+// that is too large for an epoch, or that empties a collection, is spilled.
 func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) error {
 	from, full := 0, false
 	for _, txn := range b.Txns() {
@@ -132,7 +132,7 @@ func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) error {
 			return err
 		}
 		from = txn.End
-		if full = e.stage != nil || g.bytes >= e.room; full {
+		if full = e.spill != nil || g.bytes >= e.room; full {
 			break // what comes behind waits
 		}
 	}
@@ -145,8 +145,8 @@ func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) error {
 			rest = restOf(b, from)
 		}
 		open.batches, open.bytes = append(open.batches, rest), open.bytes+rest.Bytes()
-		if len(b.Txns()) == 0 && (open.stage != nil || open.bytes > e.budget.txn) {
-			return e.stageOpen(source)
+		if len(b.Txns()) == 0 && (open.spill != nil || open.bytes > e.budget.txn) {
+			return e.openSpill(source)
 		}
 	}
 	if from > 0 {
@@ -159,14 +159,14 @@ func (e *Engine) admit(g *gathered, source int, b *cdc.Batch) error {
 func (e *Engine) admitTxn(g *gathered, source int, b *cdc.Batch, from int, txn cdc.Txn) error {
 	open := &e.open[source]
 	size := open.bytes + b.Bytes()*int64(txn.End-from)/int64(max(b.Len(), 1))
-	if open.stage != nil || size > e.budget.txn && txn.End-from+len(open.batches) > 1 || truncates(open.batches, b, from, txn.End) {
-		if err := e.stageOpen(source); err != nil {
+	if open.spill != nil || size > e.budget.txn && txn.End-from+len(open.batches) > 1 || truncates(open.batches, b, from, txn.End) {
+		if err := e.openSpill(source); err != nil {
 			return err
 		}
-		if err := e.stageRange(source, b, from, txn.End); err != nil {
+		if err := e.spillRange(source, b, from, txn.End); err != nil {
 			return err
 		}
-		return e.stageClose(g, source, txn.Position)
+		return e.closeSpill(g, source, txn.Position)
 	}
 	count, origin := e.count(g, source), e.originOf(source, txn.Position)
 	for _, held := range open.batches {

@@ -11,21 +11,21 @@ import (
 
 // takeUp brings the loop's memory to the state as the epoch leaves it, and keeps for its landing what is to leave the process.
 func (e *Engine) takeUp(g *gathered, sync *statestore.EpochSync, began time.Time) *inFlight {
-	f := &inFlight{sync: sync, g: g, began: began, endsStage: e.stage != nil && e.stage.done}
-	for _, w := range e.workers {
-		for i := range w.out.puts {
-			if p := &w.out.puts[i]; p.same {
+	f := &inFlight{sync: sync, g: g, began: began, endsSpill: e.spill != nil && e.spill.done}
+	for _, v := range e.evaluators {
+		for i := range v.out.puts {
+			if p := &v.out.puts[i]; p.same {
 				e.table.put(p.root, p.key, p.hash)
 			} else {
 				e.table.forget(p.root, p.key)
 			}
 		}
-		e.again = append(e.again, w.out.again...)
+		e.again = append(e.again, v.out.again...)
 	}
 	e.takeUpCalls(f)
-	for _, w := range e.workers {
-		f.changes = append(f.changes, w.out.changes...)
-		f.tapped = append(f.tapped, w.out.tapped...)
+	for _, v := range e.evaluators {
+		f.changes = append(f.changes, v.out.changes...)
+		f.tapped = append(f.tapped, v.out.tapped...)
 	}
 	for _, t := range e.graph.targets {
 		f.parcels = append(f.parcels, e.parcelOf(t))
@@ -41,12 +41,12 @@ func (e *Engine) takeUp(g *gathered, sync *statestore.EpochSync, began time.Time
 
 func (e *Engine) takeUpCalls(f *inFlight) {
 	f.submit, f.drop = map[*modelRun][]stream.Call{}, map[*modelRun][]stream.Fingerprint{}
-	for _, w := range e.workers {
-		for i := range w.out.held {
+	for _, v := range e.evaluators {
+		for i := range v.out.held {
 			breathe(i)
-			h := &w.out.held[i]
+			h := &v.out.held[i]
 			h.key = bytes.Clone(h.key)
-			w.out.paid(h, e.scheduler.callsOf(h))
+			v.out.paid(h, e.scheduler.callsOf(h))
 			calls, dropped := e.scheduler.settle(h)
 			f.submit[h.node.model] = append(f.submit[h.node.model], calls...)
 			f.drop[h.node.model] = append(f.drop[h.node.model], dropped...)
@@ -57,11 +57,11 @@ func (e *Engine) takeUpCalls(f *inFlight) {
 // parcelOf is what the epoch has for a target.
 func (e *Engine) parcelOf(t *target) parcel {
 	p := parcel{epoch: e.epoch, group: e.group(t)}
-	for _, w := range e.workers {
-		parts := w.out.parts(t.index)
+	for _, v := range e.evaluators {
+		parts := v.out.parts(t.index)
 		p.keys += len(parts)
-		p.size += int64(len(w.out.effects[t.index]))
-		p.count += w.out.count[t.index]
+		p.size += int64(len(v.out.effects[t.index]))
+		p.count += v.out.count[t.index]
 		p.data = append(p.data, parts...)
 	}
 	return p
@@ -93,8 +93,8 @@ func (e *Engine) handOver(f *inFlight) error {
 		}
 	}
 	e.publish(f)
-	if f.endsStage {
-		return e.endStage()
+	if f.endsSpill {
+		return e.endSpill()
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type inFlight struct {
 	changes []ChangeEvent
 	tapped  []tapped
 
-	endsStage bool // its slice is the last of a staged transaction
+	endsSpill bool // its slice is the last of a spilled transaction
 }
 
 // overlapFrom is the number of owners from which an epoch is evaluated while the one before it is synced. Fewer wait
@@ -36,7 +36,7 @@ func (e *Engine) overlaps(g *gathered) bool {
 // waits reports whether the epoch lands before anything else is looked at: somebody waits for what it says, or the loop
 // goes on from what only a durable epoch may have done.
 func (g *gathered) waits() bool {
-	return len(g.requests) > 0 || g.swapped || g.staged || g.paused || slices.Contains(g.refused, true)
+	return len(g.requests) > 0 || g.swapped || g.spilled || g.paused || slices.Contains(g.refused, true)
 }
 
 // land waits until the epoch in flight is durable, and hands it over.

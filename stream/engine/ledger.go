@@ -49,7 +49,7 @@ func (l *ledger) Notes(collection int, from cdc.Key, fn func(key cdc.Key, note [
 	})
 }
 
-// vnode is the virtual node of every key while one worker owns them all. Keys carry it from the first
+// vnode is the virtual node of every key while one process owns them all. Keys carry it from the first
 // day, so that a partition can move when there are several.
 const vnode = 0
 

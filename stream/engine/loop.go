@@ -84,7 +84,7 @@ func (e *Engine) step() (worked bool, err error) {
 	if err := e.evaluate(g); err != nil {
 		return false, err
 	}
-	lands := e.planDirty || e.stage != nil || g.waits()
+	lands := e.planDirty || e.spill != nil || g.waits()
 	if err := e.commit(g, began); err != nil {
 		return false, err
 	}
@@ -128,31 +128,31 @@ func breathe(n int) {
 // parallelFrom is the number of owners from which an epoch is spread over the cores.
 const parallelFrom = 64
 
-// evaluate runs the workers over the epoch's owners, each over a contiguous range of keys.
+// evaluate runs the evaluators over the epoch's owners, each over a contiguous range of keys.
 func (e *Engine) evaluate(g *gathered) error {
 	n := 1
 	if len(g.tasks) >= parallelFrom {
 		n = runtime.GOMAXPROCS(0)
 	}
-	e.workers = make([]*worker, 0, n)
+	e.evaluators = make([]*evaluator, 0, n)
 	listening, taps := e.events.listening(), e.taps.wanted(len(e.plan.Collections))
 	for i := range n {
-		w := newWorker(e.graph, e.memo)
+		v := newEvaluator(e.graph, e.memo)
 		if i < len(e.brought) {
-			w.out.expect(e.brought[i], len(g.tasks)/n, int(e.budget.made)/n)
+			v.out.expect(e.brought[i], len(g.tasks)/n, int(e.budget.made)/n)
 		}
-		w.listening, w.taps = listening, taps
-		w.epoch, w.now = e.epoch+1, time.Now().UnixMicro()
-		e.workers = append(e.workers, w)
+		v.listening, v.taps = listening, taps
+		v.epoch, v.now = e.epoch+1, time.Now().UnixMicro()
+		e.evaluators = append(e.evaluators, v)
 	}
 	faults := make([]error, n)
 	var wg sync.WaitGroup
-	for i, w := range e.workers {
+	for i, v := range e.evaluators {
 		tasks := g.tasks[len(g.tasks)*i/n : len(g.tasks)*(i+1)/n]
 		run := func() {
 			for k, t := range tasks {
 				breathe(k)
-				if faults[i] = w.evaluate(t); faults[i] != nil {
+				if faults[i] = v.evaluate(t); faults[i] != nil {
 					return
 				}
 			}

@@ -83,7 +83,7 @@ func (t *rowTable) forget(r *root, key cdc.Key) {
 }
 
 // answers is the memo as evaluation sees it: what is stored, and what was computed in this epoch.
-// It is safe for concurrent use by the workers of an epoch.
+// It is safe for concurrent use by the evaluators of an epoch.
 type answers struct {
 	memo *statestore.Memo
 

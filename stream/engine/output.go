@@ -5,7 +5,7 @@ import (
 	"github.com/freshet/freshet/stream"
 )
 
-// output is what a worker's evaluations add to the epoch.
+// output is what an evaluator's evaluations add to the epoch.
 type output struct {
 	puts       []write
 	arena      arena
@@ -68,7 +68,7 @@ type memoWrite struct {
 
 type stepStats struct{ calls, hits, rejected int64 }
 
-// brought is how much a worker has added to an epoch.
+// brought is how much an evaluator has added to an epoch.
 type brought struct {
 	puts    int
 	effects []int // bytes, by target

@@ -28,14 +28,14 @@ func (d *dirty) encode() []byte {
 }
 
 // postpone leaves a target's part of the record as it is and marks the owner dirty.
-func (w *worker) postpone(t *target) {
-	rows := w.seen[t.index]
-	old := w.old.sink(t.instance)
+func (v *evaluator) postpone(t *target) {
+	rows := v.seen[t.index]
+	old := v.old.sink(t.instance)
 	if old != nil {
-		w.next.sinks = append(w.next.sinks, *old)
+		v.next.sinks = append(v.next.sinks, *old)
 	}
 	if len(rows) > 0 || old != nil {
-		w.out.dirty = append(w.out.dirty, dirty{target: t, root: w.t.root, key: w.t.key})
+		v.out.dirty = append(v.out.dirty, dirty{target: t, root: v.t.root, key: v.t.key})
 	}
 }
 
@@ -120,9 +120,9 @@ func (e *Engine) putDirty(b *statestore.Batch, g *gathered) {
 	for _, key := range g.cleaned {
 		b.Delete(key)
 	}
-	for _, w := range e.workers {
-		for i := range w.out.dirty {
-			b.Put(w.out.dirty[i].encode(), nil)
+	for _, v := range e.evaluators {
+		for i := range v.out.dirty {
+			b.Put(v.out.dirty[i].encode(), nil)
 		}
 	}
 }

@@ -52,9 +52,9 @@ func TestUnsentRowsOfAChangedSinkAreTakenBack(t *testing.T) {
 // begins reports whether a column is absent, or has what its values begin with.
 func begins(value *string, with string) bool { return value == nil || strings.HasPrefix(*value, with) }
 
-// A transaction that was staged under one plan and is taken up under another goes by the other's columns
+// A transaction that was spilled under one plan and is taken up under another goes by the other's columns
 // (I2, I11).
-func TestAStageOutlivesItsPlan(t *testing.T) {
+func TestASpillOutlivesItsPlan(t *testing.T) {
 	for at := range 5 {
 		t.Run(fmt.Sprintf("killed at step %d", at+2), func(t *testing.T) {
 			t.Parallel()

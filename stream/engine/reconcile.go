@@ -105,7 +105,7 @@ func (e *Engine) formerKey(t *target, text string) (cdc.Key, bool) {
 
 // removeOrphans adds the removals to the epoch that makes them durable.
 func (e *Engine) removeOrphans() {
-	out := &e.workers[0].out
+	out := &e.evaluators[0].out
 	for _, o := range e.orphans {
 		out.effect(o.target.index, effect{remove: true, input: o.input, owner: o.key, was: [8]byte{1}})
 		out.deletes[o.target.index]++

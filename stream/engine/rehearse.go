@@ -137,21 +137,21 @@ func (r *rehearsal) collection(root *root, rows int64) error {
 	})
 }
 
-// owner evaluates one owner with a worker of its own output, and adds it up.
+// owner evaluates one owner with an evaluator of its own output, and adds it up.
 func (r *rehearsal) owner(t *task, every int64) error {
 	r.owners, r.played = r.owners+every, r.played+1
-	w := newWorker(r.graph, &r.memo)
-	if err := w.evaluate(t); err != nil {
+	v := newEvaluator(r.graph, &r.memo)
+	if err := v.evaluate(t); err != nil {
 		return err
 	}
 	times := float64(every)
-	for i, n := range w.out.rows {
+	for i, n := range v.out.rows {
 		r.steps[i].rows += float64(n) * times
 	}
-	for i := range w.next.calls {
-		c := &w.next.calls[i]
-		n := w.g.callOf(c.instance)
-		if n == nil || !w.reached[n.index] {
+	for i := range v.next.calls {
+		c := &v.next.calls[i]
+		n := v.g.callOf(c.instance)
+		if n == nil || !v.reached[n.index] {
 			continue
 		}
 		wanted := c.emitted
@@ -160,14 +160,14 @@ func (r *rehearsal) owner(t *task, every int64) error {
 		}
 		r.calls[n.index].wanted += float64(len(wanted)) * times
 	}
-	for i := range w.out.held {
-		for _, want := range w.out.held[i].wants {
-			r.memo.book(w.out.held[i].node, want.call, want.input)
+	for i := range v.out.held {
+		for _, want := range v.out.held[i].wants {
+			r.memo.book(v.out.held[i].node, want.call, want.input)
 		}
 	}
 	for i, target := range r.graph.targets {
-		r.sinks[target.number].upserts += float64(w.out.upserts[i]) * times
-		r.sinks[target.number].deletes += float64(w.out.deletes[i]) * times
+		r.sinks[target.number].upserts += float64(v.out.upserts[i]) * times
+		r.sinks[target.number].deletes += float64(v.out.deletes[i]) * times
 	}
 	return nil
 }

@@ -60,57 +60,57 @@ func (k letterKey) id() string {
 }
 
 // reject keeps a row out of everything behind the step and makes a dead letter of it (I6).
-func (w *worker) reject(instance uint32, child []byte, what stream.Fingerprint, code, message string, input []byte, attempts int) {
-	if w.keepReject(instance, child, what) {
+func (v *evaluator) reject(instance uint32, child []byte, what stream.Fingerprint, code, message string, input []byte, attempts int) {
+	if v.keepReject(instance, child, what) {
 		return
 	}
-	child = w.out.arena.copy(child)
-	w.next.rejects = append(w.next.rejects, reject{instance: instance, child: child, what: what})
-	key := letterKey{root: w.t.root.instance, owner: w.t.key, instance: instance, child: child}
-	w.out.letters = append(w.out.letters, letter{letterKey: key, body: DeadLetter{ID: key.id(), Step: w.g.names[instance],
-		Source: w.t.root.name, Key: w.t.key.Text(), Code: code, Message: message, Attempts: attempts,
-		At: timeText(w.now), Child: childText(child), Input: input}})
+	child = v.out.arena.copy(child)
+	v.next.rejects = append(v.next.rejects, reject{instance: instance, child: child, what: what})
+	key := letterKey{root: v.t.root.instance, owner: v.t.key, instance: instance, child: child}
+	v.out.letters = append(v.out.letters, letter{letterKey: key, body: DeadLetter{ID: key.id(), Step: v.g.names[instance],
+		Source: v.t.root.name, Key: v.t.key.Text(), Code: code, Message: message, Attempts: attempts,
+		At: timeText(v.now), Child: childText(child), Input: input}})
 }
 
 // rejectSource makes a dead letter of a row that the source itself rejects.
-func (w *worker) rejectSource(why *cdc.Cause) {
-	n := len(w.out.letters)
-	w.reject(w.t.root.instance, nil, stream.FingerprintOf([]byte(why.Code), []byte(why.Message)), why.Code, why.Message, why.Input, 1)
-	if why.Keyless && len(w.out.letters) > n {
-		w.out.letters[n].body.Key = why.Place
+func (v *evaluator) rejectSource(why *cdc.Cause) {
+	n := len(v.out.letters)
+	v.reject(v.t.root.instance, nil, stream.FingerprintOf([]byte(why.Code), []byte(why.Message)), why.Code, why.Message, why.Input, 1)
+	if why.Keyless && len(v.out.letters) > n {
+		v.out.letters[n].body.Key = why.Place
 	}
 }
 
 // replied adds what the model said to the dead letter of a row that has just been rejected.
-func (w *worker) replied(instance uint32, child []byte, reply string) {
-	if i := len(w.out.letters) - 1; i >= 0 && w.out.letters[i].instance == instance && bytes.Equal(w.out.letters[i].child, child) {
-		w.out.letters[i].body.Reply = reply
+func (v *evaluator) replied(instance uint32, child []byte, reply string) {
+	if i := len(v.out.letters) - 1; i >= 0 && v.out.letters[i].instance == instance && bytes.Equal(v.out.letters[i].child, child) {
+		v.out.letters[i].body.Reply = reply
 	}
 }
 
 // keepReject reports whether the row was rejected before for the same reason and nobody asked to try
 // again; then it stays rejected.
-func (w *worker) keepReject(instance uint32, child []byte, what stream.Fingerprint) bool {
-	for i := range w.old.rejects {
-		r := &w.old.rejects[i]
+func (v *evaluator) keepReject(instance uint32, child []byte, what stream.Fingerprint) bool {
+	for i := range v.old.rejects {
+		r := &v.old.rejects[i]
 		if r.instance != instance || r.what != what || !bytes.Equal(r.child, child) {
 			continue
 		}
 		kept := *r
-		again, discard := w.asked(instance, child)
+		again, discard := v.asked(instance, child)
 		if again && !discard || kept.flags&rejectRetry != 0 {
 			return false
 		}
 		if discard {
 			kept.flags |= rejectDiscard
-			w.out.cleared = append(w.out.cleared, letterKey{root: w.t.root.instance, owner: w.t.key, instance: instance, child: w.out.arena.copy(child)})
+			v.out.cleared = append(v.out.cleared, letterKey{root: v.t.root.instance, owner: v.t.key, instance: instance, child: v.out.arena.copy(child)})
 		}
-		for len(w.oldReject) < len(w.old.rejects) {
-			w.oldReject = append(w.oldReject, false)
+		for len(v.oldReject) < len(v.old.rejects) {
+			v.oldReject = append(v.oldReject, false)
 		}
-		if !w.oldReject[i] {
-			w.oldReject[i] = true
-			w.next.rejects = append(w.next.rejects, kept)
+		if !v.oldReject[i] {
+			v.oldReject[i] = true
+			v.next.rejects = append(v.next.rejects, kept)
 		}
 		return true
 	}
@@ -118,89 +118,89 @@ func (w *worker) keepReject(instance uint32, child []byte, what stream.Fingerpri
 }
 
 // settleRejects removes the dead letters of what is not rejected any more.
-func (w *worker) settleRejects() {
-	for i := range w.old.rejects {
-		r := &w.old.rejects[i]
-		if w.oldReject[i] {
+func (v *evaluator) settleRejects() {
+	for i := range v.old.rejects {
+		r := &v.old.rejects[i]
+		if v.oldReject[i] {
 			continue
 		}
-		if w.waits(r) {
+		if v.waits(r) {
 			kept := *r
-			switch again, discard := w.asked(r.instance, r.child); {
+			switch again, discard := v.asked(r.instance, r.child); {
 			case discard:
 				kept.flags |= rejectDiscard
-				w.out.cleared = append(w.out.cleared, letterKey{root: w.t.root.instance, owner: w.t.key, instance: r.instance, child: w.out.arena.copy(r.child)})
+				v.out.cleared = append(v.out.cleared, letterKey{root: v.t.root.instance, owner: v.t.key, instance: r.instance, child: v.out.arena.copy(r.child)})
 			case again:
 				kept.flags |= rejectRetry
 			}
-			w.next.rejects = append(w.next.rejects, kept)
+			v.next.rejects = append(v.next.rejects, kept)
 			continue
 		}
-		key := letterKey{root: w.t.root.instance, owner: w.t.key, instance: r.instance, child: r.child}
+		key := letterKey{root: v.t.root.instance, owner: v.t.key, instance: r.instance, child: r.child}
 		again := false
-		for j := range w.out.letters {
-			l := &w.out.letters[j]
+		for j := range v.out.letters {
+			l := &v.out.letters[j]
 			again = again || l.instance == key.instance && bytes.Equal(l.owner, key.owner) && bytes.Equal(l.child, key.child)
 		}
 		if !again {
-			key.child = w.out.arena.copy(key.child)
-			w.out.cleared = append(w.out.cleared, key)
+			key.child = v.out.arena.copy(key.child)
+			v.out.cleared = append(v.out.cleared, key)
 		}
 	}
 }
 
 // settleUnseen settles what sinks have refused of an owner whose row is not retained: the record tells
 // which rows they were, and everything else of it stays.
-func (w *worker) settleUnseen() error {
-	if !slices.ContainsFunc(w.t.refused, func(r refusal) bool { return r.call.IsZero() }) {
+func (v *evaluator) settleUnseen() error {
+	if !slices.ContainsFunc(v.t.refused, func(r refusal) bool { return r.call.IsZero() }) {
 		return nil
 	}
-	n, o := &w.next, &w.old
+	n, o := &v.next, &v.old
 	n.exists, n.hasRow, n.plan, n.layout, n.origin, n.time = o.exists, o.hasRow, o.plan, o.layout, o.origin, o.time
 	n.hash, n.row, n.note, n.noted = o.hash, o.row, o.note, o.noted
 	n.calls = append(n.calls, o.calls...)
 	n.causes = append(n.causes, o.causes...)
-	w.clear()
+	v.clear()
 	for i := range o.rejects {
-		w.oldReject[i] = true
-		if r := &o.rejects[i]; w.refusal(r.instance, r.child) == nil {
+		v.oldReject[i] = true
+		if r := &o.rejects[i]; v.refusal(r.instance, r.child) == nil {
 			n.rejects = append(n.rejects, *r)
 		}
 	}
-	before := w.effectCounts()
+	before := v.effectCounts()
 	for i := range o.sinks {
 		section := sinkSection{instance: o.sinks[i].instance}
 		for k := range o.sinks[i].entries {
 			e := &o.sinks[i].entries[k]
-			r, t := w.refusal(section.instance, e.key), w.targetOf(section.instance)
+			r, t := v.refusal(section.instance, e.key), v.targetOf(section.instance)
 			if r == nil || t.shapes[e.input].hash(r.row) != e.hash {
 				section.entries = append(section.entries, *e)
 				continue
 			}
-			w.reject(t.instance, e.key, stream.FingerprintOf(e.hash[:]), r.code, r.message, w.describeSink(t, r.row), r.attempts)
-			w.remove(t, e)
+			v.reject(t.instance, e.key, stream.FingerprintOf(e.hash[:]), r.code, r.message, v.describeSink(t, r.row), r.attempts)
+			v.remove(t, e)
 		}
 		if len(section.entries) > 0 {
 			n.sinks = append(n.sinks, section)
 		}
 	}
-	w.write()
-	w.tell(before)
+	v.write()
+	v.tell(before)
 	return nil
 }
 
 // refusal is a sink's no to a row that has just come.
-func (w *worker) refusal(instance uint32, child []byte) *refusal {
-	for i := range w.t.refused {
-		if r := &w.t.refused[i]; r.instance == instance && r.call.IsZero() && bytes.Equal(r.child, child) {
+func (v *evaluator) refusal(instance uint32, child []byte) *refusal {
+	for i := range v.t.refused {
+		if r := &v.t.refused[i]; r.instance == instance && r.call.IsZero() && bytes.Equal(r.child, child) {
 			return r
 		}
 	}
 	return nil
 }
 
-func (w *worker) targetOf(instance uint32) *target {
-	for _, t := range w.g.targets {
+func (v *evaluator) targetOf(instance uint32) *target {
+	for _, t := range v.g.targets {
 		if t.instance == instance {
 			return t
 		}
@@ -209,8 +209,8 @@ func (w *worker) targetOf(instance uint32) *target {
 }
 
 // asked reports whether a person wants a rejected row to be tried again, or its dead letter dropped.
-func (w *worker) asked(instance uint32, child []byte) (again, discard bool) {
-	for _, r := range w.t.retry {
+func (v *evaluator) asked(instance uint32, child []byte) (again, discard bool) {
+	for _, r := range v.t.retry {
 		if r.instance == instance && bytes.Equal(r.child, child) {
 			return true, r.discard
 		}
@@ -220,28 +220,28 @@ func (w *worker) asked(instance uint32, child []byte) (again, discard bool) {
 
 // waits reports whether the fate of a rejected row is open: what rejected it was not reached this time,
 // or a call for it is on its way.
-func (w *worker) waits(r *reject) bool {
-	if r.instance == w.t.root.instance {
-		return !w.t.changed
+func (v *evaluator) waits(r *reject) bool {
+	if r.instance == v.t.root.instance {
+		return !v.t.changed
 	}
-	for s, instance := range w.g.mappers {
+	for s, instance := range v.g.mappers {
 		if instance == r.instance {
-			return !w.applied[s]
+			return !v.applied[s]
 		}
 	}
-	for _, t := range w.g.targets {
+	for _, t := range v.g.targets {
 		if t.instance == r.instance {
-			return w.visited[t.index] == 0
+			return v.visited[t.index] == 0
 		}
 	}
-	n := w.g.callOf(r.instance)
+	n := v.g.callOf(r.instance)
 	if n == nil {
 		return false
 	}
-	if !w.reached[n.index] {
+	if !v.reached[n.index] {
 		return true
 	}
-	sec := w.next.call(r.instance)
+	sec := v.next.call(r.instance)
 	if sec == nil || !sec.held {
 		return false
 	}
@@ -254,9 +254,9 @@ func (w *worker) waits(r *reject) bool {
 }
 
 // keepStale leaves what stood of a rejected row where it is.
-func (w *worker) keepStale(instance uint32, child []byte) {
-	for i := range w.next.rejects {
-		r := &w.next.rejects[i]
+func (v *evaluator) keepStale(instance uint32, child []byte) {
+	for i := range v.next.rejects {
+		r := &v.next.rejects[i]
 		if r.instance == instance && bytes.Equal(r.child, child) {
 			r.flags |= rejectStale
 		}
@@ -264,19 +264,19 @@ func (w *worker) keepStale(instance uint32, child []byte) {
 }
 
 // describe writes a row as JSON, cut to a size that a dead letter may have.
-func (w *worker) describe(collection int, row cdc.Row) []byte {
-	columns := w.g.plan.Collections[collection].Schema.Columns
+func (v *evaluator) describe(collection int, row cdc.Row) []byte {
+	columns := v.g.plan.Collections[collection].Schema.Columns
 	out := []byte{'{'}
 	for i, c := range columns {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = append(cdc.AppendJSONString(out, c.Name), ':')
-		v := row.At(i)
-		if len(v.Raw) > letterFieldMax && (c.Type.Kind == cdc.String || c.Type.Kind == cdc.Bytes) {
-			v.Raw = v.Raw[:letterFieldMax]
+		field := row.At(i)
+		if len(field.Raw) > letterFieldMax && (c.Type.Kind == cdc.String || c.Type.Kind == cdc.Bytes) {
+			field.Raw = field.Raw[:letterFieldMax]
 		}
-		out = cdc.AppendJSON(out, &c.Type, v)
+		out = cdc.AppendJSON(out, &c.Type, field)
 	}
 	return append(out, '}')
 }

@@ -12,16 +12,16 @@ var errLacksColumn = errors.New("its row is not retained with every column that 
 
 // settleRow takes the new row, or the retained one in its present layout. It reports whether the row
 // is another one than before.
-func (w *worker) settleRow() (changed bool, err error) {
-	t, n := w.t, &w.next
-	n.note, n.noted = w.old.note, w.old.noted
-	n.origin, n.time, n.layout = w.old.origin, w.old.time, t.root.layout
-	if again, discard := w.asked(t.root.instance, nil); again && !discard {
+func (v *evaluator) settleRow() (changed bool, err error) {
+	t, n := v.t, &v.next
+	n.note, n.noted = v.old.note, v.old.noted
+	n.origin, n.time, n.layout = v.old.origin, v.old.time, t.root.layout
+	if again, discard := v.asked(t.root.instance, nil); again && !discard {
 		n.note, n.noted = nil, false // the source looks at it anew
 	}
 	if !t.changed {
-		n.exists, n.hash = w.old.exists, w.old.hash
-		n.row, n.hasRow, err = w.present(&w.old)
+		n.exists, n.hash = v.old.exists, v.old.hash
+		n.row, n.hasRow, err = v.present(&v.old)
 		return false, err
 	}
 	n.origin, n.time = t.origin, t.time
@@ -34,34 +34,34 @@ func (w *worker) settleRow() (changed bool, err error) {
 			n.note, n.noted = nil, false
 		}
 	case cdc.Reject:
-		w.rejectSource(t.cause)
+		v.rejectSource(t.cause)
 		return true, nil
 	default:
 		n.exists, n.hasRow = true, t.root.retained
-		if n.row, err = w.merge(t.row); errors.Is(err, errNotSent) && !w.rescanned() {
+		if n.row, err = v.merge(t.row); errors.Is(err, errNotSent) && !v.rescanned() {
 			n.exists, n.hasRow = false, false
-			w.rejectSource(&cdc.Cause{Code: "value_not_sent", Message: errNotSent.Error() + "; resetting the source has the row read again"})
+			v.rejectSource(&cdc.Cause{Code: "value_not_sent", Message: errNotSent.Error() + "; resetting the source has the row read again"})
 			return true, nil
 		} else if err != nil {
 			return false, err
 		}
 		n.hash = hashBytes(n.row)
 	}
-	same := n.exists == w.old.exists && n.hash == w.old.hash && n.layout == w.old.layout && n.hasRow == w.old.hasRow
-	return !same || w.hasReject(t.root.instance), nil
+	same := n.exists == v.old.exists && n.hash == v.old.hash && n.layout == v.old.layout && n.hasRow == v.old.hasRow
+	return !same || v.hasReject(t.root.instance), nil
 }
 
 // present is the retained row of a record in the layout of the plan that runs.
-func (w *worker) present(r *record) (cdc.Row, bool, error) {
+func (v *evaluator) present(r *record) (cdc.Row, bool, error) {
 	if !r.exists {
 		return nil, false, nil
 	}
-	row, ok := w.t.root.present(r, &w.builder)
+	row, ok := v.t.root.present(r, &v.builder)
 	if !ok {
-		return nil, false, fmt.Errorf("evaluate %s of %s: %w", w.t.key.Text(), w.t.root.name, errLacksColumn)
+		return nil, false, fmt.Errorf("evaluate %s of %s: %w", v.t.key.Text(), v.t.root.name, errLacksColumn)
 	}
-	if r.layout != w.t.root.layout {
-		w.next.hash = hashBytes(row)
+	if r.layout != v.t.root.layout {
+		v.next.hash = hashBytes(row)
 	}
 	return row, true, nil
 }
@@ -82,11 +82,11 @@ func (r *root) present(rec *record, b *cdc.RowBuilder) (row cdc.Row, ok bool) {
 }
 
 // merge resolves unchanged fields of a new row through the row before it (scenario 11).
-func (w *worker) merge(row cdc.Row) (cdc.Row, error) {
+func (v *evaluator) merge(row cdc.Row) (cdc.Row, error) {
 	if sentWhole(row) {
 		return row, nil
 	}
-	before, ok, err := w.present(&w.old)
+	before, ok, err := v.present(&v.old)
 	if errors.Is(err, errLacksColumn) || err == nil && !ok {
 		return nil, errNotSent
 	}
@@ -100,13 +100,13 @@ func (w *worker) merge(row cdc.Row) (cdc.Row, error) {
 var errNotSent = errors.New("a value that did not change was not sent, and no earlier row holds it")
 
 // rescanned reports whether the owner's source is being read again from the start.
-func (w *worker) rescanned() bool {
-	return w.g.stored.Roots[w.t.root.name].Backfill == backfillRescan
+func (v *evaluator) rescanned() bool {
+	return v.g.stored.Roots[v.t.root.name].Backfill == backfillRescan
 }
 
-func (w *worker) hasReject(instance uint32) bool {
-	for i := range w.old.rejects {
-		if w.old.rejects[i].instance == instance {
+func (v *evaluator) hasReject(instance uint32) bool {
+	for i := range v.old.rejects {
+		if v.old.rejects[i].instance == instance {
 			return true
 		}
 	}

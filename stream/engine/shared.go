@@ -23,8 +23,8 @@ func contributorKey(t *target, to, from []byte) []byte {
 // resolveShared turns the contributions of the epoch into effects.
 func (e *Engine) resolveShared(b *statestore.Batch) error {
 	var all []contribution
-	for _, w := range e.workers {
-		all = append(all, w.out.shared...)
+	for _, v := range e.evaluators {
+		all = append(all, v.out.shared...)
 	}
 	if len(all) == 0 {
 		return nil
@@ -95,7 +95,7 @@ func (e *Engine) resolveKey(b *statestore.Batch, news []contribution) error {
 		b.Put(contributorKey(t, to, []byte(child)), value)
 		show(c.from, value)
 	}
-	out := &e.workers[len(e.workers)-1].out // behind all that the workers themselves have decided
+	out := &e.evaluators[len(e.evaluators)-1].out // behind all that the evaluators themselves have decided
 	last := &news[len(news)-1]
 	var before [8]byte
 	if wasFrom != nil {

@@ -122,14 +122,14 @@ func (t *taps) publish(epoch uint64, rows []tapped) {
 }
 
 // tap copies the rows of a collection for those who look at it.
-func (w *worker) tap(collection int, rows []rowRef) {
-	c := w.g.plan.Collections[collection]
+func (v *evaluator) tap(collection int, rows []rowRef) {
+	c := v.g.plan.Collections[collection]
 	for i := range rows {
-		if len(w.out.tapped) == tapMax {
+		if len(v.out.tapped) == tapMax {
 			return
 		}
-		key := cdc.Key(append(append([]byte(nil), w.t.key...), rows[i].child...))
+		key := cdc.Key(append(append([]byte(nil), v.t.key...), rows[i].child...))
 		row := append(cdc.AppendFieldsJSON([]byte{'{'}, c.Schema.Columns, rows[i].row), '}')
-		w.out.tapped = append(w.out.tapped, tapped{collection: collection, row: TapRow{Event: "row", Step: c.Name, Key: key.Text(), Row: row}})
+		v.out.tapped = append(v.out.tapped, tapped{collection: collection, row: TapRow{Event: "row", Step: c.Name, Key: key.Text(), Row: row}})
 	}
 }

@@ -65,7 +65,7 @@ func hashRow(key cdc.Key, row cdc.Row, note []byte) rowHash {
 func hashBytes(b []byte) rowHash { return xxh3.Hash128(b).Bytes() }
 
 // addChange folds a change into the task of its key, the newest being the one that counts.
-func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.Position, count *changeCount, staged bool) error {
+func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.Position, count *changeCount, spilled bool) error {
 	count.byOp[c.Op&7]++
 	count.last = max(count.last, c.Time)
 	r := e.graph.byPlace[source][c.Collection]
@@ -85,7 +85,7 @@ func (e *Engine) addChange(g *gathered, source int, c *cdc.Change, position cdc.
 		g.tasks = append(g.tasks, t)
 	}
 	t.fold(c, position)
-	t.live = t.live || (count.caught || staged) && !c.Snapshot
+	t.live = t.live || (count.caught || spilled) && !c.Snapshot
 	return nil
 }
 

@@ -117,25 +117,25 @@ func (t *totals) add(e *Engine, g *gathered) {
 		}
 		s.Last = max(s.Last, c.last)
 	}
-	for _, w := range e.workers {
-		for i, n := range w.out.rows {
+	for _, v := range e.evaluators {
+		for i, n := range v.out.rows {
 			t.step(e.plan.Steps[i].Name).Rows += n
 		}
-		for i, st := range w.out.stats {
+		for i, st := range v.out.stats {
 			s := t.step(e.graph.calls[i].step.Name)
 			s.Calls += st.calls
 			s.Hits += st.hits
 		}
 		for _, target := range e.graph.targets {
 			s := t.sink(target.instance)
-			s.Rows += w.out.added[target.index]
-			s.Upserts += w.out.upserts[target.index]
-			s.Deletes += w.out.deletes[target.index]
+			s.Rows += v.out.added[target.index]
+			s.Upserts += v.out.upserts[target.index]
+			s.Deletes += v.out.deletes[target.index]
 		}
-		for instance, n := range w.out.lettersBy {
+		for instance, n := range v.out.lettersBy {
 			t.Letters[instance] += n
 		}
-		for i, n := range w.out.owners {
+		for i, n := range v.out.owners {
 			if at := e.graph.roots[i].instance; t.Rows[at]+n == 0 { // also of a source that has left the flow
 				delete(t.Rows, at)
 			} else {

@@ -135,7 +135,7 @@ func (e *Engine) asking(m *modelRun) string {
 // finished reports whether the loop has nothing left to do: then a service is ready, and a run with Once
 // ends.
 func (e *Engine) finished(ctx context.Context) (bool, error) {
-	quiet := len(e.again) == 0 && len(e.scheduler.waiting) == 0 && e.stage == nil
+	quiet := len(e.again) == 0 && len(e.scheduler.waiting) == 0 && e.spill == nil
 	for i := range e.feeders {
 		quiet = quiet && e.feeders[i].finished
 	}
@@ -206,7 +206,7 @@ func (e *Engine) unread() error {
 	return nil
 }
 
-func (o *openTxn) empty() bool { return len(o.batches) == 0 && o.stage == nil && o.rest == nil }
+func (o *openTxn) empty() bool { return len(o.batches) == 0 && o.spill == nil && o.rest == nil }
 
 // onlyCallsLeft reports whether everything but answers has been dealt with.
 func (e *Engine) onlyCallsLeft() bool {

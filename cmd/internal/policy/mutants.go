@@ -40,8 +40,8 @@ func mutantsOfTheLog() []Mutant {
 		{
 			Promise: 2, Does: "the cursor becomes durable before the records of its epoch",
 			File:    "stream/engine/commit.go",
-			Old:     "\tb := e.db.State.NewBatchOf(g.made)\n\tfor _, w := range e.workers {\n",
-			New:     "\tb := e.db.State.NewBatch()\n\tfor source, position := range g.cursors {\n\t\tb.Put(metaKey(\"cursor/\"+e.plan.Sources[source].Name), []byte(position))\n\t}\n\tif err := e.db.State.Commit(b, true); err != nil {\n\t\treturn err\n\t}\n\tb = e.db.State.NewBatch()\n\tfor _, w := range e.workers {\n",
+			Old:     "\tb := e.db.State.NewBatchOf(g.made)\n\tfor _, v := range e.evaluators {\n",
+			New:     "\tb := e.db.State.NewBatch()\n\tfor source, position := range g.cursors {\n\t\tb.Put(metaKey(\"cursor/\"+e.plan.Sources[source].Name), []byte(position))\n\t}\n\tif err := e.db.State.Commit(b, true); err != nil {\n\t\treturn err\n\t}\n\tb = e.db.State.NewBatch()\n\tfor _, v := range e.evaluators {\n",
 			Package: engine, Test: "TestKilledAtEveryStep",
 		},
 		{
@@ -68,8 +68,8 @@ func mutantsOfTheLog() []Mutant {
 		{
 			Promise: 5, Does: "what another plan has written is not taken from the record",
 			File:    "stream/engine/diff.go",
-			Old:     "if s := w.old.sink(t.instance); s != nil {",
-			New:     "if s := w.old.sink(t.instance); s != nil && w.old.plan == w.next.plan {",
+			Old:     "if s := v.old.sink(t.instance); s != nil {",
+			New:     "if s := v.old.sink(t.instance); s != nil && v.old.plan == v.next.plan {",
 			Package: engine, Test: "TestLogicChanges",
 		},
 	}
@@ -81,7 +81,7 @@ func mutantsOfRows() []Mutant {
 		{
 			Promise: 6, Does: "rows that are not made any more stay in the sink",
 			File:    "stream/engine/diff.go",
-			Old:     "\t\tsection.entries = append(section.entries, *was)\n\t\treturn\n\t}\n\tw.remove(t, was)\n}",
+			Old:     "\t\tsection.entries = append(section.entries, *was)\n\t\treturn\n\t}\n\tv.remove(t, was)\n}",
 			New:     "\t\tsection.entries = append(section.entries, *was)\n\t\treturn\n\t}\n}",
 			Package: engine, Test: "TestRandomHistoriesEqualTheOracle",
 		},
@@ -103,14 +103,14 @@ func mutantsOfRows() []Mutant {
 			Promise: 7, Does: "equal inputs of two owners are two calls",
 			File:    "stream/engine/call.go",
 			Old:     "row.call = stream.FingerprintOf(n.logic, input)",
-			New:     "row.call = stream.FingerprintOf(n.logic, bytes.Join([][]byte{input, w.t.key}, nil))",
+			New:     "row.call = stream.FingerprintOf(n.logic, bytes.Join([][]byte{input, v.t.key}, nil))",
 			Package: engine, Test: "TestRandomHistoriesEqualTheOracle",
 		},
 		{
 			Promise: 8, Does: "the first answers of an owner are shown before the last one is there",
 			File:    "stream/engine/call.go",
-			Old:     "if most := n.step.Options.MaxHold; most == 0 || w.now-sec.since < most.Microseconds() {",
-			New:     "if most := n.step.Options.MaxHold; most > 0 && w.now-sec.since < most.Microseconds() {",
+			Old:     "if most := n.step.Options.MaxHold; most == 0 || v.now-sec.since < most.Microseconds() {",
+			New:     "if most := n.step.Options.MaxHold; most > 0 && v.now-sec.since < most.Microseconds() {",
 			Package: engine, Test: "TestScenario_03_OwnersSwitchTogether",
 		},
 		{

@@ -10,13 +10,13 @@ import (
 	"github.com/freshet/freshet/statestore"
 )
 
-// A source transaction that is larger than an epoch may be, or that empties a collection, is staged: its
+// A source transaction that is larger than an epoch may be, or that empties a collection, is spilled: its
 // changes go into a synced file. Once the cursor behind it is durable it is evaluated in slices, each a
 // synced epoch of its own with the place in the file (I2). For sinks that no expensive step lies
 // before, the effects of all slices are sealed until the last one and then applied as one range (I11).
 
-// storedStage is the transaction that is being evaluated in slices.
-type storedStage struct {
+// storedSpill is the transaction that is being evaluated in slices.
+type storedSpill struct {
 	ID       uint64 `json:"id"`
 	Source   string `json:"source"`
 	Position []byte `json:"position"`
@@ -31,19 +31,19 @@ type storedStage struct {
 	Last    uint64   `json:"last,omitempty"` // epoch of its last slice, once that is committed
 }
 
-// stageRun is a stage with its file.
-type stageRun struct {
-	storedStage
+// spillRun is a spill with its file.
+type spillRun struct {
+	storedSpill
 	source int
-	file   *statestore.Stage
-	writer *statestore.StageWriter // while the transaction is still coming in
+	file   *statestore.Spill
 	done   bool
 }
 
-func stageKey() []byte { return metaKey("stage") }
+// spillKey is as format 1 of a state names it.
+func spillKey() []byte { return metaKey("stage") }
 
-// stageChange encodes a change for the file.
-func stageChange(b []byte, c *cdc.Change) []byte {
+// spillChange encodes a change for the file.
+func spillChange(b []byte, c *cdc.Change) []byte {
 	flags := byte(0)
 	if c.Note != nil {
 		flags |= 1
@@ -76,7 +76,7 @@ func stageChange(b []byte, c *cdc.Change) []byte {
 	return b
 }
 
-func unstageChange(b []byte) (cdc.Change, error) {
+func unspillChange(b []byte) (cdc.Change, error) {
 	d := reader{b: b}
 	op, flags, collection := d.byte(), d.byte(), d.byte()
 	c := cdc.Change{Op: cdc.Op(op), Collection: int(collection), Key: cdc.Key(d.bytes())}
@@ -101,18 +101,18 @@ func unstageChange(b []byte) (cdc.Change, error) {
 	return c, d.err
 }
 
-// stageOpen moves the beginning of a transaction that has grown too large into a file.
-func (e *Engine) stageOpen(source int) error {
+// openSpill moves the beginning of a transaction that has grown too large into a file.
+func (e *Engine) openSpill(source int) error {
 	open := &e.open[source]
-	if open.stage == nil {
-		w, err := e.db.NewStage()
+	if open.spill == nil {
+		w, err := e.db.NewSpill()
 		if err != nil {
-			return fmt.Errorf("stage a transaction of %s: %w", e.plan.Sources[source].Name, err)
+			return fmt.Errorf("spill a transaction of %s: %w", e.plan.Sources[source].Name, err)
 		}
-		open.stage = w
+		open.spill = w
 	}
 	for _, b := range open.batches {
-		if err := e.stageRange(source, b, 0, b.Len()); err != nil {
+		if err := e.spillRange(source, b, 0, b.Len()); err != nil {
 			return err
 		}
 		e.inlets[source].give(b)
@@ -121,77 +121,77 @@ func (e *Engine) stageOpen(source int) error {
 	return nil
 }
 
-func (e *Engine) stageRange(source int, b *cdc.Batch, from, to int) error {
+func (e *Engine) spillRange(source int, b *cdc.Batch, from, to int) error {
 	var record []byte
 	for i := from; i < to; i++ {
 		c := b.At(i)
-		record = stageChange(record[:0], &c)
-		if err := e.open[source].stage.Append(record); err != nil {
-			return fmt.Errorf("stage a transaction of %s: %w", e.plan.Sources[source].Name, err)
+		record = spillChange(record[:0], &c)
+		if err := e.open[source].spill.Append(record); err != nil {
+			return fmt.Errorf("spill a transaction of %s: %w", e.plan.Sources[source].Name, err)
 		}
 	}
 	return nil
 }
 
-// stageClose ends the file with the transaction; the next epoch begins to evaluate it.
-func (e *Engine) stageClose(g *gathered, source int, position cdc.Position) error {
-	w := e.open[source].stage
-	e.open[source].stage = nil
+// closeSpill ends the file with the transaction; the next epoch begins to evaluate it.
+func (e *Engine) closeSpill(g *gathered, source int, position cdc.Position) error {
+	w := e.open[source].spill
+	e.open[source].spill = nil
 	if err := w.Close(); err != nil {
-		return fmt.Errorf("stage a transaction of %s: %w", e.plan.Sources[source].Name, err)
+		return fmt.Errorf("spill a transaction of %s: %w", e.plan.Sources[source].Name, err)
 	}
-	e.o.Crash("stage.closed")
-	file, err := e.db.OpenStage(w.ID())
+	e.o.Crash("spill.closed")
+	file, err := e.db.OpenSpill(w.ID())
 	if err != nil {
 		return err
 	}
-	e.stage = &stageRun{source: source, file: file, storedStage: storedStage{ID: w.ID(), Source: e.plan.Sources[source].Name,
-		Position: []byte(position), First: e.epoch + 1, Next: statestore.StageStart}}
+	e.spill = &spillRun{source: source, file: file, storedSpill: storedSpill{ID: w.ID(), Source: e.plan.Sources[source].Name,
+		Position: []byte(position), First: e.epoch + 1, Next: statestore.SpillStart}}
 	for _, r := range e.graph.byPlace[source] {
-		e.stage.Roots, e.stage.Layouts = append(e.stage.Roots, r.name), append(e.stage.Layouts, r.layout)
+		e.spill.Roots, e.spill.Layouts = append(e.spill.Roots, r.name), append(e.spill.Layouts, r.layout)
 	}
 	g.cursors[source] = position
 	return nil
 }
 
-// restoreStage takes up a stage that was under way, and removes files that nothing refers to.
-func (e *Engine) restoreStage() error {
-	value, ok, err := e.db.State.Get(stageKey())
+// restoreSpill takes up a spill that was under way, and removes files that nothing refers to.
+func (e *Engine) restoreSpill() error {
+	value, ok, err := e.db.State.Get(spillKey())
 	if err != nil {
 		return err
 	}
 	if ok {
-		s := &stageRun{source: -1}
-		if err := json.Unmarshal(value, &s.storedStage); err != nil {
-			return fmt.Errorf("read the stage under way: %w", err)
+		s := &spillRun{source: -1}
+		if err := json.Unmarshal(value, &s.storedSpill); err != nil {
+			return fmt.Errorf("read the spill under way: %w", err)
 		}
 		for i, n := range e.plan.Sources {
 			if n.Name == s.Source {
 				s.source = i
 			}
 		}
-		if e.lastStage = s.storedStage; s.Last == 0 && s.source >= 0 {
-			if s.file, err = e.db.OpenStage(s.ID); err != nil {
+		if e.lastSpill = s.storedSpill; s.Last == 0 && s.source >= 0 {
+			if s.file, err = e.db.OpenSpill(s.ID); err != nil {
 				return err
 			}
-			e.stage = s
+			e.spill = s
 		}
 		if s.Last == 0 && s.source < 0 {
 			b := e.db.State.NewBatch()
-			b.Delete(stageKey())
+			b.Delete(spillKey())
 			if err := e.db.State.Commit(b, true); err != nil {
 				return err
 			}
 		}
 	}
-	ids, err := e.db.Stages()
+	ids, err := e.db.Spills()
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if e.stage == nil || id != e.stage.ID {
-			if err := e.db.RemoveStage(id); err != nil {
-				return fmt.Errorf("remove an unfinished stage: %w", err)
+		if e.spill == nil || id != e.spill.ID {
+			if err := e.db.RemoveSpill(id); err != nil {
+				return fmt.Errorf("remove an unfinished spill: %w", err)
 			}
 		}
 	}
@@ -201,9 +201,9 @@ func (e *Engine) restoreStage() error {
 // changeOverhead is about what a change of a slice costs besides its bytes.
 const changeOverhead = 256
 
-// gatherStage takes one slice.
-func (e *Engine) gatherStage(g *gathered) error {
-	s := e.stage
+// gatherSpill takes one slice.
+func (e *Engine) gatherSpill(g *gathered) error {
+	s := e.spill
 	if s.Root != "" {
 		return e.gatherTruncate(g)
 	}
@@ -214,13 +214,13 @@ func (e *Engine) gatherStage(g *gathered) error {
 			s.done = false
 			return statestore.ErrStop
 		}
-		c, err := unstageChange(bytes.Clone(record))
+		c, err := unspillChange(bytes.Clone(record))
 		if err != nil {
-			return fmt.Errorf("read a staged change: %w", err)
+			return fmt.Errorf("read a spilled change: %w", err)
 		}
 		s.Next = next
 		g.bytes += int64(len(record)) + changeOverhead
-		r := e.stagedRoot(&c)
+		r := e.spilledRoot(&c)
 		if r == nil {
 			return nil
 		}
@@ -231,19 +231,19 @@ func (e *Engine) gatherStage(g *gathered) error {
 		}
 		return e.addChange(g, s.source, &c, origin, count, true)
 	})
-	g.staged = true
+	g.spilled = true
 	return err
 }
 
-// stagedRoot gives the collection of a staged change as the running plan has it, and the row its columns.
+// spilledRoot gives the collection of a spilled change as the running plan has it, and the row its columns.
 // It is nil where the flow takes the collection no more, or wants a column that the file lacks: then the
 // source is read again from its start.
-func (e *Engine) stagedRoot(c *cdc.Change) *root {
-	for _, r := range e.graph.byPlace[e.stage.source] {
-		if r.name != e.stage.Roots[c.Collection] {
+func (e *Engine) spilledRoot(c *cdc.Change) *root {
+	for _, r := range e.graph.byPlace[e.spill.source] {
+		if r.name != e.spill.Roots[c.Collection] {
 			continue
 		}
-		layout := e.stage.Layouts[c.Collection]
+		layout := e.spill.Layouts[c.Collection]
 		c.Collection = r.place
 		if layout == r.layout || len(c.After) == 0 {
 			return r
@@ -261,7 +261,7 @@ func (e *Engine) stagedRoot(c *cdc.Change) *root {
 
 // gatherTruncate deletes a slice of the owners of a collection that the source has emptied.
 func (e *Engine) gatherTruncate(g *gathered) error {
-	s := e.stage
+	s := e.spill
 	var r *root
 	for _, other := range e.graph.byPlace[s.source] {
 		if other.name == s.Root {
@@ -299,43 +299,43 @@ func (e *Engine) gatherTruncate(g *gathered) error {
 	if !more {
 		s.Root, s.Owners = "", nil
 	}
-	g.staged = true
+	g.spilled = true
 	return err
 }
 
-// putStage makes the place in the file durable with the slice.
-func (e *Engine) putStage(b *statestore.Batch) error {
-	if e.stage.done {
-		e.stage.Last = e.epoch + 1 // kept, so that what is not delivered yet stays one range
+// putSpill makes the place in the file durable with the slice.
+func (e *Engine) putSpill(b *statestore.Batch) error {
+	if e.spill.done {
+		e.spill.Last = e.epoch + 1 // kept, so that what is not delivered yet stays one range
 	}
-	value, err := json.Marshal(&e.stage.storedStage)
+	value, err := json.Marshal(&e.spill.storedSpill)
 	if err != nil {
-		return fmt.Errorf("write the stage under way: %w", err)
+		return fmt.Errorf("write the spill under way: %w", err)
 	}
-	b.Put(stageKey(), value)
+	b.Put(spillKey(), value)
 	return nil
 }
 
-// endStage removes the file of a transaction that is evaluated and lets its effects go.
-func (e *Engine) endStage() error {
-	group := e.stage.First
-	id := e.stage.ID
-	e.stage = nil
+// endSpill removes the file of a transaction that is evaluated and lets its effects go.
+func (e *Engine) endSpill() error {
+	group := e.spill.First
+	id := e.spill.ID
+	e.spill = nil
 	for _, t := range e.graph.targets {
 		if !t.gone {
 			t.delivery.seal(group)
 		}
 	}
-	if err := e.db.RemoveStage(id); err != nil {
-		return fmt.Errorf("remove a stage: %w", err)
+	if err := e.db.RemoveSpill(id); err != nil {
+		return fmt.Errorf("remove a spill: %w", err)
 	}
 	return nil
 }
 
 // groupOf names the sealed range that an epoch of a target's outbox belongs to after a start.
 func (e *Engine) groupOf(t *target, epoch uint64) uint64 {
-	s := &e.lastStage
-	gone := s.Last == 0 && e.stage == nil // its source has left the flow, and nothing more of it will come
+	s := &e.lastSpill
+	gone := s.Last == 0 && e.spill == nil // its source has left the flow, and nothing more of it will come
 	if t.behindCall || s.First == 0 || gone || epoch < s.First || s.Last != 0 && epoch > s.Last {
 		return 0
 	}
@@ -347,8 +347,8 @@ func (e *Engine) groupOf(t *target, epoch uint64) uint64 {
 
 // group names the sealed range that a target's effects belong to; 0: they go as they come.
 func (e *Engine) group(t *target) uint64 {
-	if e.stage == nil || t.behindCall {
+	if e.spill == nil || t.behindCall {
 		return 0
 	}
-	return e.stage.First
+	return e.spill.First
 }

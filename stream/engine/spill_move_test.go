@@ -21,7 +21,7 @@ func moved(from, to string, other int64) []cdc.Change {
 	return []cdc.Change{{Op: cdc.Insert, Key: cdc.StringKey(to), From: cdc.StringKey(from), After: b.Build()}, {Op: cdc.Delete, Key: cdc.StringKey(from)}}
 }
 
-// In a transaction that is staged the two moves of a row may lie in one slice or in several, with the process killed between
+// In a transaction that is spilled the two moves of a row may lie in one slice or in several, with the process killed between
 // them: what was not sent is still that of the row which stood there at the moment of the move (I2, I11).
 func TestScenario_01_RowsThatMoveInATransactionLargerThanMemory(t *testing.T) {
 	const fillers = 240                         // of 5 kB: more than a transaction may take of the memory, in several slices
@@ -65,11 +65,11 @@ func TestScenario_01_RowsThatMoveInATransactionLargerThanMemory(t *testing.T) {
 					"d": `first of d","other":3`, "e3": `second of e","other":4`} {
 					want[id] = fmt.Sprintf(`{"id":%q,"body":"%s`, id, row)
 				}
-				staged, epochs := 0, 0
+				spilled, epochs := 0, 0
 				m.crash = func(at string) {
 					switch at {
-					case "stage.closed":
-						staged++
+					case "spill.closed":
+						spilled++
 					case "commit.after":
 						if epochs++; epochs == killAt {
 							m.die(50)
@@ -85,8 +85,8 @@ func TestScenario_01_RowsThatMoveInATransactionLargerThanMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if staged == 0 || epochs < 8 {
-					t.Errorf("the transaction was staged %d times and evaluated in %d epochs: it proves nothing", staged, epochs)
+				if spilled == 0 || epochs < 8 {
+					t.Errorf("the transaction was spilled %d times and evaluated in %d epochs: it proves nothing", spilled, epochs)
 				}
 				said := map[string]string{}
 				for id, row := range want {
