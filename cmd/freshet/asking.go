@@ -24,7 +24,7 @@ const (
 )
 
 // either asks the process that runs the flow of a file or, where nobody runs it, opens the state itself.
-func either[T any](ctx context.Context, c *console, path string, running func(*peer) (T, error), stopped func(*flow) (T, error)) (T, error) {
+func either[T any](ctx context.Context, c *cli, path string, running func(*peer) (T, error), stopped func(*flow) (T, error)) (T, error) {
 	var none T
 	state, err := c.place(path)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) backfillVerb() *cobra.Command {
+func (c *cli) backfillVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backfill FLOW SOURCE",
 		Short: "Read a source again from its start, and write just what differs",
@@ -36,7 +36,7 @@ A source that is a log, and may have forgotten rows which the sinks hold, is ref
 }
 
 // backfill has a source read again, and says by which run.
-func (c *console) backfill(ctx context.Context, path, source string) (string, error) {
+func (c *cli) backfill(ctx context.Context, path, source string) (string, error) {
 	return either(ctx, c, path, func(p *peer) (string, error) {
 		return "the flow begins anew and", p.ask(ctx, http.MethodPost, "/api/v1/backfill", api.Reread{Source: source}, &api.Reread{})
 	}, func(f *flow) (string, error) {

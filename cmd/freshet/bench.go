@@ -14,7 +14,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) benchVerb() *cobra.Command {
+func (c *cli) benchVerb() *cobra.Command {
 	var rows int
 	var seconds float64
 	cmd := &cobra.Command{
@@ -114,7 +114,7 @@ func percentilesOf(times []time.Duration) engine.Percentiles {
 }
 
 // bench runs the built-in workload.
-func (c *console) bench(ctx context.Context, rows int, lasting time.Duration) (*benched, error) {
+func (c *cli) bench(ctx context.Context, rows int, lasting time.Duration) (*benched, error) {
 	b := &benched{Machine: machine.Describe(), Version: thisBuild().Version, Rows: rows}
 	if err := c.workload(ctx, b, lasting); err != nil {
 		return nil, err

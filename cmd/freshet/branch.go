@@ -3,7 +3,7 @@ package main
 import (
 	"slices"
 
-	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/api/console"
 )
 
 // branch is a line of a flow that is drawn as a tree.
@@ -14,7 +14,7 @@ type branch struct {
 
 // branches puts the nodes of a graph below each other. A node that reads several stands once, below the last of them; the
 // others lead to it.
-func branches(g board.Graph) []branch {
+func branches(g console.Graph) []branch {
 	home := make([]int, len(g.Nodes)) // what a node stands below; -1: nothing
 	for n := range home {
 		home[n] = -1

@@ -20,7 +20,7 @@ import (
 // checkpointTime bounds the copy of a running flow's state.
 const checkpointTime = time.Hour
 
-func (c *console) checkpointVerb() *cobra.Command {
+func (c *cli) checkpointVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "checkpoint FLOW DIR",
 		Short: "Copy the state of a flow, verified, while it runs or not",
@@ -70,7 +70,7 @@ func copyState(db *statestore.DB, dir string) (*api.Copy, error) {
 	return &api.Copy{Dir: dir, Epoch: epoch}, nil
 }
 
-func (c *console) restoreVerb() *cobra.Command {
+func (c *cli) restoreVerb() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "restore FLOW DIR",

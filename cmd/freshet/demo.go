@@ -27,7 +27,7 @@ const (
 	demoQuery = "can I get my money back"
 )
 
-func (c *console) demoVerb() *cobra.Command {
+func (c *cli) demoVerb() *cobra.Command {
 	v := service{}
 	dir := ""
 	cmd := &cobra.Command{
@@ -46,7 +46,7 @@ on. Started again on the same folder, it goes on where it was.`,
 			return result{}, err
 		}
 		v.path = filepath.Join(dir, demoFlow)
-		d := &demo{console: c, dir: dir, path: v.path, began: time.Now()}
+		d := &demo{cli: c, dir: dir, path: v.path, began: time.Now()}
 		v.beside = d.tell
 		return c.serve(cmd.Context(), &v)
 	})
@@ -73,7 +73,7 @@ func layDemo(dir string) error {
 
 // demo tells people, or programs, what the flow does while they edit its files.
 type demo struct {
-	*console
+	*cli
 	dir, path string
 	began     time.Time
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) letterVerbs() *cobra.Command {
+func (c *cli) letterVerbs() *cobra.Command {
 	cmd := &cobra.Command{Use: "dlq", Short: "Show, retry and discard dead letters: rows that could not be processed", Args: knownVerb,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usage("`freshet dlq ls FLOW` lists the dead letters", "name a verb of %s", cmd.CommandPath())
@@ -26,7 +26,7 @@ func (c *console) letterVerbs() *cobra.Command {
 	return cmd
 }
 
-func (c *console) letterList() *cobra.Command {
+func (c *cli) letterList() *cobra.Command {
 	cmd := &cobra.Command{Use: "ls FLOW", Short: "List dead letters with their cause", Args: takes("flow file")}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		ctx := cmd.Context()
@@ -53,7 +53,7 @@ func letters(f *flow, readOnly bool, do func(*statestore.DB) ([]engine.DeadLette
 	})
 }
 
-func (c *console) letterShow() *cobra.Command {
+func (c *cli) letterShow() *cobra.Command {
 	cmd := &cobra.Command{Use: "show FLOW ID", Short: "Show a dead letter with its input", Args: takes("flow file", "id")}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		ctx, id := cmd.Context(), args[1]
@@ -85,7 +85,7 @@ func unknownLetter(path, id string) *fault {
 }
 
 // letterChange is retry or discard.
-func (c *console) letterChange(verb, short string) *cobra.Command {
+func (c *cli) letterChange(verb, short string) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{Use: verb + " FLOW {ID | --all}", Short: short}
 	cmd.Flags().BoolVar(&all, "all", false, "all dead letters")
@@ -112,7 +112,7 @@ func (c *console) letterChange(verb, short string) *cobra.Command {
 	return cmd
 }
 
-func (c *console) changeLetters(ctx context.Context, path, verb string, choice api.Choice) (*api.Items, error) {
+func (c *cli) changeLetters(ctx context.Context, path, verb string, choice api.Choice) (*api.Items, error) {
 	return either(ctx, c.locally(), path, func(p *peer) (*api.Items, error) {
 		found := &api.Items{}
 		return found, p.ask(ctx, http.MethodPost, "/api/v1/dlq/"+verb, choice, found)

@@ -6,7 +6,7 @@
 //
 // # Nouns
 //
-//   - console: where a verb speaks. With --json it writes one envelope, the events that the verb
+//   - cli: where a verb speaks. With --json it writes one envelope, the events that the verb
 //     documents before it, and nothing else.
 //   - fault: an error as users see it: a stable code, a message, a hint and an exit code. One table
 //     (faultOf) makes faults of errors.

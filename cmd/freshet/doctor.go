@@ -31,7 +31,7 @@ type check struct {
 	Result string `json:"result"`
 }
 
-func (c *console) doctorVerb() *cobra.Command {
+func (c *cli) doctorVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor FLOW",
 		Short: "Reach every server of a flow and check what it needs there, and change nothing",
@@ -60,7 +60,7 @@ func (k *checkup) show(w io.Writer) {
 }
 
 // behind is a fault that tells what was found good before it.
-func (c *console) behind(found *checkup, err error) error {
+func (c *cli) behind(found *checkup, err error) error {
 	if found == nil || len(found.Checks) == 0 {
 		return err
 	}
@@ -76,7 +76,7 @@ func (c *console) behind(found *checkup, err error) error {
 
 // checkFlow does what a run does before it begins. Opening the flow reaches its models and sources. What was found good comes
 // with the fault as well.
-func (c *console) checkFlow(ctx context.Context, path string) (*checkup, error) {
+func (c *cli) checkFlow(ctx context.Context, path string) (*checkup, error) {
 	f, err := c.open(ctx, path)
 	if err != nil {
 		return nil, err

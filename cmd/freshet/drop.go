@@ -22,7 +22,7 @@ type dropped struct {
 	State   string   `json:"state,omitempty"`
 }
 
-func (c *console) dropVerb() *cobra.Command {
+func (c *cli) dropVerb() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "drop FLOW",

@@ -38,7 +38,7 @@ const headMax = 1 << 20
 
 // place is where the state of a flow file lies. It reads no more than the flow's name, so that a verb
 // which asks a running flow needs neither its environment nor a file without faults.
-func (c *console) place(path string) (string, error) {
+func (c *cli) place(path string) (string, error) {
 	if c.state != "" {
 		return c.state, nil
 	}
@@ -68,7 +68,7 @@ func statePlace(path, name string) string {
 const stateFolder = ".freshet"
 
 // read reads a flow file without touching the network.
-func (c *console) read(path string) (*flowfile.File, error) {
+func (c *cli) read(path string) (*flowfile.File, error) {
 	log, err := c.logger()
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (c *console) read(path string) (*flowfile.File, error) {
 }
 
 // open reads a flow file, measures its models, reaches its sources and checks it.
-func (c *console) open(ctx context.Context, path string) (*flow, error) {
+func (c *cli) open(ctx context.Context, path string) (*flow, error) {
 	f, err := c.outline(path)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (f *flow) keepApart() {
 }
 
 // openStopped reads a flow file and plans it, and refuses a flow that runs; hint says what to do about it.
-func (c *console) openStopped(ctx context.Context, path, hint string) (*flow, error) {
+func (c *cli) openStopped(ctx context.Context, path, hint string) (*flow, error) {
 	f, err := c.open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (c *console) openStopped(ctx context.Context, path, hint string) (*flow, er
 }
 
 // outline is what a flow file says by itself: a flow without its plan.
-func (c *console) outline(path string) (*flow, error) {
+func (c *cli) outline(path string) (*flow, error) {
 	file, err := c.read(path)
 	if err != nil {
 		return nil, err
@@ -370,7 +370,7 @@ func (s *session) Discard(ctx context.Context, id string) ([]engine.DeadLetter, 
 }
 
 // logger is where the running flow reports, as --log-level and --log-format say.
-func (c *console) logger() (*slog.Logger, error) {
+func (c *cli) logger() (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.level)); err != nil {
 		return nil, usage("--log-level takes debug, info, warn or error", "there is no log level %q", c.level)
@@ -378,7 +378,7 @@ func (c *console) logger() (*slog.Logger, error) {
 	return slog.New(c.logHandler(c.err, level)), nil
 }
 
-func (c *console) logHandler(w io.Writer, level slog.Level) slog.Handler {
+func (c *cli) logHandler(w io.Writer, level slog.Level) slog.Handler {
 	o := &slog.HandlerOptions{Level: level}
 	if c.form == "json" {
 		return slog.NewJSONHandler(w, o)

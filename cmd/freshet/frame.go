@@ -3,7 +3,7 @@ package main
 import (
 	"strings"
 
-	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/api/console"
 )
 
 // frame is one picture of top: lines that are as wide as the terminal at most.
@@ -64,11 +64,11 @@ func (f *frame) line(cells ...cell) {
 func (f *frame) blank() { f.lines = append(f.lines, "") }
 
 // all draws the whole picture and cuts it at the bottom.
-func (f *frame) all(w *board.Watch, g board.Graph, note string) {
+func (f *frame) all(w *console.Watch, g console.Graph, note string) {
 	now := w.Newest()
-	figures := board.FiguresOf(w)
+	figures := console.FiguresOf(w)
 	stands := "  "
-	if !board.NeverRan(&now.Status) {
+	if !console.NeverRan(&now.Status) {
 		stands = "  epoch " + figures.Text["flow.epoch"] + ", " + figures.Text["flow.store"] + " of state, "
 	}
 	f.line(cell{now.Status.Flow + "  ", strong, 0}, cell{figures.Text["flow.state"], moods[figures.Mood["flow"]], 0},
@@ -89,8 +89,8 @@ func (f *frame) all(w *board.Watch, g board.Graph, note string) {
 }
 
 // advice says what hinders the flow.
-func (f *frame) advice(now board.Sample) {
-	for _, a := range board.Advise(now.Reasons) {
+func (f *frame) advice(now console.Sample) {
+	for _, a := range console.Advise(now.Reasons) {
 		if !a.Grave {
 			continue
 		}
@@ -154,12 +154,12 @@ func (f *frame) head(cells ...cell) {
 }
 
 // sinks says of each sink how fresh it is.
-func (f *frame) sinks(figures board.Figures, g board.Graph) {
+func (f *frame) sinks(figures console.Figures, g console.Graph) {
 	more := f.spare()
 	f.head(cell{"SINK", "", 14 + more}, cell{"STATE", "", 22 + more}, cell{"HALF IN", "", -9}, cell{"99% IN", "", -9}, cell{"WRITES", "", -8},
 		cell{"ROWS", "", -10}, cell{"WAITING", "", -8})
 	for _, n := range g.Nodes {
-		if n.Kind != board.KindSink {
+		if n.Kind != console.KindSink {
 			continue
 		}
 		id := n.Kind + "." + n.Name
@@ -173,7 +173,7 @@ func (f *frame) sinks(figures board.Figures, g board.Graph) {
 }
 
 // nodes draws the flow as a tree: each node below what it reads.
-func (f *frame) nodes(figures board.Figures, g board.Graph) {
+func (f *frame) nodes(figures console.Figures, g console.Graph) {
 	more := f.spare()
 	f.head(cell{"FLOW", "", 27 + more}, cell{"STATE", "", 15 + more}, cell{"ROWS", "", -9}, cell{"RATE", "", -8}, cell{"CALLS", "", -8}, cell{"SAVED", "", -6},
 		cell{"WAIT", "", -7})
@@ -187,14 +187,14 @@ func (f *frame) nodes(figures board.Figures, g board.Graph) {
 		id := n.Kind + "." + n.Name
 		value := func(name string) string { return figures.Text[id+"."+name] }
 		rows := value("rows")
-		if n.Kind == board.KindSource {
+		if n.Kind == console.KindSource {
 			rows = value("changes")
 		}
 		calls, saved, waiting := "", "", value("waiting")
 		if n.Model != "" {
 			calls, saved = value("calls"), value("saved")
 		}
-		if n.Kind == board.KindStep {
+		if n.Kind == console.KindStep {
 			waiting = value("pending")
 		}
 		does := strings.TrimSpace(n.Does + " " + n.Model)
@@ -207,8 +207,8 @@ func (f *frame) nodes(figures board.Figures, g board.Graph) {
 const barSize = 20
 
 // tasks says what takes a while, how fast it goes and when it is done.
-func (f *frame) tasks(w *board.Watch) {
-	all := board.TasksOf(w)
+func (f *frame) tasks(w *console.Watch) {
+	all := console.TasksOf(w)
 	if len(all) == 0 {
 		return
 	}

@@ -6,19 +6,19 @@ import (
 	"testing"
 	"time"
 
-	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/stream/engine"
 )
 
 // shop is a flow with two ways to two sinks, seen twice: ten seconds lie between.
-func shop(t *testing.T) (*board.Watch, board.Graph) {
+func shop(t *testing.T) (*console.Watch, console.Graph) {
 	t.Helper()
-	graph := board.Graph{
-		Nodes: []board.Node{{Kind: "source", Name: "orders", Does: "postgres"}, {Kind: "source", Name: "papers", Does: "s3"}, {Kind: "step", Name: "pieces", Does: "split"},
+	graph := console.Graph{
+		Nodes: []console.Node{{Kind: "source", Name: "orders", Does: "postgres"}, {Kind: "source", Name: "papers", Does: "s3"}, {Kind: "step", Name: "pieces", Does: "split"},
 			{Kind: "step", Name: "vectors", Does: "embed", Model: "bge-small"}, {Kind: "sink", Name: "index", Does: "vector"}, {Kind: "sink", Name: "mirror", Does: "postgres"}},
-		Edges: []board.Edge{{From: 1, To: 2}, {From: 2, To: 3}, {From: 3, To: 4}, {From: 0, To: 5}},
+		Edges: []console.Edge{{From: 1, To: 2}, {From: 2, To: 3}, {From: 3, To: 4}, {From: 0, To: 5}},
 	}
 	reason := "errors"
 	status := func(n int64) engine.Status {
@@ -32,9 +32,9 @@ func shop(t *testing.T) (*board.Watch, board.Graph) {
 	reasons := []engine.Reason{{Code: "catching_up", Message: "the sources as they stood at the start are not applied yet"},
 		{Code: "model_unavailable", Message: "model bge-small: 503 from the server"}, {Code: "sink_unavailable", Message: "sink mirror: dial tcp: connection refused"}}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
-	w := &board.Watch{}
-	w.See(board.Sample{At: at, Status: status(1), Reasons: reasons})
-	w.See(board.Sample{At: at.Add(10 * time.Second), Status: status(2), Reasons: reasons})
+	w := &console.Watch{}
+	w.See(console.Sample{At: at, Status: status(1), Reasons: reasons})
+	w.See(console.Sample{At: at.Add(10 * time.Second), Status: status(2), Reasons: reasons})
 	return w, graph
 }
 
@@ -93,10 +93,10 @@ func TestAdviceIsWrappedAndBounded(t *testing.T) {
 }
 
 func TestFrameShowsNoControlCharacters(t *testing.T) {
-	w := &board.Watch{}
-	w.See(board.Sample{At: time.Unix(0, 0), Status: engine.Status{Flow: "a\x1b[2Jb", State: "stopped"}})
+	w := &console.Watch{}
+	w.See(console.Sample{At: time.Unix(0, 0), Status: engine.Status{Flow: "a\x1b[2Jb", State: "stopped"}})
 	f := frame{width: 80}
-	f.all(w, board.Graph{}, "")
+	f.all(w, console.Graph{}, "")
 	if text := strings.Join(f.lines, "\n"); strings.Contains(text, "\x1b") {
 		t.Errorf("%q", text)
 	}
@@ -104,7 +104,7 @@ func TestFrameShowsNoControlCharacters(t *testing.T) {
 
 func TestNodesStandBelowWhatTheyRead(t *testing.T) {
 	// a and b are joined in c; d reads c, and e reads a alone.
-	g := board.Graph{Nodes: make([]board.Node, 5), Edges: []board.Edge{{From: 0, To: 2}, {From: 1, To: 2}, {From: 2, To: 3}, {From: 0, To: 4}}}
+	g := console.Graph{Nodes: make([]console.Node, 5), Edges: []console.Edge{{From: 0, To: 2}, {From: 1, To: 2}, {From: 2, To: 3}, {From: 0, To: 4}}}
 	want := []branch{{0, 0, false}, {2, 1, true}, {4, 1, false}, {1, 0, false}, {2, 1, false}, {3, 2, false}}
 	if got := branches(g); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -114,7 +114,7 @@ func TestNodesStandBelowWhatTheyRead(t *testing.T) {
 func TestNobodyIsMissedWhereNobodyRan(t *testing.T) {
 	for state, missed := range map[string]bool{"stopped": false, "running": true} {
 		x := &top{state: t.TempDir()}
-		x.watch.See(board.Sample{At: time.Unix(0, 0), Status: engine.Status{Flow: "shop", State: state}})
+		x.watch.See(console.Sample{At: time.Unix(0, 0), Status: engine.Status{Flow: "shop", State: state}})
 		if err := x.again(t.Context()); err != nil || x.gone.IsZero() == missed {
 			t.Errorf("of a flow that was %s somebody is missed: %v, %v", state, !x.gone.IsZero(), err)
 		}

@@ -42,7 +42,7 @@ type proposedRows struct {
 }
 
 // fromDatabase proposes a flow over the tables of a database and writes it to a file that is not there yet.
-func (c *console) fromDatabase(ctx context.Context, path, url, sink string) (*proposed, error) {
+func (c *cli) fromDatabase(ctx context.Context, path, url, sink string) (*proposed, error) {
 	// Before the server is asked: the file is most often why nothing is to be done.
 	if _, err := os.Lstat(path); err == nil {
 		return nil, usage(anotherFile, "%s is there already", path)
@@ -169,7 +169,7 @@ func (f *fault) exit(code int) *fault {
 
 // checkProposal validates a proposal against the database as the verb validate would. What the server lacks is
 // given back and hinders nothing; a proposal that is no good flow is an error.
-func (c *console) checkProposal(ctx context.Context, path, text, variable, dsn string) ([]api.Fault, error) {
+func (c *cli) checkProposal(ctx context.Context, path, text, variable, dsn string) ([]api.Fault, error) {
 	log, err := c.logger()
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ type written struct {
 	Template string `json:"template"`
 }
 
-func (c *console) initVerb() *cobra.Command {
+func (c *cli) initVerb() *cobra.Command {
 	var template, source, url, sink string
 	var force bool
 	cmd := &cobra.Command{

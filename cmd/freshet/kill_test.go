@@ -36,7 +36,7 @@ func mortal() {
 		panic(err)
 	}
 	var met atomic.Int64
-	c := newConsole(os.Args[1:], os.Stdout, os.Stderr)
+	c := newCLI(os.Args[1:], os.Stdout, os.Stderr)
 	c.crash = func(point string) {
 		if point == step && met.Add(1) == int64(n) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

@@ -13,7 +13,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) lineageVerb() *cobra.Command {
+func (c *cli) lineageVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lineage FLOW SUBJECT",
 		Short: "Show what was made of a source row, or what a sink's row was made of",
@@ -32,7 +32,7 @@ directions, with when each row was computed, by which logic, and why.`,
 	return cmd
 }
 
-func (c *console) trace(ctx context.Context, path, subject string) (*engine.Lineage, error) {
+func (c *cli) trace(ctx context.Context, path, subject string) (*engine.Lineage, error) {
 	return either(ctx, c.locally(), path, func(p *peer) (*engine.Lineage, error) {
 		found := &engine.Lineage{}
 		return found, p.ask(ctx, http.MethodGet, "/api/v1/lineage?key="+url.QueryEscape(subject), nil, found)

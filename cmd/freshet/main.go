@@ -15,11 +15,11 @@ func main() {
 
 // execute runs one command line and returns its exit code.
 func execute(args []string, stdout, stderr io.Writer) int {
-	return newConsole(args, stdout, stderr).execute(args)
+	return newCLI(args, stdout, stderr).execute(args)
 }
 
-func newConsole(args []string, stdout, stderr io.Writer) *console {
-	c := &console{out: stdout, err: stderr, json: asksJSON(args)}
+func newCLI(args []string, stdout, stderr io.Writer) *cli {
+	c := &cli{out: stdout, err: stderr, json: asksJSON(args)}
 	if f, ok := stderr.(*os.File); ok {
 		info, err := f.Stat()
 		c.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
@@ -28,7 +28,7 @@ func newConsole(args []string, stdout, stderr io.Writer) *console {
 	return c
 }
 
-func (c *console) execute(args []string) int {
+func (c *cli) execute(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal drains; after it the system's own handling is back, so that a second one ends

@@ -15,7 +15,7 @@ import (
 	"github.com/freshet/freshet/stream/api"
 )
 
-func (c *console) mcpVerb() *cobra.Command {
+func (c *cli) mcpVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mcp FLOW",
 		Short: "Give agents search, lineage and status of a flow as tools, over the Model Context Protocol",
@@ -45,11 +45,11 @@ type unclosed struct{ io.Writer }
 func (unclosed) Close() error { return nil }
 
 // serveAgents answers one client until it leaves, or ctx ends.
-func (c *console) serveAgents(ctx context.Context, path string, t mcp.Transport) error {
+func (c *cli) serveAgents(ctx context.Context, path string, t mcp.Transport) error {
 	if _, err := c.place(path); err != nil {
 		return err // a flow file that is not there is told at once, not at the first call
 	}
-	a := &agents{console: c, path: path, turn: make(chan struct{}, 1)}
+	a := &agents{cli: c, path: path, turn: make(chan struct{}, 1)}
 	err := a.server().Run(ctx, t)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, mcp.ErrConnectionClosed) {
 		err = nil // the client has left
@@ -62,9 +62,9 @@ func (c *console) serveAgents(ctx context.Context, path string, t mcp.Transport)
 
 // agents are what the tools of one flow answer with.
 type agents struct {
-	console *console
-	path    string
-	turn    chan struct{} // calls take turns: the state of a stopped flow is open once at a time
+	cli  *cli
+	path string
+	turn chan struct{} // calls take turns: the state of a stopped flow is open once at a time
 }
 
 // Schemas of what the tools take. They say what a model has to know to fill them in.
@@ -101,12 +101,12 @@ func (a *agents) server() *mcp.Server {
 		&mcp.ServerOptions{Instructions: agentWords, Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}})
 	mcp.AddTool(s, tool("search", "Search", "Search the flow's index by meaning and return the nearest rows with their score, key and columns.", searchTakes),
 		answered(a, func(ctx context.Context, in asked) (*api.Answer, error) {
-			return a.console.find(ctx, a.path, api.Question{Text: in.Query, K: in.K, Where: in.Where, Sink: in.Sink})
+			return a.cli.find(ctx, a.path, api.Question{Text: in.Query, K: in.K, Where: in.Where, Sink: in.Sink})
 		}))
 	mcp.AddTool(s, tool("lineage", "Lineage", "Show what was made of a source row, or what a sink's row was made of, with when, by which logic and why.", lineageTakes),
-		answered(a, func(ctx context.Context, in traced) (any, error) { return a.console.trace(ctx, a.path, in.Subject) }))
+		answered(a, func(ctx context.Context, in traced) (any, error) { return a.cli.trace(ctx, a.path, in.Subject) }))
 	mcp.AddTool(s, tool("status", "Status", "Tell how the flow does, running or stopped: its sources, steps, models and sinks, their positions and freshness, and what hinders it.", statusTakes),
-		answered(a, func(ctx context.Context, _ struct{}) (any, error) { return a.console.statusOf(ctx, a.path) }))
+		answered(a, func(ctx context.Context, _ struct{}) (any, error) { return a.cli.statusOf(ctx, a.path) }))
 	return s
 }
 

@@ -86,7 +86,7 @@ func runAt(t *testing.T, dir string) {
 	t.Cleanup(running.Wait)
 	t.Cleanup(stop)
 	running.Go(func() {
-		c := newConsole([]string{"--json"}, io.Discard, io.Discard)
+		c := newCLI([]string{"--json"}, io.Discard, io.Discard)
 		c.level, c.form = "error", "text"
 		if _, err := c.serve(ctx, &service{path: filepath.Join(dir, demoFlow), serving: serving{addr: "127.0.0.1:0"}}); err != nil {
 			t.Errorf("run: %v", err)
@@ -181,7 +181,7 @@ func agentOf(t *testing.T, flow string) agentClient {
 	here, there := mcp.NewInMemoryTransports()
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		c := newConsole(nil, io.Discard, io.Discard)
+		c := newCLI(nil, io.Discard, io.Discard)
 		c.level, c.form = "error", "text"
 		if err := c.serveAgents(context.WithoutCancel(t.Context()), flow, there); err != nil {
 			t.Errorf("the session ends with %v", err)
@@ -232,7 +232,7 @@ func lines(t *testing.T, flow string) (said func() string, say func(string)) {
 	toTest, fromServer := io.Pipe()
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		c := newConsole(nil, io.Discard, io.Discard)
+		c := newCLI(nil, io.Discard, io.Discard)
 		c.level, c.form = "error", "text"
 		err := c.serveAgents(context.WithoutCancel(t.Context()), flow, &mcp.IOTransport{Reader: toServer, Writer: fromServer})
 		if err != nil {

@@ -50,7 +50,7 @@ type observedSink struct {
 const observeBeat = 250 * time.Millisecond
 
 // watching looks at a running flow, which goes on as if nobody did.
-func (c *console) watching(ctx context.Context, path string, lasting time.Duration) (*observed, error) {
+func (c *cli) watching(ctx context.Context, path string, lasting time.Duration) (*observed, error) {
 	state, err := c.place(path)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func offline(r flowfile.Registry) flowfile.Registry {
 
 // checkOffline checks a flow file by itself: keys, names, values, and types and expressions unless the columns of
 // a source are known to its server alone, which is left unchecked. Neither a server nor a folder is looked at.
-func (c *console) checkOffline(ctx context.Context, path string) (*checked, error) {
+func (c *cli) checkOffline(ctx context.Context, path string) (*checked, error) {
 	log, err := c.logger()
 	if err != nil {
 		return nil, err

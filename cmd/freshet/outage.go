@@ -60,7 +60,7 @@ func absent(err error) (code string, ok bool) {
 
 // patiently does what a flow begins with. Where a server that it needs does not answer, a service serves that reason and
 // tries again, as it does when the server goes away later; a run with --once gives up.
-func (c *console) patiently(ctx context.Context, v *service, f *flow, do func() error) error {
+func (c *cli) patiently(ctx context.Context, v *service, f *flow, do func() error) error {
 	err := do()
 	code, ok := absent(err)
 	if !ok || v.once || ctx.Err() != nil {
@@ -100,7 +100,7 @@ func (c *console) patiently(ctx context.Context, v *service, f *flow, do func() 
 }
 
 // serveOutage answers where the flow will answer. What ends the server goes to served.
-func (c *console) serveOutage(ctx context.Context, v *service, f *flow, out *outage, serving *sync.WaitGroup, served chan<- error) error {
+func (c *cli) serveOutage(ctx context.Context, v *service, f *flow, out *outage, serving *sync.WaitGroup, served chan<- error) error {
 	name := f.file.Name
 	l, err := v.listen(name)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) pauseVerb() *cobra.Command {
+func (c *cli) pauseVerb() *cobra.Command {
 	return c.intake(&cobra.Command{
 		Use:   "pause FLOW",
 		Short: "Take nothing in from the sources of a flow until it is resumed",
@@ -31,7 +31,7 @@ for the flow, such as a slot of PostgreSQL, has to keep it for so long.`,
 
 // intake is a verb about what a flow takes in: a running flow is asked at a path, and a stopped one changed by fn, which says
 // what it did.
-func (c *console) intake(cmd *cobra.Command, path, done string, fn func(*flow) (string, error)) *cobra.Command {
+func (c *cli) intake(cmd *cobra.Command, path, done string, fn func(*flow) (string, error)) *cobra.Command {
 	cmd.Args = takes("flow file")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
 		said, err := either(cmd.Context(), c, args[0], func(p *peer) (string, error) {

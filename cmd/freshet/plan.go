@@ -17,7 +17,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) planVerb() *cobra.Command {
+func (c *cli) planVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan FLOW",
 		Short: "Tell what the next run would do, and change nothing",
@@ -38,7 +38,7 @@ flow is asked, and goes on.`,
 	return cmd
 }
 
-func (c *console) previewOf(ctx context.Context, path string) (*engine.Preview, error) {
+func (c *cli) previewOf(ctx context.Context, path string) (*engine.Preview, error) {
 	return either(ctx, c, path, func(p *peer) (*engine.Preview, error) {
 		text, err := os.ReadFile(path)
 		if err != nil {

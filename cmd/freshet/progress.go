@@ -26,7 +26,7 @@ type reporting interface {
 }
 
 // progress tells how the flow catches up with its sources, until it has.
-func (c *console) progress(ctx context.Context, flow reporting) error {
+func (c *cli) progress(ctx context.Context, flow reporting) error {
 	beat := plainBeat
 	if c.terminal {
 		beat = terminalBeat
@@ -59,7 +59,7 @@ func (c *console) progress(ctx context.Context, flow reporting) error {
 }
 
 // overwrite replaces the progress line of a terminal, or adds one to a file.
-func (c *console) overwrite(line string) {
+func (c *cli) overwrite(line string) {
 	switch {
 	case c.terminal:
 		fmt.Fprintf(c.err, "\r\x1b[K%s", line)

@@ -17,11 +17,11 @@ import (
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
-	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) queryVerb() *cobra.Command {
+func (c *cli) queryVerb() *cobra.Command {
 	var q api.Question
 	cmd := &cobra.Command{
 		Use:   "query FLOW TEXT",
@@ -50,7 +50,7 @@ func (c *console) queryVerb() *cobra.Command {
 // searchTime bounds a search from the command line, the model's time included.
 const searchTime = 30 * time.Second
 
-func (c *console) find(ctx context.Context, path string, q api.Question) (*api.Answer, error) {
+func (c *cli) find(ctx context.Context, path string, q api.Question) (*api.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchTime)
 	defer cancel()
 	return either(ctx, c, path, func(p *peer) (*api.Answer, error) {
@@ -143,7 +143,7 @@ func showHits(w io.Writer, a *api.Answer) {
 	}
 	rows := [][]string{{"score", "key", "text"}}
 	for _, h := range a.Hits {
-		key, text, err := board.Brief(h.Row, snippetSize)
+		key, text, err := console.Brief(h.Row, snippetSize)
 		if err != nil {
 			text = string(h.Row) // as it came
 		}

@@ -32,7 +32,7 @@ func (p *peer) standing(ctx context.Context, path string) (standing, error) {
 
 // statusReady is the status of a flow that runs and is ready; any other is a fault. Probes that can run a program and
 // carry no token (of containers, of pods) ask this way.
-func (c *console) statusReady(ctx context.Context, path string) (standing, error) {
+func (c *cli) statusReady(ctx context.Context, path string) (standing, error) {
 	return either(ctx, c, path, func(p *peer) (standing, error) {
 		s, err := p.standing(ctx, "/api/v1/status")
 		if err != nil {

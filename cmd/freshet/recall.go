@@ -9,8 +9,8 @@ import (
 	"github.com/freshet/freshet/stream/flowfile"
 )
 
-// locally is the console of a verb that reads the state and nothing else.
-func (c *console) locally() *console {
+// locally is the cli of a verb that reads the state and nothing else.
+func (c *cli) locally() *cli {
 	own := *c
 	own.local = true
 	return &own
@@ -18,7 +18,7 @@ func (c *console) locally() *console {
 
 // recall plans a stopped flow with what its servers have told its last run, where one of them is away now: away is its fault, and
 // is given back where that does not suffice.
-func (c *console) recall(path string, away error) (*flow, error) {
+func (c *cli) recall(path string, away error) (*flow, error) {
 	f, err := c.outline(path)
 	if err != nil || !elsewhere(away) || !f.exists() {
 		return nil, away

@@ -22,7 +22,7 @@ type planned struct {
 	AcceptDeletes bool   `json:"accept_deletes"`
 }
 
-func (c *console) resetVerb() *cobra.Command {
+func (c *cli) resetVerb() *cobra.Command {
 	var r engine.Reset
 	var yes bool
 	cmd := &cobra.Command{
@@ -118,7 +118,7 @@ func wordsOfReset(r engine.Reset) string {
 }
 
 // confirm asks a person, once it has said who does what; where nobody can be asked, --yes has to be given.
-func (c *console) confirm(who, what string) error {
+func (c *cli) confirm(who, what string) error {
 	info, err := os.Stdin.Stat()
 	if c.json || !c.terminal || err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return usage("answer with --yes", "%s %s: this has to be confirmed", strings.ToLower(who), what)

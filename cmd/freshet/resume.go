@@ -7,7 +7,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) resumeVerb() *cobra.Command {
+func (c *cli) resumeVerb() *cobra.Command {
 	return c.intake(&cobra.Command{
 		Use:   "resume FLOW",
 		Short: "End a pause, and ask models again at once whose key, quota or setting has been seen to",

@@ -12,7 +12,7 @@ import (
 )
 
 // newRoot is the whole command line: one file a verb.
-func newRoot(c *console) *cobra.Command {
+func newRoot(c *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "freshet",
 		Short: "Keep derived data, above all vector indexes, in step with its sources",

@@ -18,7 +18,7 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) runVerb() *cobra.Command {
+func (c *cli) runVerb() *cobra.Command {
 	var s service
 	cmd := &cobra.Command{
 		Use:   "run FLOW",
@@ -67,7 +67,7 @@ type listening struct {
 
 // serve runs a flow to its end. What it heals by itself (a sink that loses its rows, a source that has to be
 // read again or planned anew) ends one session and begins the next.
-func (c *console) serve(ctx context.Context, v *service) (result, error) {
+func (c *cli) serve(ctx context.Context, v *service) (result, error) {
 	f, err := c.outline(v.path)
 	if err != nil {
 		return result{}, err
@@ -94,7 +94,7 @@ func (c *console) serve(ctx context.Context, v *service) (result, error) {
 
 // recover prepares the next session after an error that the flow heals by itself; other errors are given
 // back. I10: what happened is said, and nobody has to do something.
-func (c *console) recover(ctx context.Context, v *service, f *flow, err error) (next *flow, _ error) {
+func (c *cli) recover(ctx context.Context, v *service, f *flow, err error) (next *flow, _ error) {
 	var reading *engine.ReadError
 	switch {
 	case errors.Is(err, stream.ErrLost):
@@ -117,7 +117,7 @@ func (c *console) recover(ctx context.Context, v *service, f *flow, err error) (
 }
 
 // attend runs one session of a flow.
-func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summary, error) {
+func (c *cli) attend(ctx context.Context, v *service, f *flow) (engine.Summary, error) {
 	registry := prometheus.NewRegistry()
 	metrics, err := engine.NewMetrics(f.plan.Flow, registry)
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *console) attend(ctx context.Context, v *service, f *flow) (engine.Summa
 }
 
 // runBeside runs the engine and what goes along with it, and waits for all of it.
-func (c *console) runBeside(ctx context.Context, v *service, s *session, registry *prometheus.Registry) error {
+func (c *cli) runBeside(ctx context.Context, v *service, s *session, registry *prometheus.Registry) error {
 	g, running := errgroup.WithContext(ctx)
 	besides, endBesides := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBesides()
@@ -184,7 +184,7 @@ func (c *console) runBeside(ctx context.Context, v *service, s *session, registr
 }
 
 // announce tells where the flow answers.
-func (c *console) announce(flow, address, page string) error {
+func (c *cli) announce(flow, address, page string) error {
 	if c.json {
 		return c.line(listening{Event: "listening", Flow: flow, Addr: address})
 	}
@@ -223,7 +223,7 @@ func unprocessed(n int64) string {
 
 // ended says what a run has done. Dead letters that are left make a run with --once fail: not everything
 // is applied.
-func (c *console) ended(v *service, sum engine.Summary) (result, error) {
+func (c *cli) ended(v *service, sum engine.Summary) (result, error) {
 	if v.once && sum.DeadLetters > 0 {
 		f := newFault("dead_letters", "`freshet dlq ls <flow>` shows them with their cause; `freshet dlq retry <flow> --all` tries them again",
 			"%s could not be processed; dead letters are kept", unprocessed(sum.DeadLetters))

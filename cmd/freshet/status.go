@@ -16,11 +16,11 @@ import (
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
-	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) statusVerb() *cobra.Command {
+func (c *cli) statusVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status FLOW",
 		Short: "Tell how a flow does, running or stopped",
@@ -49,7 +49,7 @@ func (c *console) statusVerb() *cobra.Command {
 	return cmd
 }
 
-func (c *console) statusOf(ctx context.Context, path string) (standing, error) {
+func (c *cli) statusOf(ctx context.Context, path string) (standing, error) {
 	return either(ctx, c.locally(), path, func(p *peer) (standing, error) {
 		return p.standing(ctx, "/api/v1/status")
 	}, (*flow).standing)
@@ -65,7 +65,7 @@ func (f *flow) standing() (standing, error) {
 }
 
 // statusWhen waits for a position, written as SOURCE=POSITION, before it asks.
-func (c *console) statusWhen(ctx context.Context, path, what string, timeout time.Duration) (standing, error) {
+func (c *cli) statusWhen(ctx context.Context, path, what string, timeout time.Duration) (standing, error) {
 	var s standing
 	source, position, ok := strings.Cut(what, "=")
 	if !ok || source == "" || position == "" {
@@ -134,7 +134,7 @@ func neverRun(f *flow) engine.Status {
 }
 
 func showStatus(w io.Writer, s standing) {
-	if board.NeverRan(&s.Status) {
+	if console.NeverRan(&s.Status) {
 		fmt.Fprintf(w, "%s never ran: it has no state yet\n", s.Flow)
 	} else {
 		fmt.Fprintf(w, "%s is %s, at epoch %s, %s of state\n", s.Flow, s.State, grouped(int64(s.Epoch)), stream.Bytes(s.Store.Bytes))

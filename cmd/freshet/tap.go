@@ -22,7 +22,7 @@ type tapped struct {
 	Lost int `json:"lost"` // rows that came faster than they could be shown
 }
 
-func (c *console) tapVerb() *cobra.Command {
+func (c *cli) tapVerb() *cobra.Command {
 	var most int
 	cmd := &cobra.Command{
 		Use:   "tap FLOW STEP",
@@ -60,7 +60,7 @@ counted. Results that are kept apart, such as vectors, are shown as null.`,
 }
 
 // follow shows the rows of a step until ctx ends, the flow stops, or there were enough.
-func (c *console) follow(ctx context.Context, p *peer, step string, most int) (tapped, error) {
+func (c *cli) follow(ctx context.Context, p *peer, step string, most int) (tapped, error) {
 	var end tapped
 	err := p.follow(ctx, http.MethodGet, "/api/v1/tap?step="+url.QueryEscape(step), nil, func(reply *http.Response) error {
 		if reply.StatusCode != http.StatusOK {
@@ -72,7 +72,7 @@ func (c *console) follow(ctx context.Context, p *peer, step string, most int) (t
 }
 
 // showRows shows what comes until the flow stops, or there were enough.
-func (c *console) showRows(end *tapped, from io.Reader, most int) error {
+func (c *cli) showRows(end *tapped, from io.Reader, most int) error {
 	lines := bufio.NewReader(from)
 	for {
 		line, err := lines.ReadString('\n')
@@ -95,7 +95,7 @@ func (c *console) showRows(end *tapped, from io.Reader, most int) error {
 	}
 }
 
-func (c *console) showRow(end *tapped, data string) error {
+func (c *cli) showRow(end *tapped, data string) error {
 	var row struct {
 		engine.TapRow
 		Count int `json:"count"` // of lost rows

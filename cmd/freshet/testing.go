@@ -36,7 +36,7 @@ type testEnds struct {
 	Error    string   `json:"error,omitempty"`
 }
 
-func (c *console) testVerb() *cobra.Command {
+func (c *cli) testVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test FLOW",
 		Short: "Run the tests of a flow file: given rows, wanted rows",
@@ -65,7 +65,7 @@ ask a model behind a server cannot be tested this way.`,
 	return cmd
 }
 
-func (c *console) runTests(ctx context.Context, path string) (*tested, error) {
+func (c *cli) runTests(ctx context.Context, path string) (*tested, error) {
 	file, err := c.read(path)
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (observer) Open(context.Context, stream.Target) (stream.Writer, error) {
 }
 
 // observe plans the flow so that a step is given and yields every column that a test names.
-func (c *console) observe(ctx context.Context, path string, plan *stream.Plan, t flowfile.Test, fn func(*stream.StepNode, *cdc.Schema) error) error {
+func (c *cli) observe(ctx context.Context, path string, plan *stream.Plan, t flowfile.Test, fn func(*stream.StepNode, *cdc.Schema) error) error {
 	at := slices.IndexFunc(plan.Steps, func(s *stream.StepNode) bool { return s.Name == t.Step })
 	from := plan.Collections[plan.Steps[at].From].Name
 	var given, wanted []string // columns to name; nil: all but positions

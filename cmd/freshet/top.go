@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	board "github.com/freshet/freshet/stream/api/console"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func (c *console) topVerb() *cobra.Command {
+func (c *cli) topVerb() *cobra.Command {
 	once := false
 	cmd := &cobra.Command{
 		Use:   "top FLOW",
@@ -32,7 +32,7 @@ With --once, or where standard output is no terminal, it prints one frame.`,
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print one frame and end")
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		t := &top{console: c, path: args[0]}
+		t := &top{cli: c, path: args[0]}
 		if err := t.begin(cmd.Context()); err != nil {
 			return result{}, err
 		}
@@ -55,26 +55,26 @@ type topData struct {
 	Status  engine.Status   `json:"status"`
 	Ready   bool            `json:"ready"`
 	Reasons []engine.Reason `json:"reasons"`
-	Graph   board.Graph     `json:"graph"`
+	Graph   console.Graph   `json:"graph"`
 }
 
 // top is a flow that is being watched.
 type top struct {
-	console *console
-	path    string
-	state   string // directory of the flow's state
-	watch   board.Watch
-	graph   board.Graph
-	gone    time.Time // since when nobody answers; zero: somebody does
+	cli   *cli
+	path  string
+	state string // directory of the flow's state
+	watch console.Watch
+	graph console.Graph
+	gone  time.Time // since when nobody answers; zero: somebody does
 }
 
 // begin asks the flow for the first time, running or stopped.
 func (t *top) begin(ctx context.Context) error {
 	var err error
-	if t.state, err = t.console.place(t.path); err != nil {
+	if t.state, err = t.cli.place(t.path); err != nil {
 		return err
 	}
-	_, err = either(ctx, t.console, t.path, func(p *peer) (struct{}, error) {
+	_, err = either(ctx, t.cli, t.path, func(p *peer) (struct{}, error) {
 		if err := p.ask(ctx, http.MethodGet, "/api/v1/graph", nil, &t.graph); err != nil {
 			return struct{}{}, err
 		}
@@ -82,8 +82,8 @@ func (t *top) begin(ctx context.Context) error {
 	}, func(f *flow) (struct{}, error) {
 		s, err := f.standing()
 		if err == nil {
-			t.graph = board.GraphOf(f.plan)
-			t.watch.See(board.Sample{At: time.Now(), Status: s.Status, Reasons: s.Reasons})
+			t.graph = console.GraphOf(f.plan)
+			t.watch.See(console.Sample{At: time.Now(), Status: s.Status, Reasons: s.Reasons})
 		}
 		return struct{}{}, err
 	})
@@ -96,7 +96,7 @@ func (t *top) sample(ctx context.Context, p *peer) error {
 	if err != nil {
 		return err
 	}
-	t.watch.See(board.Sample{At: time.Now(), Status: s.Status, Ready: len(s.Reasons) == 0, Reasons: s.Reasons})
+	t.watch.See(console.Sample{At: time.Now(), Status: s.Status, Ready: len(s.Reasons) == 0, Reasons: s.Reasons})
 	return nil
 }
 
@@ -113,7 +113,7 @@ func (t *top) live(ctx context.Context, out *os.File) (err error) {
 	next := time.Now().Add(topBeat)
 	for {
 		width, height := s.size()
-		if err := s.draw(t.frame(width, height, t.console.color || os.Getenv("NO_COLOR") == "")); err != nil {
+		if err := s.draw(t.frame(width, height, t.cli.color || os.Getenv("NO_COLOR") == "")); err != nil {
 			return err
 		}
 		key, err := s.key(ctx, next)

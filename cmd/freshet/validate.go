@@ -28,7 +28,7 @@ type checkedCollection struct {
 	Type string `json:"type"`
 }
 
-func (c *console) validateVerb() *cobra.Command {
+func (c *cli) validateVerb() *cobra.Command {
 	var alone bool
 	cmd := &cobra.Command{
 		Use:   "validate FLOW",
@@ -56,7 +56,7 @@ columns of a source, types and expressions are left unchecked, which it says.`,
 }
 
 // checkReached checks a flow file with the models and sources that it names.
-func (c *console) checkReached(ctx context.Context, path string) (*checked, error) {
+func (c *cli) checkReached(ctx context.Context, path string) (*checked, error) {
 	f, err := c.open(ctx, path)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ type build struct {
 	State    int    `json:"state_format"` // newest format of a state that it reads
 }
 
-func (c *console) versionVerb() *cobra.Command {
+func (c *cli) versionVerb() *cobra.Command {
 	cmd := &cobra.Command{Use: "version", Short: "Say which program this is", Args: takes()}
 	cmd.RunE = c.verb(func(*cobra.Command, []string) (result, error) {
 		b := thisBuild()

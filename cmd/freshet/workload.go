@@ -43,7 +43,7 @@ const (
 )
 
 // workload runs the built-in workload in a folder of its own and fills in its figures.
-func (c *console) workload(ctx context.Context, b *benched, lasting time.Duration) (err error) {
+func (c *cli) workload(ctx context.Context, b *benched, lasting time.Duration) (err error) {
 	dir, err := os.MkdirTemp("", "freshet-bench-")
 	if err != nil {
 		return newFault("path_unreadable", "name a folder that can be written with TMPDIR", "make a folder for the workload: %v", err)
@@ -61,8 +61,8 @@ func (c *console) workload(ctx context.Context, b *benched, lasting time.Duratio
 	return err
 }
 
-// inside is the console of the workload's flow, whose state lies with it.
-func (c *console) inside(w *workload) *console {
+// inside is the cli of the workload's flow, whose state lies with it.
+func (c *cli) inside(w *workload) *cli {
 	own := *c
 	own.state = statePlace(filepath.Join(w.dir, demoFlow), "bench")
 	return &own
@@ -140,7 +140,7 @@ func (w *workload) document(i, version int) string {
 func (w *workload) sentence() string { return w.sentences[w.random.IntN(len(w.sentences))] }
 
 // run loads the documents, edits some of them and asks questions, in one session of the flow.
-func (c *console) run(ctx context.Context, w *workload) (err error) {
+func (c *cli) run(ctx context.Context, w *workload) (err error) {
 	f, err := c.open(ctx, filepath.Join(w.dir, demoFlow))
 	if err != nil {
 		return err

@@ -12,8 +12,8 @@ import (
 	"github.com/freshet/freshet/stream/api"
 )
 
-// console is where a verb speaks: its result to stdout, everything else to stderr.
-type console struct {
+// cli is where a verb speaks: its result to stdout, everything else to stderr.
+type cli struct {
 	out, err io.Writer
 	json     bool // one envelope on stdout
 	terminal bool // stderr is one
@@ -35,7 +35,7 @@ type result struct {
 }
 
 // verb makes a cobra function of a verb.
-func (c *console) verb(work func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
+func (c *cli) verb(work func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		r, err := work(cmd, args)
 		if err != nil {
@@ -52,7 +52,7 @@ func (c *console) verb(work func(cmd *cobra.Command, args []string) (result, err
 }
 
 // line prints one line of JSON on stdout.
-func (c *console) line(value any) error {
+func (c *cli) line(value any) error {
 	e := json.NewEncoder(c.out)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(value); err != nil {
@@ -62,7 +62,7 @@ func (c *console) line(value any) error {
 }
 
 // fail says how a verb ended that did not succeed.
-func (c *console) fail(f *fault) {
+func (c *cli) fail(f *fault) {
 	if c.json {
 		// Standard output is gone where this fails: the exit code is all that is left to say.
 		_ = c.line(api.Envelope{Data: f.Data, Error: &f.Fault})
@@ -79,13 +79,13 @@ func (c *console) fail(f *fault) {
 }
 
 // note tells people something that is neither result nor error.
-func (c *console) note(format string, args ...any) {
+func (c *cli) note(format string, args ...any) {
 	if !c.json {
 		fmt.Fprintf(c.err, "freshet: "+format+"\n", args...)
 	}
 }
 
-func (c *console) paint(code, text string) string {
+func (c *cli) paint(code, text string) string {
 	if !c.color {
 		return text
 	}
