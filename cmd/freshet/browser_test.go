@@ -279,10 +279,10 @@ func (d *desk) searchAndTrace() {
 	d.picture("console-search")
 	d.click(".hits li:first-child .where a")
 	d.until(`document.querySelector(".subject").textContent.endsWith("was made of")`)
-	d.click(".stage.source a")
+	d.click(".leg.source a")
 	d.until(`document.querySelector(".subject").textContent === "What was made of docs/credentials.md"`)
-	d.until(`document.querySelectorAll(".stage.sink").length === 2`)
-	if why := d.ask(`document.querySelector(".stage.sink td[data-label=Why]").textContent`); why != "its source row was new" {
+	d.until(`document.querySelectorAll(".leg.sink").length === 2`)
+	if why := d.ask(`document.querySelector(".leg.sink td[data-label=Why]").textContent`); why != "its source row was new" {
 		d.t.Errorf("the reason is %q", why)
 	}
 	d.picture("console-lineage")

@@ -13,14 +13,14 @@ type lineageData struct {
 	Subject string
 	Example string // a subject to begin with
 	Found   bool
-	Back    bool // the subject is a sink's row: stages lead back to the source
+	Back    bool // the subject is a sink's row: legs lead back to the source
 	Head    trace
-	Stages  []stage
+	Legs    []leg
 	Letters []engine.DeadLetter // of the same source row
 }
 
-// stage is the rows of one source, step or sink.
-type stage struct {
+// leg is the rows of one source, step or sink on the way of the subject.
+type leg struct {
 	Kind, Name, Does string
 	Rows             []trace
 	More             int // that are not shown
@@ -59,10 +59,10 @@ func (c *Console) lineage(w http.ResponseWriter, r *http.Request) {
 	c.show(w, status, v)
 }
 
-// stageMax bounds how many rows of a stage are shown.
-const stageMax = 200
+// legMax bounds how many rows of a leg are shown.
+const legMax = 200
 
-// trace puts the way of a row into stages, in the order of the flow.
+// trace puts the way of a row into legs, in the order of the flow.
 func (c *Console) trace(d *lineageData, found *engine.Lineage) {
 	source, nodes := found.Subject, found.Downstream
 	if d.Found, d.Back = true, found.Subject.Kind == KindSink; d.Back {
@@ -80,11 +80,11 @@ func (c *Console) trace(d *lineageData, found *engine.Lineage) {
 		id := n.Kind + "/" + n.Name
 		i, ok := at[id]
 		if !ok {
-			i = len(d.Stages)
+			i = len(d.Legs)
 			at[id] = i
-			d.Stages = append(d.Stages, stage{Kind: n.Kind, Name: n.Name, Does: c.does(n.Kind, n.Name)})
+			d.Legs = append(d.Legs, leg{Kind: n.Kind, Name: n.Name, Does: c.does(n.Kind, n.Name)})
 		}
-		if s := &d.Stages[i]; len(s.Rows) < stageMax {
+		if s := &d.Legs[i]; len(s.Rows) < legMax {
 			s.Rows = append(s.Rows, traced(n, changed))
 		} else {
 			s.More++
