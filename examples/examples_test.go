@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
@@ -75,7 +75,7 @@ func TestEveryExampleHasAPage(t *testing.T) {
 // build makes the binary that all examples share, unless the environment names one.
 func build(t *testing.T) string {
 	t.Helper()
-	if binary := os.Getenv(stage.Binary); binary != "" {
+	if binary := os.Getenv(scene.Binary); binary != "" {
 		return binary
 	}
 	binary := filepath.Join(t.TempDir(), "freshet")
@@ -125,7 +125,7 @@ func (p page) run(t *testing.T, binary string) string {
 	}
 	words := strings.Fields(p.command)
 	command := exec.CommandContext(t.Context(), words[0], words[1:]...)
-	command.Dir, command.Env = "..", append(os.Environ(), "TMPDIR="+temp, "NO_COLOR=1", stage.Binary+"="+binary)
+	command.Dir, command.Env = "..", append(os.Environ(), "TMPDIR="+temp, "NO_COLOR=1", scene.Binary+"="+binary)
 	var out, complaints bytes.Buffer
 	command.Stdout, command.Stderr = &out, &complaints
 	if err := command.Run(); err != nil {

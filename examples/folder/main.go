@@ -5,12 +5,12 @@ import (
 	"context"
 	"os"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 )
 
-func main() { stage.Play("folder", play) }
+func main() { scene.Play("folder", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	run := func() { s.Freshet(ctx, "run", "flow.yaml", "--once") }
 	ask := func(question string) { s.Freshet(ctx, "query", "flow.yaml", question, "-k", "1") }
 

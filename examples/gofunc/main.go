@@ -12,7 +12,7 @@ import (
 
 	"github.com/freshet/freshet/accel/builtin"
 	"github.com/freshet/freshet/cdc/files"
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/operators"
 	"github.com/freshet/freshet/sinks/jsonl"
 	"github.com/freshet/freshet/sinks/vector"
@@ -21,9 +21,9 @@ import (
 	"github.com/freshet/freshet/stream/engine"
 )
 
-func main() { stage.Play("gofunc", play) }
+func main() { scene.Play("gofunc", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	p := program{minutes: s.Path("minutes"), work: s.Path("work"), out: os.Stdout}
 	run := func(question string) {
 		if s.Err() == nil {

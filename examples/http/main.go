@@ -12,12 +12,12 @@ import (
 	"net/http"
 	"syscall"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 )
 
-func main() { stage.Play("http", play) }
+func main() { scene.Play("http", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	const listen = "127.0.0.1:8000"
 	address := free(s)
 	s.Edit("flow.yaml", "listen: "+listen, "listen: "+address) // nobody is in the way there
@@ -38,7 +38,7 @@ func play(ctx context.Context, s *stage.Stage) {
 }
 
 // push sends changes, prints the answer, and gives the position in it.
-func push(ctx context.Context, s *stage.Stage, address string, body []byte) (position string) {
+func push(ctx context.Context, s *scene.Scene, address string, body []byte) (position string) {
 	for s.Err() == nil {
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", bytes.NewReader(body))
 		s.Check(err)
@@ -65,7 +65,7 @@ func push(ctx context.Context, s *stage.Stage, address string, body []byte) (pos
 }
 
 // free is an address that nobody listens at.
-func free(s *stage.Stage) string {
+func free(s *scene.Scene) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if !s.Check(err) {
 		return ""

@@ -4,13 +4,13 @@ package main
 import (
 	"context"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/examples/internal/topic"
 )
 
-func main() { stage.Play("kafka", play) }
+func main() { scene.Play("kafka", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	kafka := topic.Open(s)
 	defer kafka.Close()
 	kafka.Make(ctx, "reviews")

@@ -7,10 +7,10 @@ import (
 	"fmt"
 
 	"github.com/freshet/freshet/examples/internal/database"
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 )
 
-func main() { stage.Play("mirror", play) }
+func main() { scene.Play("mirror", play) }
 
 // statesMin is how many states on the way are to be read.
 const statesMin = 50
@@ -18,7 +18,7 @@ const statesMin = 50
 // torn finds orders that stand in the mirror without all of their items, or with more.
 const torn = "SELECT count(*) FROM orders WHERE total <> (SELECT coalesce(sum(price), 0) FROM items WHERE order_id = orders.id)"
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	shop := database.Open(ctx, s, "shop.sql")
 	defer shop.Close()
 	replica := shop.Beside(ctx, "replica", "REPLICA_URL")

@@ -5,12 +5,12 @@ import (
 	"context"
 
 	"github.com/freshet/freshet/examples/internal/database"
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 )
 
-func main() { stage.Play("pgvector", play) }
+func main() { scene.Play("pgvector", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	db := database.Open(ctx, s, "articles.sql")
 	defer db.Close()
 	ask := func(question string) { s.Freshet(ctx, "query", "flow.yaml", question, "-k", "1") }

@@ -6,13 +6,13 @@ import (
 	"context"
 
 	"github.com/freshet/freshet/examples/internal/database"
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/examples/internal/topic"
 )
 
-func main() { stage.Play("postgres-kafka", play) }
+func main() { scene.Play("postgres-kafka", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	db := database.Open(ctx, s, "orders.sql")
 	defer db.Close()
 	kafka := topic.Open(s)

@@ -5,13 +5,13 @@ import (
 	"context"
 	"os"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
-func main() { stage.Play("python-call", play) }
+func main() { scene.Play("python-call", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	// The interpreter that has what workers need is the first one that the flow finds.
 	python, err := testenv.FindPython()
 	s.Check(err)

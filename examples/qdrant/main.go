@@ -7,13 +7,13 @@ import (
 	"net"
 	"sync"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/sinks/qdrant/qdranttest"
 )
 
-func main() { stage.Play("qdrant", play) }
+func main() { scene.Play("qdrant", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if !s.Check(err) {
 		return

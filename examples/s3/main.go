@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/freshet/freshet/cdc/s3/s3test"
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 )
 
-func main() { stage.Play("s3", play) }
+func main() { scene.Play("s3", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	bucket := s3test.NewBucket("handbook")
 	server := httptest.NewServer(&s3test.Server{Bucket: bucket})
 	defer server.Close()

@@ -7,12 +7,12 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 )
 
-func main() { stage.Play("tickets", play) }
+func main() { scene.Play("tickets", play) }
 
-func play(ctx context.Context, s *stage.Stage) {
+func play(ctx context.Context, s *scene.Scene) {
 	model := &reader{}
 	server := httptest.NewServer(model)
 	defer server.Close()

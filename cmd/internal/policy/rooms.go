@@ -273,14 +273,14 @@ func tops() []Room {
 		},
 		{Path: "benchmarks/accel", Rooms: []string{"accel", "backpressure"}, Why: "a device that takes its time and nothing else, and the way to it"},
 		{Path: "benchmarks", Rooms: []string{"..."}, Modules: []string{"golang.org/x/sync", "github.com/cockroachdb/pebble/v2/vfs"}, Why: "workloads and the report"},
-		{Path: "examples", Tests: []string{"examples/internal/stage", "internal/testenv"}, Why: "runs what the pages of the examples show, and compares"},
-		{Path: "examples/internal/stage", Rooms: []string{"internal/idle"}, Why: "a folder and the binary for examples to play in; light, so that each links at once"},
+		{Path: "examples", Tests: []string{"examples/internal/scene", "internal/testenv"}, Why: "runs what the pages of the examples show, and compares"},
+		{Path: "examples/internal/scene", Rooms: []string{"internal/idle"}, Why: "a folder and the binary for examples to play in; light, so that each links at once"},
 		{
-			Path: "examples/internal/database", Rooms: []string{"examples/internal/stage", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"},
+			Path: "examples/internal/database", Rooms: []string{"examples/internal/scene", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"},
 			Why: "the PostgreSQL of examples",
 		},
 		{
-			Path: "examples/internal/topic", Rooms: []string{"examples/internal/stage", "internal/testenv"}, Modules: []string{"github.com/twmb/franz-go"},
+			Path: "examples/internal/topic", Rooms: []string{"examples/internal/scene", "internal/testenv"}, Modules: []string{"github.com/twmb/franz-go"},
 			Why: "the Kafka of examples",
 		},
 		{Path: "examples/folder", Rooms: []string{"examples/internal/..."}, Why: "the example of a folder that is searched"},

@@ -1,8 +1,8 @@
 // Package database gives examples a PostgreSQL server of their own, and prints the SQL that they run there.
 //
-// Errors are kept by the stage. A [Database] belongs to one goroutine.
+// Errors are kept by the scene. A [Database] belongs to one goroutine.
 //
-// Of Freshet's packages it may import examples/internal/stage and internal/testenv.
+// Of Freshet's packages it may import examples/internal/scene and internal/testenv.
 package database
 
 import (
@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
@@ -21,14 +21,14 @@ const major = 18
 
 // Database is a database of a server that ends with it.
 type Database struct {
-	stage  *stage.Stage
+	scene  *scene.Scene
 	server *testenv.PostgresServer // nil where it could not be started
 	conn   *pgx.Conn               // nil where it could not be opened
 }
 
 // Open starts a server, and runs the SQL of a file of the example there. Flows find the database in PG_URL.
-func Open(ctx context.Context, s *stage.Stage, file string) *Database {
-	d := &Database{stage: s}
+func Open(ctx context.Context, s *scene.Scene, file string) *Database {
+	d := &Database{scene: s}
 	sql := s.Read(file)
 	var err error
 	if d.server, err = testenv.RunPostgres(major); !s.Check(err) {
@@ -44,14 +44,14 @@ func Open(ctx context.Context, s *stage.Stage, file string) *Database {
 
 // Beside makes another database on the server. Flows find it in the variable.
 func (d *Database) Beside(ctx context.Context, name, variable string) *Database {
-	b := &Database{stage: d.stage}
+	b := &Database{scene: d.scene}
 	d.Rows(ctx, "CREATE DATABASE "+name)
-	if d.stage.Err() == nil {
+	if d.scene.Err() == nil {
 		url := d.server.DSN(name)
 		var err error
 		b.conn, err = pgx.Connect(ctx, url)
-		d.stage.Check(err)
-		d.stage.Setenv(variable, url)
+		d.scene.Check(err)
+		d.scene.Setenv(variable, url)
 	}
 	return b
 }
@@ -59,29 +59,29 @@ func (d *Database) Beside(ctx context.Context, name, variable string) *Database 
 // Close ends the session, and the server where Open has started it.
 func (d *Database) Close() {
 	if d.conn != nil {
-		d.stage.Check(d.conn.Close(context.Background())) // at once: the server is on this machine
+		d.scene.Check(d.conn.Close(context.Background())) // at once: the server is on this machine
 	}
 	if d.server != nil {
-		d.stage.Check(d.server.Close())
+		d.scene.Check(d.server.Close())
 	}
 }
 
 // Run prints SQL and runs it; several statements are one transaction. It prints the rows of the last one.
 func (d *Database) Run(ctx context.Context, sql string) {
-	d.stage.Say("+ psql -c %q", sql)
+	d.scene.Say("+ psql -c %q", sql)
 	for _, row := range d.Rows(ctx, sql) {
-		d.stage.Say("%s", strings.Join(row, "|"))
+		d.scene.Say("%s", strings.Join(row, "|"))
 	}
 }
 
 // Rows runs SQL in silence and gives the rows of its last statement, as texts.
 func (d *Database) Rows(ctx context.Context, sql string) [][]string {
-	if !d.stage.Check(ctx.Err()) {
+	if !d.scene.Check(ctx.Err()) {
 		return nil
 	}
 	results, err := d.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err != nil {
-		d.stage.Check(fmt.Errorf("run SQL: %w", err))
+		d.scene.Check(fmt.Errorf("run SQL: %w", err))
 		return nil
 	}
 	var rows [][]string
@@ -98,6 +98,6 @@ func (d *Database) Rows(ctx context.Context, sql string) [][]string {
 // Settle returns when the sinks of the running flow hold everything that has been committed so far.
 func (d *Database) Settle(ctx context.Context, source string) {
 	if end := d.Rows(ctx, "SELECT pg_current_wal_insert_lsn()"); len(end) == 1 {
-		d.stage.Wait(ctx, source, end[0][0])
+		d.scene.Wait(ctx, source, end[0][0])
 	}
 }

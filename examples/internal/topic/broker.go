@@ -1,9 +1,9 @@
 // Package topic gives examples a broker of Apache Kafka of their own, whose topics have one partition, and prints what
 // is written there.
 //
-// Errors are kept by the stage. A [Broker] belongs to one goroutine.
+// Errors are kept by the scene. A [Broker] belongs to one goroutine.
 //
-// Of Freshet's packages it may import examples/internal/stage and internal/testenv.
+// Of Freshet's packages it may import examples/internal/scene and internal/testenv.
 package topic
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/freshet/freshet/examples/internal/stage"
+	"github.com/freshet/freshet/examples/internal/scene"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
 // Broker is a broker that ends with it.
 type Broker struct {
-	stage  *stage.Stage
+	scene  *scene.Scene
 	server *testenv.KafkaServer // nil where it could not be started
 	client *kgo.Client
 	admin  *kadm.Client
@@ -31,8 +31,8 @@ type Broker struct {
 }
 
 // Open starts a broker. Flows find its address in KAFKA_BROKERS.
-func Open(s *stage.Stage) *Broker {
-	b := &Broker{stage: s, shown: map[string]int64{}}
+func Open(s *scene.Scene) *Broker {
+	b := &Broker{scene: s, shown: map[string]int64{}}
 	if s.Err() != nil {
 		return b
 	}
@@ -53,34 +53,34 @@ func (b *Broker) Close() {
 		b.client.Close()
 	}
 	if b.server != nil {
-		b.stage.Check(b.server.Close())
+		b.scene.Check(b.server.Close())
 	}
 }
 
 // Make makes a topic.
 func (b *Broker) Make(ctx context.Context, topic string) {
-	if b.stage.Err() == nil {
+	if b.scene.Err() == nil {
 		_, err := b.admin.CreateTopic(ctx, 1, 1, nil, topic)
-		b.stage.Check(err)
+		b.scene.Check(err)
 	}
 }
 
 // Produce sends the records of a file of the example, {"key": …, "value": …} a line. It gives the position behind them,
 // as the flow's source writes it.
 func (b *Broker) Produce(ctx context.Context, topic, file string) (position string) {
-	for lines := bufio.NewScanner(bytes.NewReader(b.stage.Read(file))); b.stage.Err() == nil && lines.Scan(); {
+	for lines := bufio.NewScanner(bytes.NewReader(b.scene.Read(file))); b.scene.Err() == nil && lines.Scan(); {
 		var line struct {
 			Key   string
 			Value json.RawMessage
 		}
-		if !b.stage.Check(json.Unmarshal(lines.Bytes(), &line)) {
+		if !b.scene.Check(json.Unmarshal(lines.Bytes(), &line)) {
 			break
 		}
 		r := &kgo.Record{Topic: topic, Key: []byte(line.Key), Value: line.Value}
 		if string(line.Value) == "null" {
 			r.Value = nil
 		}
-		b.stage.Check(b.client.ProduceSync(ctx, r).FirstErr())
+		b.scene.Check(b.client.ProduceSync(ctx, r).FirstErr())
 		position = fmt.Sprintf("0:%d", r.Offset+1)
 	}
 	return position
@@ -89,24 +89,24 @@ func (b *Broker) Produce(ctx context.Context, topic, file string) (position stri
 // Show prints the committed records of a topic that it has not printed yet, without the columns that say where a row
 // comes from.
 func (b *Broker) Show(ctx context.Context, topic string) {
-	b.stage.Say("+ kafka-console-consumer --topic %s", topic)
+	b.scene.Say("+ kafka-console-consumer --topic %s", topic)
 	end := b.settled(ctx, topic)
-	if b.stage.Err() != nil || b.shown[topic] == end {
+	if b.scene.Err() != nil || b.shown[topic] == end {
 		return
 	}
 	from := map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(b.shown[topic])}}
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.server.Addr()), kgo.ConsumePartitions(from), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	if !b.stage.Check(err) {
+	if !b.scene.Check(err) {
 		return
 	}
 	defer client.Close()
-	for b.shown[topic] < end && b.stage.Err() == nil {
+	for b.shown[topic] < end && b.scene.Err() == nil {
 		fetches := client.PollFetches(ctx)
-		b.stage.Check(fetches.Err())
+		b.scene.Check(fetches.Err())
 		fetches.EachRecord(func(r *kgo.Record) {
 			b.shown[topic] = r.Offset + 1
 			if !r.Attrs.IsControl() {
-				b.stage.Say("%s", text(r))
+				b.scene.Say("%s", text(r))
 			}
 		})
 	}
@@ -114,16 +114,16 @@ func (b *Broker) Show(ctx context.Context, topic string) {
 
 // settled is the end of a topic, once no transaction is open there.
 func (b *Broker) settled(ctx context.Context, topic string) int64 {
-	for b.stage.Err() == nil {
+	for b.scene.Err() == nil {
 		ends, err := b.admin.ListEndOffsets(ctx, topic)
-		b.stage.Check(err)
+		b.scene.Check(err)
 		stable, err := b.admin.ListCommittedOffsets(ctx, topic)
-		b.stage.Check(err)
+		b.scene.Check(err)
 		end, _ := ends.Lookup(topic, 0)
-		if at, ok := stable.Lookup(topic, 0); ok && b.stage.Check(at.Err) && at.Offset == end.Offset {
+		if at, ok := stable.Lookup(topic, 0); ok && b.scene.Check(at.Err) && at.Offset == end.Offset {
 			return end.Offset
 		}
-		b.stage.Pause(ctx)
+		b.scene.Pause(ctx)
 	}
 	return 0
 }

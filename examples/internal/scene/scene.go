@@ -1,17 +1,17 @@
-// Package stage is where the examples play: a copy of the example's folder that is gone afterwards, and the binary
+// Package scene is where the examples play: a copy of the example's folder that is gone afterwards, and the binary
 // freshet beside it. What belongs here is what every example needs to be played; what an example shows is its own.
 //
 // Of Freshet's packages it may import internal/idle alone.
 //
 // # Errors
 //
-// A [Stage] keeps the first error. Nothing is done or printed after it, so that an example reads as a list of what
+// A [Scene] keeps the first error. Nothing is done or printed after it, so that an example reads as a list of what
 // happens, and [Play] prints it in the end.
 //
 // # Concurrency
 //
-// A Stage belongs to one goroutine.
-package stage
+// A Scene belongs to one goroutine.
+package scene
 
 import (
 	"bytes"
@@ -32,8 +32,8 @@ import (
 	"github.com/freshet/freshet/internal/idle"
 )
 
-// Stage is a copy of an example's folder in which verbs of freshet run.
-type Stage struct {
+// Scene is a copy of an example's folder in which verbs of freshet run.
+type Scene struct {
 	dir    string // the copy
 	root   string // the checkout
 	binary string // empty until it is needed
@@ -44,7 +44,7 @@ type Stage struct {
 
 // Play plays the example whose folder below examples/ has this name: it gives acts a copy of the folder, and removes the
 // copy when acts has returned. An error is printed, and ends the process with exit code 1; an interrupt ends ctx.
-func Play(name string, acts func(ctx context.Context, s *Stage)) {
+func Play(name string, acts func(ctx context.Context, s *Scene)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	s, err := set(name)
 	if err == nil {
@@ -59,7 +59,7 @@ func Play(name string, acts func(ctx context.Context, s *Stage)) {
 }
 
 // set lays a copy of the folder out.
-func set(name string) (*Stage, error) {
+func set(name string) (*Scene, error) {
 	root, err := os.Getwd()
 	if err != nil {
 		return nil, fmt.Errorf("find the checkout: %w", err)
@@ -75,11 +75,11 @@ func set(name string) (*Stage, error) {
 	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
 		return nil, errors.Join(fmt.Errorf("copy the example: %w", err), os.RemoveAll(dir))
 	}
-	return &Stage{dir: dir, root: root, binary: os.Getenv(Binary), out: os.Stdout, env: os.Environ()}, nil
+	return &Scene{dir: dir, root: root, binary: os.Getenv(Binary), out: os.Stdout, env: os.Environ()}, nil
 }
 
 // Check keeps the first error, and reports whether there has been none so far.
-func (s *Stage) Check(err error) bool {
+func (s *Scene) Check(err error) bool {
 	if s.err == nil {
 		s.err = err
 	}
@@ -87,26 +87,26 @@ func (s *Stage) Check(err error) bool {
 }
 
 // Err is the first error so far.
-func (s *Stage) Err() error { return s.err }
+func (s *Scene) Err() error { return s.err }
 
 // Act says what happens next.
-func (s *Stage) Act(what string) { s.Say("# %s", what) }
+func (s *Scene) Act(what string) { s.Say("# %s", what) }
 
 // Say prints a line of what an act comes to.
-func (s *Stage) Say(format string, args ...any) {
+func (s *Scene) Say(format string, args ...any) {
 	if s.err == nil {
 		fmt.Fprintf(s.out, format+"\n", args...)
 	}
 }
 
 // Pause waits a moment, before something is looked at again that takes a while to become so.
-func (s *Stage) Pause(ctx context.Context) { s.Check(idle.For(ctx, 20*time.Millisecond)) }
+func (s *Scene) Pause(ctx context.Context) { s.Check(idle.For(ctx, 20*time.Millisecond)) }
 
 // Path is that of a file of the copy.
-func (s *Stage) Path(name string) string { return filepath.Join(s.dir, name) }
+func (s *Scene) Path(name string) string { return filepath.Join(s.dir, name) }
 
 // Read gives a file of the copy.
-func (s *Stage) Read(name string) []byte {
+func (s *Scene) Read(name string) []byte {
 	if s.err != nil {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (s *Stage) Read(name string) []byte {
 }
 
 // Edit replaces a text in a file of the copy, where it stands first.
-func (s *Stage) Edit(name, before, after string) {
+func (s *Scene) Edit(name, before, after string) {
 	text := s.Read(name)
 	if !bytes.Contains(text, []byte(before)) {
 		s.Check(fmt.Errorf("edit %s: it does not say %q", name, before))
@@ -126,7 +126,7 @@ func (s *Stage) Edit(name, before, after string) {
 }
 
 // Rows folds a change log of the copy: the newest row of each key, by key, as JSON without what says where it comes from.
-func (s *Stage) Rows(log string) []string {
+func (s *Scene) Rows(log string) []string {
 	rows := map[string]string{}
 	for line := range strings.Lines(string(s.Read(log))) {
 		var row struct {
@@ -151,7 +151,7 @@ func (s *Stage) Rows(log string) []string {
 }
 
 // ShowRows prints what Rows gives.
-func (s *Stage) ShowRows(log string) {
+func (s *Scene) ShowRows(log string) {
 	for _, row := range s.Rows(log) {
 		s.Say("%s", row)
 	}

@@ -1,4 +1,4 @@
-package stage
+package scene
 
 import (
 	"bytes"
@@ -16,15 +16,15 @@ import (
 const Binary = "FRESHET"
 
 // Setenv gives the verbs that run from now on a variable of the environment.
-func (s *Stage) Setenv(name, value string) { s.env = append(s.env, name+"="+value) }
+func (s *Scene) Setenv(name, value string) { s.env = append(s.env, name+"="+value) }
 
 // Freshet runs a verb as a person would, and prints it with what it says.
-func (s *Stage) Freshet(ctx context.Context, args ...string) { s.shown(ctx, 0, args) }
+func (s *Scene) Freshet(ctx context.Context, args ...string) { s.shown(ctx, 0, args) }
 
 // Rejects is Freshet for a verb that is to leave dead letters, which it says by exit code 1.
-func (s *Stage) Rejects(ctx context.Context, args ...string) { s.shown(ctx, 1, args) }
+func (s *Scene) Rejects(ctx context.Context, args ...string) { s.shown(ctx, 1, args) }
 
-func (s *Stage) shown(ctx context.Context, exit int, args []string) {
+func (s *Scene) shown(ctx context.Context, exit int, args []string) {
 	c := s.command(ctx, args)
 	s.show(args)
 	if s.err != nil {
@@ -50,7 +50,7 @@ func (s *Stage) shown(ctx context.Context, exit int, args []string) {
 }
 
 // show prints a command as a shell does that is told to.
-func (s *Stage) show(args []string) {
+func (s *Scene) show(args []string) {
 	line := "+ freshet"
 	for _, a := range args {
 		if strings.ContainsAny(a, " '") {
@@ -62,7 +62,7 @@ func (s *Stage) show(args []string) {
 }
 
 // Ask runs a verb in silence, and decodes the data of its envelope.
-func (s *Stage) Ask(ctx context.Context, data any, args ...string) {
+func (s *Scene) Ask(ctx context.Context, data any, args ...string) {
 	c := s.command(ctx, append(args, "--json"))
 	if s.err != nil {
 		return
@@ -83,7 +83,7 @@ func (s *Stage) Ask(ctx context.Context, data any, args ...string) {
 }
 
 // command prepares a verb in the folder of the copy.
-func (s *Stage) command(ctx context.Context, args []string) *exec.Cmd {
+func (s *Scene) command(ctx context.Context, args []string) *exec.Cmd {
 	if s.binary == "" && s.err == nil {
 		s.binary = filepath.Join(s.root, "bin", "freshet")
 		build := exec.CommandContext(ctx, "go", "build", "-o", s.binary, "./cmd/freshet")

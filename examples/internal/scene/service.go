@@ -1,4 +1,4 @@
-package stage
+package scene
 
 import (
 	"bufio"
@@ -15,7 +15,7 @@ var errEnded = errors.New("the flow has ended by itself")
 
 // Service runs flow.yaml as a service while acts does its part, and then tells it to stop as a person would. The context
 // of acts ends with the service.
-func (s *Stage) Service(ctx context.Context, acts func(ctx context.Context)) {
+func (s *Scene) Service(ctx context.Context, acts func(ctx context.Context)) {
 	c := s.command(ctx, []string{"run", "flow.yaml", "--addr", "127.0.0.1:0", "--json"})
 	s.show([]string{"run", "flow.yaml", "&"})
 	if s.err != nil {
@@ -48,6 +48,6 @@ func (s *Stage) Service(ctx context.Context, acts func(ctx context.Context)) {
 }
 
 // Wait returns when every sink of the running flow holds what the source had at the position.
-func (s *Stage) Wait(ctx context.Context, source, position string) {
+func (s *Scene) Wait(ctx context.Context, source, position string) {
 	s.Ask(ctx, nil, "status", "flow.yaml", "--wait", source+"="+position)
 }
