@@ -111,23 +111,23 @@ func (b *Batcher) timed(t told) told {
 }
 
 // openedBy is what an outage is told by.
-func openedBy(effect backpressure.Effect, e *Error) told {
-	if !effect.Opened {
+func openedBy(settled backpressure.Settled, e *Error) told {
+	if !settled.Opened {
 		return told{}
 	}
-	return told{opened: true, failure: e, until: effect.Until}
+	return told{opened: true, failure: e, until: settled.Until}
 }
 
 // answeredLocked files the answers to a request.
 func (b *Batcher) answeredLocked(r *request, answers Answers, outcome backpressure.Outcome) ([]Result, told) {
-	effect := b.governor.Settle(r.permit, outcome)
+	settled := b.governor.Settle(r.permit, outcome)
 	b.memory.answered()
 	if r.canary {
-		return nil, told{closed: effect.Closed}
+		return nil, told{closed: settled.Closed}
 	}
 	results := b.fileLocked(r.calls, &answers)
-	b.endOutageLocked(effect)
-	return results, told{closed: effect.Closed}
+	b.endOutageLocked(settled)
+	return results, told{closed: settled.Closed}
 }
 
 // fileLocked files the answers to calls.
@@ -162,8 +162,8 @@ func (b *Batcher) fileLocked(calls []*call, answers *Answers) []Result {
 }
 
 // endOutageLocked lets what probes have tried wait where it was.
-func (b *Batcher) endOutageLocked(effect backpressure.Effect) {
-	if effect.Closed {
+func (b *Batcher) endOutageLocked(settled backpressure.Settled) {
+	if settled.Closed {
 		b.unparkLocked()
 	}
 }
@@ -182,19 +182,19 @@ func (b *Batcher) refusedLocked(r *request, e *Error, outcome backpressure.Outco
 	case e.Kind == OutOfMemory && !r.canary:
 		return b.exceededLocked(r, e, outcome, now)
 	}
-	effect := b.governor.Settle(r.permit, outcome)
-	b.failedLocked(r, e, effect, now)
-	return nil, openedBy(effect, e)
+	settled := b.governor.Settle(r.permit, outcome)
+	b.failedLocked(r, e, settled, now)
+	return nil, openedBy(settled, e)
 }
 
 // rejectedLocked separates the texts that the model will not take from their siblings.
 func (b *Batcher) rejectedLocked(r *request, e *Error, outcome backpressure.Outcome, now time.Time) ([]Result, told) {
 	bad, good := named(r.calls, e.Rows)
 	if len(bad) == 0 && len(r.calls) > 1 {
-		effect := b.governor.Settle(r.permit, outcome)
+		settled := b.governor.Settle(r.permit, outcome)
 		b.againLocked(r, &piece{limit: (len(r.calls) + 1) / 2, due: now, delay: r.delay})
-		b.endOutageLocked(effect)
-		return nil, told{closed: effect.Closed}
+		b.endOutageLocked(settled)
+		return nil, told{closed: settled.Closed}
 	}
 	if len(r.calls) == 1 {
 		bad, good = r.calls, nil
@@ -205,16 +205,16 @@ func (b *Batcher) rejectedLocked(r *request, e *Error, outcome backpressure.Outc
 	if b.doubted || !b.trusted && len(b.suspects) >= systemic {
 		return nil, b.doubtLocked(r, e, outcome)
 	}
-	effect := b.governor.Settle(r.permit, outcome)
+	settled := b.governor.Settle(r.permit, outcome)
 	if len(good) > 0 {
 		b.againLocked(&request{calls: good}, &piece{limit: len(good), due: now, delay: r.delay})
 	}
-	b.endOutageLocked(effect)
+	b.endOutageLocked(settled)
 	var results []Result
 	if b.trusted {
 		results = b.convictedLocked(results)
 	}
-	return results, told{closed: effect.Closed}
+	return results, told{closed: settled.Closed}
 }
 
 // doubtLocked blames the model and not the texts, of which it takes none: it is left alone like one that a
@@ -224,13 +224,13 @@ func (b *Batcher) doubtLocked(r *request, e *Error, outcome backpressure.Outcome
 	b.doubted = true
 	outcome.Verdict, outcome.Reason = backpressure.Refused, backpressure.ReasonErrors
 	outcome.Said = "it rejects every text: " + e.Error()
-	effect := b.governor.Settle(r.permit, outcome)
+	settled := b.governor.Settle(r.permit, outcome)
 	for _, c := range b.suspects {
 		c.place = parked
 	}
 	b.tried = append(b.tried, b.suspects...)
 	b.suspects = nil
-	return told{opened: first, failure: e, until: effect.Until}
+	return told{opened: first, failure: e, until: settled.Until}
 }
 
 // named splits calls into those at the places that a server has named, and the others.
@@ -285,7 +285,7 @@ func (b *Batcher) forgetLocked(results []Result) {
 }
 
 // failedLocked files the calls of a request that an outage ended.
-func (b *Batcher) failedLocked(r *request, e *Error, effect backpressure.Effect, now time.Time) {
+func (b *Batcher) failedLocked(r *request, e *Error, settled backpressure.Settled, now time.Time) {
 	if r.canary {
 		return
 	}
@@ -297,7 +297,7 @@ func (b *Batcher) failedLocked(r *request, e *Error, effect backpressure.Effect,
 	if e.Retryable() && e.RetryAfter == 0 {
 		p.delay = backpressure.Backoff(r.delay)
 		p.due = now.Add(p.delay)
-		if effect.Lone {
+		if settled.Lone {
 			// The model had just answered others: one of these texts may be what breaks it.
 			p.limit = (p.limit + 1) / 2
 		}

@@ -39,8 +39,8 @@ type Outcome struct {
 	Said      string // by the endpoint, in one line, without secrets
 }
 
-// Effect is what an outcome changed.
-type Effect struct {
+// Settled is what an outcome changed.
+type Settled struct {
 	Opened bool      // an outage began
 	Closed bool      // it ended
 	Lone   bool      // the failure stands alone: the endpoint had answered just before
@@ -48,7 +48,7 @@ type Effect struct {
 }
 
 // Settle tells what became of a request.
-func (g *Governor) Settle(p *Permit, o Outcome) Effect {
+func (g *Governor) Settle(p *Permit, o Outcome) Settled {
 	now := time.Now()
 	g.mu.Lock()
 	if p.settled {
@@ -61,12 +61,12 @@ func (g *Governor) Settle(p *Permit, o Outcome) Effect {
 		g.retries.inFlight--
 	}
 	g.chargeLocked(p, o, now)
-	effect := g.judgeLocked(p, o, now)
+	settled := g.judgeLocked(p, o, now)
 	g.dirty = true
 	g.noteLocked(now, false)
 	g.mu.Unlock()
 	g.tell()
-	return effect
+	return settled
 }
 
 // chargeLocked replaces what was reserved by what was used. Money is owed for replies only; of the rates, a
@@ -89,7 +89,7 @@ func (g *Governor) chargeLocked(p *Permit, o Outcome, now time.Time) {
 }
 
 // judgeLocked lets breaker, limiter and gate learn.
-func (g *Governor) judgeLocked(p *Permit, o Outcome, now time.Time) Effect {
+func (g *Governor) judgeLocked(p *Permit, o Outcome, now time.Time) Settled {
 	b := g.breaker
 	b.limit = g.limiter.allowed()
 	if o.RetryAfter > 0 {
@@ -104,10 +104,10 @@ func (g *Governor) judgeLocked(p *Permit, o Outcome, now time.Time) Effect {
 	case o.Verdict == Refused:
 		opened := b.slam(p.probe, now, o.Reason)
 		g.good = false
-		return Effect{Opened: opened, Until: b.openUntil}
+		return Settled{Opened: opened, Until: b.openUntil}
 	case o.Verdict == Withdrawn || o.Verdict == Exhausted:
 		b.tell(p.probe, now, errExcluded)
-		return Effect{}
+		return Settled{}
 	case o.RetryAfter > 0:
 		// The endpoint is well. When the gate opens, one request goes first.
 		b.tell(p.probe, now, errExcluded)
@@ -117,12 +117,12 @@ func (g *Governor) judgeLocked(p *Permit, o Outcome, now time.Time) Effect {
 			g.round++
 			g.limiter.restart(now)
 		}
-		return Effect{Lone: lone}
+		return Settled{Lone: lone}
 	}
 	return g.failedLocked(p, now)
 }
 
-func (g *Governor) answeredLocked(p *Permit, now time.Time) Effect {
+func (g *Governor) answeredLocked(p *Permit, now time.Time) Settled {
 	b := g.breaker
 	b.success(p.probe, now)
 	g.good = true
@@ -133,10 +133,10 @@ func (g *Governor) answeredLocked(p *Permit, now time.Time) Effect {
 	} else if p.round == g.round {
 		g.limiter.grew(p.sent)
 	}
-	return Effect{Closed: closed}
+	return Settled{Closed: closed}
 }
 
-func (g *Governor) failedLocked(p *Permit, now time.Time) Effect {
+func (g *Governor) failedLocked(p *Permit, now time.Time) Settled {
 	b := g.breaker
 	lone := g.good && !p.isProbe
 	g.good = false
@@ -147,7 +147,7 @@ func (g *Governor) failedLocked(p *Permit, now time.Time) Effect {
 		g.limiter.restart(now)
 		g.round++
 	}
-	return Effect{Opened: opened, Lone: lone, Until: b.openUntil}
+	return Settled{Opened: opened, Lone: lone, Until: b.openUntil}
 }
 
 // Secure makes durable what a request may cost before it is sent. It returns at once where there is no
