@@ -40,34 +40,30 @@ func either[T any](ctx context.Context, c *cli, path string, running func(*peer)
 	if err != nil {
 		return none, err
 	}
-	var inUse *statestore.InUseError
-	for end := time.Now().Add(patience); ; {
-		value, err := stopped(f)
-		if !errors.As(err, &inUse) || time.Now().After(end) {
-			return value, f.safe(f.silent(err))
-		}
-		if p, ok := findPeer(ctx, f.state); ok {
-			return running(p)
-		}
-		if err := idle.For(ctx, patienceBeat); err != nil {
-			return none, err
-		}
+	var value T
+	p, err := f.awaited(ctx, func() (err error) {
+		value, err = stopped(f)
+		return err
+	})
+	if p != nil {
+		return running(p)
 	}
+	return value, f.safe(f.silent(err))
 }
 
-// awaited runs fn, which takes the state for itself: a verb that looks into the stopped flow just then is about to be done, and is
-// waited for. A process that runs the flow is not.
-func (f *flow) awaited(ctx context.Context, fn func() error) error {
+// awaited runs fn, which needs the state of the stopped flow: a verb that looks into it just then is about to be done, and is
+// waited for. A process that runs the flow is not; it is given beside the error.
+func (f *flow) awaited(ctx context.Context, fn func() error) (*peer, error) {
 	for end := time.Now().Add(patience); ; {
 		err := fn()
 		if !errors.As(err, new(*statestore.InUseError)) || time.Now().After(end) {
-			return err
+			return nil, err
 		}
-		if _, runs := findPeer(ctx, f.state); runs {
-			return err
+		if p, ok := findPeer(ctx, f.state); ok {
+			return p, err
 		}
-		if waiting := idle.For(ctx, patienceBeat); waiting != nil {
-			return errors.Join(err, waiting)
+		if err := idle.For(ctx, patienceBeat); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -14,20 +14,8 @@ import (
 // Who holds a state and does not answer is named, with what can be done about it; status and doctor say the same.
 func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	flow, state := filepath.Join(dir, "flow.yaml"), filepath.Join(dir, ".freshet", "held")
-	if err := os.WriteFile(flow, []byte("flow: held\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: {files: {path: ./docs}}}\n"+
-		"sinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := serve(t, flow)
-	k, ok := readControl(state)
-	if !ok {
-		t.Fatal("the flow has no control file")
-	}
+	flow, s, k := serveNothing(t, "held")
+	state := filepath.Join(filepath.Dir(flow), ".freshet", "held")
 	process := s.cmd.Process
 	stop(t, process)
 	refused := func(verbs []string, message, hint string) {
@@ -45,6 +33,26 @@ func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused([]string{"status", "doctor"}, fmt.Sprintf("process %d has the state %s open, and answers no questions", process.Pid, state), "run --once")
+}
+
+// serveNothing runs a flow of an empty folder as a service, and gives its file and what its control file says.
+func serveNothing(t *testing.T, name string) (flow string, s *running, k control) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	flow = filepath.Join(dir, "flow.yaml")
+	if err := os.WriteFile(flow, []byte("flow: "+name+"\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: {files: {path: ./docs}}}\n"+
+		"sinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, flow)
+	k, ok := readControl(filepath.Join(dir, ".freshet", name))
+	if !ok {
+		t.Fatal("the flow has no control file")
+	}
+	return flow, s, k
 }
 
 // A verb that looks into a stopped flow has its state for a moment: whoever starts the flow just then, or resets it, waits.

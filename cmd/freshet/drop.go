@@ -55,7 +55,7 @@ in other sinks stay.`,
 		}
 		// Whoever has the state may need all of it. It goes last: as long as it is there, whatever is left can be dropped again.
 		var state string
-		if err := f.awaited(cmd.Context(), func() (err error) {
+		if _, err := f.awaited(cmd.Context(), func() (err error) {
 			state, err = f.stateName()
 			return err
 		}); err != nil {
@@ -71,7 +71,7 @@ in other sinks stay.`,
 		}
 		gone := dropped{Sources: append([]string{}, sources...)}
 		if f.exists() {
-			if err := f.awaited(cmd.Context(), f.removeState); err != nil {
+			if _, err := f.awaited(cmd.Context(), f.removeState); err != nil {
 				return result{}, err
 			}
 			gone.State = f.state

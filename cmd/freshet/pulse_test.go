@@ -137,20 +137,8 @@ func TestAQuestionEndsWithTheProcessThatItWasPutTo(t *testing.T) {
 // Every verb that asks a running flow names a process that was frozen behind its last word to it, and does not wait for it.
 func TestVerbsDoNotWaitForAFrozenProcess(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	flow, state := filepath.Join(dir, "flow.yaml"), filepath.Join(dir, ".freshet", "frozen")
-	if err := os.WriteFile(flow, []byte("flow: frozen\nlimits: {memory: 64MiB, disk_free: 1MiB}\nsources: {docs: {files: {path: ./docs}}}\n"+
-		"sinks: {log: {from: docs, jsonl: {path: log.jsonl}}}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := serve(t, flow)
-	k, ok := readControl(state)
-	if !ok {
-		t.Fatal("the flow has no control file")
-	}
+	flow, s, k := serveNothing(t, "frozen")
+	dir := filepath.Dir(flow)
 	cases := [][]string{{"status", flow}, {"status", flow, "--ready"}, {"status", flow, "--wait", "docs=1", "--timeout", "1h"}, {"top", flow, "--once"},
 		{"pause", flow}, {"resume", flow}, {"backfill", flow, "docs"}, {"plan", flow}, {"query", flow, "rent"}, {"lineage", flow, "docs/a.md"},
 		{"dlq", "ls", flow}, {"dlq", "show", flow, "7"}, {"dlq", "retry", flow, "--all"}, {"tap", flow, "docs"}, {"bench", flow},
@@ -175,7 +163,7 @@ func TestVerbsDoNotWaitForAFrozenProcess(t *testing.T) {
 	}))
 	defer gate.Close()
 	k.Address = gate.Listener.Addr().String()
-	if err := k.write(state); err != nil {
+	if err := k.write(filepath.Join(dir, ".freshet", "frozen")); err != nil {
 		t.Fatal(err)
 	}
 	codes, said := make([]int, len(cases)), make([]bytes.Buffer, len(cases))

@@ -60,7 +60,7 @@ Where a source's guard has held back deletes, --accept-deletes lets them through
 				return result{}, err
 			}
 		}
-		err = fl.awaited(cmd.Context(), func() error { return fl.reset(r) })
+		_, err = fl.awaited(cmd.Context(), func() error { return fl.reset(r) })
 		var unknown *engine.NotFoundError
 		if errors.As(err, &unknown) {
 			what, name, names := "sources", r.Source, sourceNames(fl.plan)

@@ -125,10 +125,11 @@ func (c *cli) attend(ctx context.Context, v *service, f *flow) (engine.Summary, 
 	}
 	var s *session
 	if err := c.patiently(ctx, v, f, func() error {
-		return f.awaited(ctx, func() (err error) {
+		_, err := f.awaited(ctx, func() (err error) {
 			s, err = f.begin(ctx, engine.Options{Once: v.once, Metrics: metrics, Crash: c.crash})
 			return err
 		})
+		return err
 	}); err != nil || s == nil {
 		return engine.Summary{}, stopped(ctx, err)
 	}
