@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -142,6 +143,30 @@ func TestParseKeyRefusesWhatIsNoKey(t *testing.T) {
 		if k, err := statestore.ParseKey(key); err == nil {
 			t.Errorf("%s: %x parses as %+v", name, key, k)
 		}
+	}
+}
+
+// What is escaped is looked for in eight bytes at once: among bytes that borrow and carry, at every place of an owner.
+func TestBytesOfAnOwnerAreEscapedWhereverTheyStand(t *testing.T) {
+	alphabet := []byte{0, 1, 2, 3, 0x7f, 0x80, 0x81, 0x82, 0xfe, 0xff}
+	random := rand.New(rand.NewPCG(1, 2))
+	before := statestore.Key{Space: statestore.SpaceOwners}
+	for range 20_000 {
+		k := statestore.Key{Space: statestore.SpaceOwners, Owner: make([]byte, random.IntN(35))}
+		for i := range k.Owner {
+			k.Owner[i] = alphabet[2+random.IntN(len(alphabet)-2)]
+			if random.IntN(8) == 0 {
+				k.Owner[i] = alphabet[random.IntN(2)]
+			}
+		}
+		key, other := statestore.AppendKey(nil, k), statestore.AppendKey(nil, before)
+		if got, err := statestore.ParseKey(key); err != nil || compareTuples(got, k) != 0 {
+			t.Fatalf("owner %x is written as %x and read as %x, %v", k.Owner, key, got.Owner, err)
+		}
+		if got, want := bytes.Compare(key, other), compareTuples(k, before); got != want {
+			t.Fatalf("encodings compare as %d, owners %x and %x as %d", got, k.Owner, before.Owner, want)
+		}
+		before = k
 	}
 }
 

@@ -48,9 +48,11 @@ func pebbleOptions(o Options, fs vfs.FS, log pebbleLog, w *watch, lock *pebble.L
 		// Every large epoch is a sublevel, and compacting some rewrites much of the level below: six wait for each other
 		// (Pebble begins at half this number), which the bloom filters keep cheap to read. Writes are held back only when
 		// compaction is far behind.
-		L0CompactionThreshold:      12,
-		L0StopWritesThreshold:      24,
-		LBaseMaxBytes:              max(memory, 16<<20),
+		L0CompactionThreshold: 12,
+		L0StopWritesThreshold: 24,
+		// A state up to this size is one level below the first, which a read looks into once and not twice. A compaction writes that
+		// level again, which costs about what the moves between two levels did.
+		LBaseMaxBytes:              256 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, compactions },
 		BytesPerSync:               512 << 10,
 		WALBytesPerSync:            512 << 10,

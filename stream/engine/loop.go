@@ -1,11 +1,9 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 )
@@ -97,21 +95,11 @@ func (e *Engine) step() (worked bool, err error) {
 
 // load reads the records of the epoch's owners, in key order.
 func (e *Engine) load(g *gathered) error {
-	keys := make([][]byte, len(g.tasks))
-	order := make([]int, len(g.tasks))
-	for i, t := range g.tasks {
-		keys[i], order[i] = ownerKey(nil, t.root, t.key), i
-	}
-	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(keys[a], keys[b]) })
-	sorted, tasks := make([][]byte, len(order)), make([]*task, len(order))
-	for i, at := range order {
-		sorted[i], tasks[i] = keys[at], g.tasks[at]
-	}
-	g.tasks = tasks
+	keys := g.order()
 	var block arena
-	return e.db.State.GetSorted(sorted, func(i int, value []byte, ok bool) error {
+	return e.db.State.GetSorted(keys, func(i int, value []byte, ok bool) error {
 		if ok {
-			tasks[i].stored = block.copy(value)
+			g.tasks[i].stored = block.copy(value)
 		}
 		return nil
 	})

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -209,4 +212,53 @@ func (e *Engine) merge(g *gathered, t *task) {
 	}
 	g.index[string(e.keyed)] = t
 	g.tasks = append(g.tasks, t)
+}
+
+// order sorts the tasks of an epoch by the keys of their owners' records, which it returns.
+func (g *gathered) order() [][]byte {
+	type place struct {
+		head uint64 // of the key, behind what all keys share: most comparisons end here, and need not look at either key
+		key  []byte
+		task *task
+	}
+	places, block := make([]place, len(g.tasks)), make([]byte, 0, len(g.tasks)*48)
+	for i, t := range g.tasks {
+		from := len(block)
+		block = ownerKey(block, t.root, t.key)
+		places[i] = place{key: block[from:len(block):len(block)], task: t}
+	}
+	shared := 0
+	if len(places) > 0 {
+		shared = len(places[0].key)
+	}
+	for _, p := range places {
+		shared = sharedPrefix(places[0].key[:shared], p.key)
+	}
+	for i, p := range places {
+		var head [8]byte // a key that ends here is followed by zeros: no other key is less for that
+		copy(head[:], p.key[shared:])
+		places[i].head = binary.BigEndian.Uint64(head[:])
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return bytes.Compare(a.key, b.key)
+	})
+	keys := make([][]byte, len(places))
+	for i, p := range places {
+		keys[i], g.tasks[i] = p.key, p.task
+	}
+	return keys
+}
+
+// sharedPrefix is how many bytes a and b have in common at their beginnings.
+func sharedPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
