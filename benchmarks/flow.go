@@ -82,11 +82,11 @@ func (f *flow) run(ctx context.Context, script func(ctx context.Context, feed *f
 	if err != nil {
 		return err
 	}
-	machine.KeepWithin(d.Limits.MemoryBytes) // as the program does
 	plan, err := d.Plan(ctx)
 	if err != nil {
 		return err
 	}
+	machine.KeepWithin(engine.HeapBytes(plan.Limits)) // as the program does
 	db, err := statestore.Open(f.dir, statestore.DBOptions{MemoryBytes: engine.StoreBytes(plan.Limits)})
 	if err != nil {
 		return err

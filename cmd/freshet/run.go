@@ -75,7 +75,7 @@ func (c *cli) serve(ctx context.Context, v *service) (result, error) {
 	if err := c.patiently(ctx, v, f, func() error { return f.check(ctx) }); err != nil {
 		return result{}, stopped(ctx, err)
 	}
-	machine.KeepWithin(f.plan.Limits.MemoryBytes)
+	machine.KeepWithin(engine.HeapBytes(f.plan.Limits))
 	var total engine.Summary
 	for {
 		sum, err := c.attend(ctx, v, f)

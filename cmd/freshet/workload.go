@@ -145,7 +145,7 @@ func (c *cli) run(ctx context.Context, w *workload) (err error) {
 	if err != nil {
 		return err
 	}
-	machine.KeepWithin(f.plan.Limits.MemoryBytes)
+	machine.KeepWithin(engine.HeapBytes(f.plan.Limits))
 	began, used := time.Now(), machine.CPUTime()
 	if w.session, err = f.begin(ctx, engine.Options{}); err != nil {
 		return err
