@@ -10,6 +10,6 @@
 //
 // Its test runs the whole program, built anew, over a real broker: a bank of records under kills of both.
 //
-// Of Freshet's packages it may import cdc, cdc/kafka, internal/broker, internal/testenv, sinks/kafka,
-// statestore, stream and stream/engine.
+// Of Freshet's packages it may import cdc, cdc/kafka, internal/broker, internal/machine, internal/testenv,
+// sinks/kafka, statestore, stream and stream/engine.
 package kafka

@@ -3,7 +3,6 @@ package kafka_test
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/kafka"
 	"github.com/freshet/freshet/internal/broker"
+	"github.com/freshet/freshet/internal/machine"
 )
 
 // partitions is how many the topics of this package have.
@@ -100,15 +100,6 @@ func (w *world) source(topic string) *kafka.Source {
 	return s
 }
 
-// cpu is the time that this process has spent.
-func cpu() time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
-
 // spent is what reading or copying so many records has cost.
 type spent struct {
 	records   int64
@@ -124,9 +115,9 @@ const rounds = 5
 
 // round measures what do does with all records.
 func (w *world) round(s *spent, do func()) {
-	was, begun := cpu(), time.Now()
+	was, begun := machine.CPUTime(), time.Now()
 	do()
-	wall, took := time.Since(begun), cpu()-was
+	wall, took := time.Since(begun), machine.CPUTime()-was
 	if s.records == 0 {
 		*s = spent{w.records, wall, took}
 	}

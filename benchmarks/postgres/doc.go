@@ -12,5 +12,5 @@
 //
 // Its tests run the whole program, built anew, over real servers: a bank and a random history under kills, and one giant transaction.
 //
-// Of Freshet's packages it may import cdc, cdc/postgres, internal/idle and internal/testenv.
+// Of Freshet's packages it may import cdc, cdc/postgres, internal/idle, internal/machine and internal/testenv.
 package postgres

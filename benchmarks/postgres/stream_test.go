@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/postgres"
+	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/internal/testenv"
 )
 
@@ -53,15 +53,6 @@ func (n *nowhere) Batch() *cdc.Batch {
 
 func (n *nowhere) CaughtUp(context.Context) error { return nil }
 func (n *nowhere) Problem(error)                  {}
-
-// cpu is the time that this process has spent.
-func cpu() time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		return 0
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
-}
 
 // spent is what a read of so many rows has cost.
 type spent struct {
@@ -137,9 +128,9 @@ func BenchmarkStream(b *testing.B) {
 // round measures one read of a fresh copy of the slot.
 func round(b *testing.B, db *testenv.PostgresDatabase, rows int64, do func()) spent {
 	db.Exec(b, "SELECT pg_copy_logical_replication_slot('base', 'copy')")
-	was, begun := cpu(), time.Now()
+	was, begun := machine.CPUTime(), time.Now()
 	do()
-	s := spent{rows: rows, wall: time.Since(begun), cpu: cpu() - was}
+	s := spent{rows: rows, wall: time.Since(begun), cpu: machine.CPUTime() - was}
 	db.Exec(b, "DO $$ BEGIN WHILE (SELECT active FROM pg_replication_slots WHERE slot_name = 'copy') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
 	db.Exec(b, "SELECT pg_drop_replication_slot('copy')")
 	return s
@@ -225,11 +216,11 @@ func copyOut(b *testing.B, db *testenv.PostgresDatabase) spent {
 	if err != nil {
 		b.Fatal(err)
 	}
-	was, begun := cpu(), time.Now()
+	was, begun := machine.CPUTime(), time.Now()
 	if _, err := c.PgConn().CopyTo(b.Context(), nothing{}, "COPY rows TO STDOUT (FORMAT binary)"); err != nil {
 		b.Fatal(err)
 	}
-	took := spent{rows: snapshotRows, wall: time.Since(begun), cpu: cpu() - was}
+	took := spent{rows: snapshotRows, wall: time.Since(begun), cpu: machine.CPUTime() - was}
 	if err := c.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -243,11 +234,11 @@ func snapshot(b *testing.B, db *testenv.PostgresDatabase) spent {
 		b.Fatal(err)
 	}
 	in := &nowhere{source: s, spare: make(chan *cdc.Batch, 4)}
-	was, begun := cpu(), time.Now()
+	was, begun := machine.CPUTime(), time.Now()
 	if err := s.Run(b.Context(), cdc.Start{Once: true}, in); err != nil {
 		b.Fatal(err)
 	}
-	took := spent{rows: snapshotRows, wall: time.Since(begun), cpu: cpu() - was}
+	took := spent{rows: snapshotRows, wall: time.Since(begun), cpu: machine.CPUTime() - was}
 	if err := s.Drop(b.Context()); err != nil {
 		b.Fatal(err)
 	}

@@ -25,10 +25,7 @@ func TestATableThatTheFlowGainsIsReadWhereItJoins(t *testing.T) {
 			o.Snapshot = how
 			all := o.Tables
 			o.Tables = all[:1]
-			in := cdctest.NewInlet()
-			if err := once(t, source(t, o), in, nil); err != nil {
-				t.Fatal(err)
-			}
+			in := firstRead(t, o)
 			puts := in.Puts()
 			db.Exec(t, "UPDATE docs SET n = 0; DELETE FROM late WHERE id = 1; UPDATE late SET v = 'new' WHERE id = 2")
 			o.Tables = all
@@ -117,10 +114,7 @@ func TestAnotherConditionReadsTheTableAgain(t *testing.T) {
 	db.Exec(t, rowsOf(20)+"ALTER TABLE docs REPLICA IDENTITY FULL;")
 	o := options(db, "docs")
 	o.Tables[0].Where = "n % 2 = 0"
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	db.Exec(t, "UPDATE docs SET n = n + 1 WHERE id <= 10; DELETE FROM docs WHERE id = 12; INSERT INTO docs VALUES (100, 2), (101, 3)")
 	next := in.Crash()
 	if err := once(t, source(t, o), next, nil); err != nil {

@@ -222,10 +222,7 @@ func TestALiveChangeDoesNotWaitForATable(t *testing.T) {
 	o := options(db, "docs", "late")
 	all := o.Tables
 	o.Tables = all[:1]
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	o.Tables = all
 	next := in.Crash()
 	s := source(t, o)
@@ -267,10 +264,7 @@ func TestATransactionThatTheNewTableWasNotPublishedTo(t *testing.T) {
 	o := options(db, "docs", "late")
 	all := o.Tables
 	o.Tables = all[:1]
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	open := db.Connect(t)
 	session(t, open, "BEGIN", "UPDATE late SET v = 'by the open one' WHERE id = 4", "DELETE FROM late WHERE id = 5")
 	o.Tables = all
@@ -317,10 +311,7 @@ func TestACommitThatNobodyCanSeeYet(t *testing.T) {
 	o := options(db, "docs", "late")
 	all := o.Tables
 	o.Tables = all[:1]
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	db.Exec(t, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	db.Exec(t, "SELECT pg_reload_conf()")
 	db.Exec(t, "DO $$ BEGIN WHILE current_setting('synchronous_standby_names') = '' LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")

@@ -47,10 +47,7 @@ func TestASlotThatDoesNotFitStopsTheRun(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
 			db.Exec(t, rowsOf(10))
 			o := options(db, "docs")
-			in := cdctest.NewInlet()
-			if err := once(t, source(t, o), in, nil); err != nil {
-				t.Fatal(err)
-			}
+			in := firstRead(t, o)
 			held := in.Rows()
 			released(t, db, o.Slot)
 			bare, err := source(t, o).ParsePosition(source(t, o).Describe(in.Start().Resume))
@@ -118,10 +115,7 @@ func TestASlotThatLostItsLogStopsTheRun(t *testing.T) {
 	db := s.Database(t)
 	db.Exec(t, rowsOf(10)+"CREATE TABLE other (a text);")
 	o := options(db, "docs")
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	for range 4 {
 		db.Exec(t, "INSERT INTO other SELECT repeat('x', 1000) FROM generate_series(1, 2000)")
 		db.Exec(t, "SELECT pg_switch_wal()")
@@ -286,10 +280,7 @@ func TestTheRoleOfTheGuideIsEnough(t *testing.T) {
 	})
 	o := options(db, "docs")
 	o.DSN = strings.Replace(o.DSN, "postgres@", role+"@", 1)
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	db.Exec(t, "UPDATE docs SET n = n + 1; DELETE FROM docs WHERE id = 3; INSERT INTO docs VALUES (99)")
 	next := in.Crash()
 	if err := once(t, source(t, o), next, nil); err != nil {

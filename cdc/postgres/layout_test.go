@@ -59,10 +59,7 @@ func TestAStoppedFlowFindsWhatRowsMeanNow(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
 			db.Exec(t, rowsOf(5))
 			o := options(db, "docs")
-			in := cdctest.NewInlet()
-			if err := once(t, source(t, o), in, nil); err != nil {
-				t.Fatal(err)
-			}
+			in := firstRead(t, o)
 			for sql := range strings.SplitSeq(x.sql, ";") {
 				db.Exec(t, sql)
 			}
@@ -133,10 +130,7 @@ func TestAnAlteredTableIsNotReadAgainWithoutNeed(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
 			db.Exec(t, rowsOf(5))
 			o := options(db, "docs")
-			in := cdctest.NewInlet()
-			if err := once(t, source(t, o), in, nil); err != nil {
-				t.Fatal(err)
-			}
+			in := firstRead(t, o)
 			old := func(s *cdc.Start) {
 				if sql == "" {
 					s.Resume = postgres.WithoutLayout(s.Resume)
@@ -170,10 +164,7 @@ func TestAStretchThatDoesNotTellTheKeyIsLeftBehind(t *testing.T) {
 			db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
 			db.Exec(t, rowsOf(5))
 			o := options(db, "docs")
-			in := cdctest.NewInlet()
-			if err := once(t, source(t, o), in, nil); err != nil {
-				t.Fatal(err)
-			}
+			in := firstRead(t, o)
 			for sql := range strings.SplitSeq(x.sql, ";") {
 				db.Exec(t, sql)
 			}

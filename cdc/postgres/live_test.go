@@ -341,10 +341,7 @@ func TestALargeTransactionTakesNoMemory(t *testing.T) {
 	db.Exec(t, docs)
 	o := options(db, "docs")
 	o.SpillDir = t.TempDir()
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	db.Exec(t, fmt.Sprintf("INSERT INTO docs SELECT i, i, repeat(md5(i::text), 12), '' FROM generate_series(1, %d) i", rows))
 	reader := source(t, o)
 	g := &gauge{source: reader}

@@ -54,10 +54,7 @@ func TestAStopInTheMiddleOfALargeTransaction(t *testing.T) {
 	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
 	db.Exec(t, rowsOf(5))
 	o := options(db, "docs")
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	open := db.Connect(t)
 	session(t, open, "BEGIN", "INSERT INTO docs VALUES (1000000, 1, 'open', '')")
 	db.Exec(t, "INSERT INTO docs SELECT i, i, repeat('x', 300), '' FROM generate_series(100, 20000) i")

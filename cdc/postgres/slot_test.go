@@ -37,10 +37,7 @@ func TestASlotOfAnotherDatabaseIsLeftAlone(t *testing.T) {
 		}
 		db.Exec(t, drop) // as the hint says
 	}
-	in := cdctest.NewInlet()
-	if err := once(t, source(t, o), in, nil); err != nil {
-		t.Fatal(err)
-	}
+	in := firstRead(t, o)
 	released(t, db, o.Slot)
 	if err := source(t, o).Drop(t.Context()); err != nil {
 		t.Fatal(err)

@@ -184,6 +184,16 @@ func once(t *testing.T, s *postgres.Source, in *cdctest.Inlet, adapt func(*cdc.S
 	}).finish()
 }
 
+// firstRead reads the tables of a source once, from nothing.
+func firstRead(t *testing.T, o postgres.Options) *cdctest.Inlet {
+	t.Helper()
+	in := cdctest.NewInlet()
+	if err := once(t, source(t, o), in, nil); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
 // folded are the rows that the changes so far add up to, by "collection/key", each field as text. What is left
 // out keeps the value that the row had, as in the engine.
 func folded(t *testing.T, puts []cdctest.Put) map[string]string {

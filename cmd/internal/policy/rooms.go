@@ -266,9 +266,9 @@ func tops() []Room {
 			Why: "verbs and wiring; its test of the console runs a browser",
 		},
 		{Path: "cmd/internal/policy", Modules: []string{"go.yaml.in/yaml/v3"}, Why: "the rules of the house; reads text, so that it needs nothing of ours"},
-		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/idle", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
+		{Path: "benchmarks/postgres", Rooms: []string{"cdc", "cdc/postgres", "internal/idle", "internal/machine", "internal/testenv"}, Modules: []string{"github.com/jackc/pgx/v5"}, Why: "the Postgres source against a raw client and COPY"},
 		{
-			Path: "benchmarks/kafka", Rooms: []string{"cdc", "cdc/kafka", "internal/broker", "internal/testenv", "sinks/kafka", "statestore", "stream", "stream/engine"},
+			Path: "benchmarks/kafka", Rooms: []string{"cdc", "cdc/kafka", "internal/broker", "internal/machine", "internal/testenv", "sinks/kafka", "statestore", "stream", "stream/engine"},
 			Modules: []string{"github.com/twmb/franz-go", "golang.org/x/sync"}, Why: "the source and the sink of topics against loops over the client alone",
 		},
 		{Path: "benchmarks/accel", Rooms: []string{"accel", "backpressure"}, Why: "a device that takes its time and nothing else, and the way to it"},
