@@ -9,11 +9,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Checkpoint copies the database as it is now to dir, which must not exist; tables are linked
-// where the file system can. The copy is opened, checked and read whole before Checkpoint returns,
+// checkpoint copies the database as it is now to dir, which must not exist; tables are linked
+// where the file system can. The copy is opened, checked and read whole before checkpoint returns,
 // since Pebble copies a damaged table without a word; a copy that fails is removed again. It is
 // sealed like a database that was closed.
-func (s *Store) Checkpoint(dir string) error {
+func (s *Store) checkpoint(dir string) error {
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -93,10 +93,10 @@ func (db *DB) checkpoint(dir string) error {
 	if db.readOnly {
 		return db.copyFiles(dir)
 	}
-	if err := db.State.Checkpoint(db.fs.PathJoin(dir, stateDir)); err != nil {
+	if err := db.State.checkpoint(db.fs.PathJoin(dir, stateDir)); err != nil {
 		return err
 	}
-	if err := db.Memo.store.Checkpoint(db.fs.PathJoin(dir, memoDir)); err != nil {
+	if err := db.Memo.store.checkpoint(db.fs.PathJoin(dir, memoDir)); err != nil {
 		return err
 	}
 	if err := db.linkSpills(db.fs.PathJoin(dir, spillDir)); err != nil {

@@ -16,16 +16,15 @@ import (
 	"github.com/freshet/freshet/cdc"
 )
 
-// ErrFull says that a record can take no more rows, as Arrow counts the bytes of a column in 32 bits:
+// errFull says that a record can take no more rows, as Arrow counts the bytes of a column in 32 bits:
 // take the record and append the row again.
-var ErrFull = errors.New("the record is full")
+var errFull = errors.New("the record is full")
 
 // fullBytes bounds the rows of a record so that no column's offsets overflow.
 const fullBytes = math.MaxInt32 - 64
 
 // Writer collects rows and gives them as records.
 type Writer struct {
-	schema  *arrow.Schema
 	builder *array.RecordBuilder
 	columns []column
 	rows    int
@@ -54,7 +53,7 @@ func NewWriter(s *cdc.Schema, mem memory.Allocator, o Options) (*Writer, error) 
 	if mem == nil {
 		mem = memory.DefaultAllocator
 	}
-	w := &Writer{schema: schema, builder: array.NewRecordBuilder(mem, schema)}
+	w := &Writer{builder: array.NewRecordBuilder(mem, schema)}
 	for i, c := range s.Columns {
 		col := newColumn(c, w.builder.Field(i))
 		if p, ok := o.Decimals[c.Name]; ok {
@@ -78,14 +77,8 @@ func newColumn(c cdc.Column, b array.Builder) column {
 	return col
 }
 
-// Schema is that of the records.
-func (w *Writer) Schema() *arrow.Schema { return w.schema }
-
 // Len is the number of rows since the last record.
 func (w *Writer) Len() int { return w.rows }
-
-// Bytes is the size of these rows.
-func (w *Writer) Bytes() int64 { return w.bytes }
 
 // Append copies a row into the columns. A row with a fault leaves no trace; the error names the column.
 func (w *Writer) Append(row cdc.Row) error {
@@ -93,7 +86,7 @@ func (w *Writer) Append(row cdc.Row) error {
 		return fmt.Errorf("write row: %d fields, the schema has %d", n, len(w.columns))
 	}
 	if w.bytes+int64(len(row)) > fullBytes {
-		return fmt.Errorf("write row: %w", ErrFull)
+		return fmt.Errorf("write row: %w", errFull)
 	}
 	// First everything is checked: a builder cannot take back what it was given.
 	for i := range w.columns {

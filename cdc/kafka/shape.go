@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"fmt"
-
 	"github.com/freshet/freshet/cdc"
 )
 
@@ -49,15 +47,4 @@ func (s *shape) find(sc *scanner, into []token) error {
 			into[i], next = value, i+1
 		}
 	}
-}
-
-// build adds the fields of the carried columns to a row.
-func (s *shape) build(b *cdc.RowBuilder, x *values, carried []int, doc []byte, tokens []token) error {
-	for _, i := range carried {
-		c := &s.columns[i]
-		if err := x.add(b, &c.Type, doc, tokens[i]); err != nil {
-			return fmt.Errorf("field %s: %w", c.Name, err)
-		}
-	}
-	return nil
 }

@@ -18,8 +18,8 @@ import (
 // LSN is a place in the write-ahead log of a server, written as Postgres does, such as 1/5A2C0F8.
 type LSN = pglogrepl.LSN
 
-// ErrLSN is a text that is no LSN.
-var ErrLSN = errors.New("no place in a log, such as 1/5A2C0F8")
+// errLSN is a text that is no LSN.
+var errLSN = errors.New("no place in a log, such as 1/5A2C0F8")
 
 // ParseLSN reads what an LSN's String writes, and nothing behind it: pglogrepl's own takes "1/5A and more".
 func ParseLSN(text string) (LSN, error) {
@@ -27,7 +27,7 @@ func ParseLSN(text string) (LSN, error) {
 	h, err1 := strconv.ParseUint(high, 16, 32)
 	l, err2 := strconv.ParseUint(low, 16, 32)
 	if !ok || err1 != nil || err2 != nil {
-		return 0, fmt.Errorf("read %.40q: %w", text, ErrLSN)
+		return 0, fmt.Errorf("read %.40q: %w", text, errLSN)
 	}
 	return LSN(h<<32 | l), nil
 }

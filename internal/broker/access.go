@@ -45,8 +45,8 @@ type SASL struct {
 	TokenFile string // of OAUTHBEARER: read for each connection
 }
 
-// DialTimeout bounds the opening of one connection.
-const DialTimeout = 5 * time.Second
+// dialTimeout bounds the opening of one connection.
+const dialTimeout = 5 * time.Second
 
 // Options are the options of a client that reaches the cluster.
 func (a Access) Options() ([]kgo.Opt, error) {
@@ -60,7 +60,7 @@ func (a Access) Options() ([]kgo.Opt, error) {
 	}
 	dial := a.Dial
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: DialTimeout}).DialContext
+		dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
 	if a.TLS != nil {
 		config, err := a.TLS.config()
@@ -99,7 +99,7 @@ func over(dial dialer, config *tls.Config) dialer {
 			c.ServerName = host
 		}
 		secure := tls.Client(conn, c)
-		handshake, cancel := context.WithTimeout(ctx, DialTimeout)
+		handshake, cancel := context.WithTimeout(ctx, dialTimeout)
 		defer cancel()
 		if err := secure.HandshakeContext(handshake); err != nil {
 			return nil, errors.Join(fmt.Errorf("shake hands with %s: %w", address, err), conn.Close())

@@ -174,12 +174,6 @@ func markStopped(m *machine, do func(db *statestore.DB, id string) ([]engine.Dea
 	return letters, errors.Join(err, db.Close())
 }
 
-// skipUntil names what is not there yet. A test that is skipped this way says what it will prove.
-func skipUntil(t testing.TB, what string) {
-	t.Helper()
-	t.Skip("until there is " + what)
-}
-
 // sameRows holds a table against what it should hold, and against what it has seen go wrong.
 func sameRows(t testing.TB, table *streamtest.Table, want map[string]string) {
 	t.Helper()

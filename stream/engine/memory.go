@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 	"sync"
 
@@ -240,5 +239,3 @@ func (a *answers) endEpoch() {
 	defer a.mu.Unlock()
 	clear(a.fresh)
 }
-
-func epochKey(b []byte, epoch uint64) []byte { return binary.BigEndian.AppendUint64(b, epoch) }

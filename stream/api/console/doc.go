@@ -10,7 +10,7 @@
 // # Nouns
 //
 //   - Console: the pages of one flow. Mount puts them on a mux, Run keeps their history.
-//   - Graph: the shape of a flow, and Place its places on paper: layers, chosen so that few lines cross.
+//   - Graph: the shape of a flow, and where it stands on paper: in layers, chosen so that few lines cross.
 //   - Watch: what the last minutes were like: rates, times left, who moves, who stands still and why.
 //   - Figures: every number and word that changes, under a name. Pages are drawn from them, and the feed sends
 //     those that differ from what its reader has, so that a page and its updates cannot say two things.

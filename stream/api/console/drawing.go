@@ -60,7 +60,7 @@ const (
 // drawing shows the flow as a graph, and the same as tables.
 func (c *Console) drawing(w http.ResponseWriter, r *http.Request) {
 	c.look()
-	lay := Lay(c.graph)
+	lay := arrange(c.graph)
 	d := flowData{Wide: draw(c.graph, lay, false), Tall: draw(c.graph, lay, true)}
 	d.Nodes = d.Wide.Boxes
 	v := c.view(r, "flow", "Flow", d)
@@ -69,12 +69,12 @@ func (c *Console) drawing(w http.ResponseWriter, r *http.Request) {
 }
 
 // draw puts a layout on paper: layers from left to right, or from top to bottom where the paper is narrow.
-func draw(g Graph, lay Layout, tall bool) drawing {
+func draw(g Graph, lay layout, tall bool) drawing {
 	along, across := boxWidth+gapAlong, boxHeight+gapAcross
 	if tall {
 		along, across = boxHeight+gapAlong, boxWidth+gapAcross
 	}
-	corner := func(p Place) (x, y float64) {
+	corner := func(p place) (x, y float64) {
 		x, y = margin+float64(p.Layer)*along, margin+p.Row*across
 		if tall {
 			x, y = margin+p.Row*across, margin+float64(p.Layer)*along

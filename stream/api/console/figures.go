@@ -57,7 +57,7 @@ func FiguresOf(w *Watch) Figures {
 	for name := range s.Steps {
 		f.moving(w, "step."+name, rowsOf(name))
 	}
-	word, mood := Condition(now)
+	word, mood := condition(now)
 	f.state("flow", word, mood)
 	f.put("flow", "epoch", count(int64(s.Epoch)), "store", stream.Bytes(s.Store.Bytes).String(), "letters", count(s.DeadLetters))
 	f.Mood["letters"] = quiet
@@ -67,8 +67,8 @@ func FiguresOf(w *Watch) Figures {
 	return f
 }
 
-// Condition says in a word how a flow is.
-func Condition(s Sample) (word, mood string) {
+// condition says in a word how a flow is.
+func condition(s Sample) (word, mood string) {
 	switch {
 	case NeverRan(&s.Status):
 		return "never ran", quiet

@@ -5,29 +5,29 @@ import (
 	"slices"
 )
 
-// Place is where a node stands: its layer, counted from the sources, and its row within the layer. Rows are
+// place is where a node stands: its layer, counted from the sources, and its row within the layer. Rows are
 // numbers with halves, so that a node can stand between two that it reads.
-type Place struct {
+type place struct {
 	Layer int
 	Row   float64
 }
 
-// Layout is a graph on paper.
-type Layout struct {
-	Places []Place // by node
+// layout is a graph on paper.
+type layout struct {
+	Places []place // by node
 	Layers int
 	Rows   float64 // room that the widest layer takes
 	// Bends are where an edge passes the layers that it skips, in order, by edge.
-	Bends [][]Place
+	Bends [][]place
 }
 
 // sweeps is how often the order within layers is improved; it hardly changes after the first few.
 const sweeps = 8
 
-// Lay places a graph in layers: a node stands one layer behind the last one that it reads, and sinks stand in
+// arrange places a graph in layers: a node stands one layer behind the last one that it reads, and sinks stand in
 // the last layer together. Within layers nodes are ordered so that few edges cross (by the mean place of their
 // neighbours, as Sugiyama's method has it), and an edge that skips layers passes them on a way of its own.
-func Lay(g Graph) Layout {
+func arrange(g Graph) layout {
 	l := layering{g: g, layer: layersOf(g)}
 	l.split()
 	l.order()
@@ -168,20 +168,20 @@ func (l *layering) crossings() int {
 }
 
 // place gives every point its row: layers stand in the middle of the widest one.
-func (l *layering) place() Layout {
+func (l *layering) place() layout {
 	widest := 0
 	for _, row := range l.rows {
 		widest = max(widest, len(row))
 	}
-	where := make([]Place, len(l.layer))
+	where := make([]place, len(l.layer))
 	for at, row := range l.rows {
 		for i, point := range row {
-			where[point] = Place{Layer: at, Row: float64(i) + float64(widest-len(row))/2}
+			where[point] = place{Layer: at, Row: float64(i) + float64(widest-len(row))/2}
 		}
 	}
-	out := Layout{Places: where[:len(l.g.Nodes)], Layers: len(l.rows), Rows: float64(widest)}
+	out := layout{Places: where[:len(l.g.Nodes)], Layers: len(l.rows), Rows: float64(widest)}
 	for _, way := range l.points {
-		var bends []Place
+		var bends []place
 		for _, point := range way {
 			bends = append(bends, where[point])
 		}

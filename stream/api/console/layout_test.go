@@ -31,23 +31,23 @@ func TestNodesStandBehindWhatTheyRead(t *testing.T) {
 	cases := []struct {
 		name  string
 		graph Graph
-		want  Layout
+		want  layout
 	}{
 		{"a chain is one row", graphOf(3, Edge{0, 1}, Edge{1, 2}),
-			Layout{Places: []Place{{0, 0}, {1, 0}, {2, 0}}, Layers: 3, Rows: 1, Bends: [][]Place{nil, nil}}},
+			layout{Places: []place{{0, 0}, {1, 0}, {2, 0}}, Layers: 3, Rows: 1, Bends: [][]place{nil, nil}}},
 		{"two ways stand around what they come from", graphOf(4, Edge{0, 1}, Edge{0, 2}, Edge{1, 3}, Edge{2, 3}),
-			Layout{Places: []Place{{0, .5}, {1, 0}, {1, 1}, {2, .5}}, Layers: 3, Rows: 2, Bends: [][]Place{nil, nil, nil, nil}}},
+			layout{Places: []place{{0, .5}, {1, 0}, {1, 1}, {2, .5}}, Layers: 3, Rows: 2, Bends: [][]place{nil, nil, nil, nil}}},
 		{"an edge that skips a layer has a way of its own", graphOf(3, Edge{0, 1}, Edge{1, 2}, Edge{0, 2}),
-			Layout{Places: []Place{{0, .5}, {1, 0}, {2, .5}}, Layers: 3, Rows: 2, Bends: [][]Place{nil, nil, {{1, 1}}}}},
+			layout{Places: []place{{0, .5}, {1, 0}, {2, .5}}, Layers: 3, Rows: 2, Bends: [][]place{nil, nil, {{1, 1}}}}},
 		{"sinks stand in the last layer together", graphOf(5, Edge{0, 1}, Edge{1, 2}, Edge{2, 3}, Edge{0, 4}),
-			Layout{Places: []Place{{0, .5}, {1, 0}, {2, 0}, {3, 0}, {3, 1}}, Layers: 4, Rows: 2, Bends: [][]Place{nil, nil, nil, {{1, 1}, {2, 1}}}}},
+			layout{Places: []place{{0, .5}, {1, 0}, {2, 0}, {3, 0}, {3, 1}}, Layers: 4, Rows: 2, Bends: [][]place{nil, nil, nil, {{1, 1}, {2, 1}}}}},
 		{"lines that would cross are turned round", graphOf(4, Edge{0, 3}, Edge{1, 2}),
-			Layout{Places: []Place{{0, 0}, {0, 1}, {1, 1}, {1, 0}}, Layers: 2, Rows: 2, Bends: [][]Place{nil, nil}}},
-		{"a flow without anything", Graph{}, Layout{Places: []Place{}}},
+			layout{Places: []place{{0, 0}, {0, 1}, {1, 1}, {1, 0}}, Layers: 2, Rows: 2, Bends: [][]place{nil, nil}}},
+		{"a flow without anything", Graph{}, layout{Places: []place{}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, Lay(c.graph)); diff != "" {
+			if diff := cmp.Diff(c.want, arrange(c.graph)); diff != "" {
 				t.Errorf("the layout differs (-want +got):\n%s", diff)
 			}
 		})
@@ -66,9 +66,9 @@ func TestNoTwoNodesShareAPlace(t *testing.T) {
 			}
 		}
 		g := graphOf(n, edges...)
-		lay := Lay(g)
-		taken := map[Place]bool{}
-		take := func(p Place) {
+		lay := arrange(g)
+		taken := map[place]bool{}
+		take := func(p place) {
 			if taken[p] {
 				t.Fatalf("two stand at %v", p)
 			}

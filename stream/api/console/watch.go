@@ -162,14 +162,5 @@ func outboxOf(name string) func(engine.Status) int64 {
 	return func(s engine.Status) int64 { return int64(s.Sinks[name].Outbox) }
 }
 
-// letters counts the dead letters of a status.
-func letters(s engine.Status) int64 {
-	var n int64
-	for _, step := range s.Steps {
-		n += step.DLQ
-	}
-	return n
-}
-
 // names lists the keys of a map in order.
 func names[V any](all map[string]V) []string { return slices.Sorted(maps.Keys(all)) }
