@@ -59,12 +59,12 @@ type target struct {
 	number     int // index into Plan.Sinks
 	name       string
 	instance   uint32
-	retiring   bool // it serves until its successor is complete and takes nothing but removals
-	building   bool // it does not serve yet
-	replaced   bool // its successor serves
-	gone       bool // it has been replaced and removed
-	overflow   bool // it is far behind: its effects are put off
-	shared     bool // rows of different owners may meet in one key
+	retiring   bool        // it serves until its successor is complete and takes nothing but removals
+	building   atomic.Bool // it does not serve yet; set by the loop
+	replaced   bool        // its successor serves; guarded by Engine.mu
+	gone       atomic.Bool // it has been replaced and removed; set by the loop
+	overflow   bool        // it is far behind: its effects are put off
+	shared     bool        // rows of different owners may meet in one key
 	plan       *stream.Plan
 	behindCall bool    // an expensive step lies before it: it is atomic by owner, not by source transaction
 	require    [][]int // by input: fields of the target's row that must not be null
@@ -90,7 +90,8 @@ func buildGraph(plan *stream.Plan, stored *storedPlan) *graph {
 	}
 	for i, s := range plan.Sinks {
 		st := stored.Sinks[s.Name]
-		t := &target{index: len(g.targets), sink: s, number: i, name: s.Name, instance: st.Instance, building: st.Building, plan: plan}
+		t := &target{index: len(g.targets), sink: s, number: i, name: s.Name, instance: st.Instance, plan: plan}
+		t.building.Store(st.Building)
 		t.bind()
 		g.targets = append(g.targets, t)
 		g.bySink[i] = append(g.bySink[i], t)

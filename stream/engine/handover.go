@@ -141,7 +141,7 @@ func (e *Engine) caughtUp(source string) bool {
 func (e *Engine) releaseEvents() {
 	e.events.release(func(epoch uint64) bool {
 		for _, t := range e.graph.targets {
-			if !t.gone && !e.settled(t, epoch) {
+			if !t.gone.Load() && !e.settled(t, epoch) {
 				return false
 			}
 		}

@@ -73,7 +73,7 @@ func lineageOf(db *statestore.DB, g *graph, subject string) (*Lineage, error) {
 		return &Lineage{Subject: l.source(), Upstream: []LineageNode{}, Downstream: l.behind()}, nil
 	}
 	for _, t := range g.targets {
-		if t.name == name && !t.building && !t.gone {
+		if t.name == name && !t.building.Load() && !t.gone.Load() {
 			return sinkLineage(db, g, t, subject, text)
 		}
 	}
@@ -227,7 +227,7 @@ func (l *lineage) behind() []LineageNode {
 	}
 	for _, t := range l.g.targets {
 		sec := l.rec.sink(t.instance)
-		if sec == nil || t.building || t.gone {
+		if sec == nil || t.building.Load() || t.gone.Load() {
 			continue
 		}
 		for i := range sec.entries {

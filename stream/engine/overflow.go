@@ -43,7 +43,7 @@ func (v *evaluator) postpone(t *target) {
 // source has to wait for a target: its rows are not retained, so that nothing can be put off.
 func (e *Engine) checkOverflow() (blocked bool) {
 	for _, t := range e.graph.targets {
-		if t.gone || t.retiring {
+		if t.gone.Load() || t.retiring {
 			continue
 		}
 		queued, _ := t.delivery.queued()

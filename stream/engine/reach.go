@@ -39,7 +39,7 @@ func (e *Engine) look() {
 		e.lookedAt = now
 	}
 	for _, t := range e.graph.targets {
-		if t.gone || t.retiring {
+		if t.gone.Load() || t.retiring {
 			continue
 		}
 		for i := range t.probes {
@@ -52,10 +52,10 @@ func (e *Engine) look() {
 		held := true
 		for k := range w.probes {
 			t := e.graph.targets[k]
-			if t.gone || t.retiring {
+			if t.gone.Load() || t.retiring {
 				continue // its successor is asked
 			}
-			held = held && e.holds(t, w.probes[k]) && !t.building
+			held = held && e.holds(t, w.probes[k]) && !t.building.Load()
 		}
 		return held
 	})
@@ -151,7 +151,7 @@ func (e *Engine) restoreProbes() {
 func (e *Engine) bookHeld() {
 	for _, t := range e.graph.targets {
 		for i, p := range t.held {
-			if p != "" && !t.gone {
+			if p != "" && !t.gone.Load() {
 				sink := e.totals.sink(t.instance)
 				if sink.Held == nil {
 					sink.Held = map[string][]byte{}

@@ -40,7 +40,7 @@ func (e *Engine) Ready() (bool, []Reason) {
 		}
 	}
 	for _, t := range e.graph.targets {
-		if t.gone {
+		if t.gone.Load() {
 			continue
 		}
 		if err, _ := t.delivery.hindrance(); err != nil {

@@ -16,7 +16,7 @@ import (
 func (e *Engine) reconcile(ctx context.Context) error {
 	for _, t := range e.graph.targets {
 		s := e.graph.stored.Sinks[t.name]
-		if t.gone || t.retiring || !s.Reconcile {
+		if t.gone.Load() || t.retiring || !s.Reconcile {
 			continue
 		}
 		if lister, ok := t.delivery.writer.(stream.Lister); ok {

@@ -36,11 +36,11 @@ func (e *Engine) Index(name string) (*Index, error) {
 	var found *target
 	var search stream.Searcher
 	for _, t := range e.graph.targets {
-		if t.gone || t.replaced || name != "" && t.name != name {
+		if t.gone.Load() || t.replaced || name != "" && t.name != name {
 			continue
 		}
 		s, ok := t.delivery.writer.(stream.Searcher)
-		if !ok || t.building && e.hasRetiring(t.name) {
+		if !ok || t.building.Load() && e.hasRetiring(t.name) {
 			continue
 		}
 		if found == nil || t.retiring {

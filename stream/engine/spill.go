@@ -322,7 +322,7 @@ func (e *Engine) endSpill() error {
 	id := e.spill.ID
 	e.spill = nil
 	for _, t := range e.graph.targets {
-		if !t.gone {
+		if !t.gone.Load() {
 			t.delivery.seal(group)
 		}
 	}

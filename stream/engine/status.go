@@ -170,10 +170,10 @@ func (e *Engine) Status() Status {
 		s.Models[m.name] = modelStatus(m.remote.Queue().Health())
 	}
 	for _, t := range e.graph.targets {
-		if t.gone {
+		if t.gone.Load() {
 			continue
 		}
-		serving := !t.building
+		serving := !t.building.Load()
 		st := s.Sinks[t.name]
 		if serving {
 			st = sinkStatus(t, &v.totals)

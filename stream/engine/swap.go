@@ -14,10 +14,10 @@ import (
 // was decided. The change of roles becomes durable with the epoch.
 func (e *Engine) swap(g *gathered) {
 	for _, t := range e.graph.targets {
-		if !t.building || t.retiring || !e.complete(t) {
+		if !t.building.Load() || t.retiring || !e.complete(t) {
 			continue
 		}
-		t.building = false
+		t.building.Store(false)
 		st := e.graph.stored
 		s := st.Sinks[t.name]
 		s.Building = false
@@ -59,7 +59,7 @@ func (e *Engine) complete(t *target) bool {
 func (e *Engine) cleanUp(ctx context.Context) error {
 	e.retireOld(ctx)
 	for _, t := range e.graph.targets {
-		if t.retiring && !t.gone {
+		if t.retiring && !t.gone.Load() {
 			if _, still := e.graph.stored.Retiring[t.name]; !still {
 				return nil
 			}
@@ -74,7 +74,7 @@ func (e *Engine) cleanUp(ctx context.Context) error {
 // retireOld ends the targets whose successors serve, after the change is durable. Their files go.
 func (e *Engine) retireOld(ctx context.Context) {
 	for _, t := range e.graph.targets {
-		if !t.retiring || t.gone {
+		if !t.retiring || t.gone.Load() {
 			continue
 		}
 		if _, still := e.graph.stored.Retiring[t.name]; still || !t.delivery.idle() || !e.leave(t) {
@@ -90,8 +90,9 @@ func (e *Engine) leave(t *target) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t.replaced = true
-	t.gone = t.searches.Load() == 0
-	return t.gone
+	gone := t.searches.Load() == 0
+	t.gone.Store(gone)
+	return gone
 }
 
 func (e *Engine) removeTarget(ctx context.Context, t *target) {

@@ -141,11 +141,11 @@ func (e *Engine) closeTargets() error {
 		return nil
 	}
 	for _, t := range e.graph.targets {
-		if t.delivery != nil && !t.gone {
+		if t.delivery != nil && !t.gone.Load() {
 			faults = append(faults, t.delivery.writer.Close())
 			t.delivery = nil
 		}
-		if t.retiring && !t.gone {
+		if t.retiring && !t.gone.Load() {
 			faults = append(faults, closeModels(t.plan))
 		}
 	}

@@ -43,7 +43,7 @@ func (e *Engine) viewOf() view {
 	}
 	v.coarse = make([]bool, len(e.graph.targets))
 	for i, t := range e.graph.targets {
-		v.building = v.building || t.building
+		v.building = v.building || t.building.Load()
 		v.coarse[i] = t.overflow
 	}
 	return v
@@ -146,7 +146,7 @@ func (e *Engine) finished(ctx context.Context) (bool, error) {
 		ended = ended && done
 	}
 	for _, t := range e.graph.targets {
-		quiet = quiet && (t.gone || t.delivery.idle() && !t.building && !t.overflow)
+		quiet = quiet && (t.gone.Load() || t.delivery.idle() && !t.building.Load() && !t.overflow)
 	}
 	if quiet {
 		if err := e.reconcile(ctx); err != nil {
@@ -185,7 +185,7 @@ func (e *Engine) stuck() error {
 		return nil
 	}
 	for _, t := range e.graph.targets {
-		if t.gone {
+		if t.gone.Load() {
 			continue
 		}
 		if err, since := t.delivery.hindrance(); personal(err) != nil && time.Since(since) >= stuckAfter {
