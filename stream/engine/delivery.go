@@ -227,7 +227,8 @@ func (d *delivery) seal(group uint64) {
 	}
 }
 
-// next is the range of epochs for one Apply: a sealed range goes alone, and whole.
+// next is the range of epochs for one Apply, in the order in which they were committed (I4): a sealed range goes alone, and whole
+// (I11).
 func (d *delivery) next() []parcel {
 	d.mu.Lock()
 	defer d.mu.Unlock()

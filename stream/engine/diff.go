@@ -245,6 +245,7 @@ func (v *evaluator) upsert(t *target, r *sinkRow, before [8]byte) {
 	v.out.effect(t.index, effect{input: r.input, owner: v.t.key, child: r.key, row: r.row, was: before, origin: v.next.origin, time: v.next.time})
 }
 
+// remove retracts a row by what the record says of it (I5).
 func (v *evaluator) remove(t *target, was *sinkEntry) {
 	v.out.deletes[t.index]++
 	v.out.grow(t, was, -1)

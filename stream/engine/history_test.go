@@ -58,7 +58,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 }
 
 // A change of logic touches just what differs, also when it is taken back half-way (scenario 7), and a
-// step keeps its state under a new name (scenario 17).
+// step keeps its state under a new name (scenario 17). What the old logic has made goes by the record of it (I5).
 func TestLogicChanges(t *testing.T) {
 	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

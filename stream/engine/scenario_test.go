@@ -49,7 +49,7 @@ func TestScenario_02_NewStateOverAnOldTarget(t *testing.T) {
 	})
 }
 
-// What an old state has written and a new one does not know leaves the target (I6).
+// What an old state has written and a new one does not know leaves the target (I5, I6).
 func TestScenario_02_NewStateRemovesWhatItDoesNotKnow(t *testing.T) {
 	scene(t, func(t *testing.T, w *world, m *machine) {
 		w.random(60)
