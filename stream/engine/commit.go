@@ -16,23 +16,10 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 		return err
 	}
 	e.o.Crash("commit.memo")
-	var key []byte
 	g.made = e.batchBytes()
 	b := e.db.State.NewBatchOf(g.made)
 	for _, v := range e.evaluators {
-		for i := range v.out.puts {
-			breathe(i)
-			p := &v.out.puts[i]
-			if key = ownerKey(key[:0], p.root, p.key); p.value == nil {
-				b.Delete(key)
-			} else {
-				b.Put(key, p.value)
-			}
-		}
-		for i := range v.out.held {
-			putPending(b, &v.out.held[i])
-		}
-		if err := e.putLetters(b, &v.out); err != nil {
+		if err := e.putOwners(b, &v.out); err != nil {
 			return err
 		}
 	}
@@ -89,6 +76,24 @@ func (e *Engine) commit(g *gathered, began time.Time) error {
 	e.dismiss()
 	e.o.Crash("commit.applied")
 	return nil
+}
+
+// putOwners puts what an evaluator has made of its owners: their records, what they wait for, their dead letters.
+func (e *Engine) putOwners(b *statestore.Batch, out *output) error {
+	var key []byte
+	for i := range out.puts {
+		breathe(i)
+		p := &out.puts[i]
+		if key = ownerKey(key[:0], p.root, p.key); p.value == nil {
+			b.Delete(key)
+		} else {
+			b.Put(key, p.value)
+		}
+	}
+	for i := range out.held {
+		putPending(b, &out.held[i])
+	}
+	return e.putLetters(b, out)
 }
 
 // dismiss lets the evaluators of the epoch go, with all that they have in memory (I9), and notes how much they have brought.

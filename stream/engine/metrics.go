@@ -51,7 +51,7 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s := c.engine.Status()
-	emit := func(kind prometheus.ValueType, name, help string, value float64, pairs ...string) {
+	var emit emitter = func(kind prometheus.ValueType, name, help string, value float64, pairs ...string) {
 		names, values := []string{"flow"}, []string{s.Flow}
 		for i := 0; i < len(pairs); i += 2 {
 			names, values = append(names, pairs[i]), append(values, pairs[i+1])
@@ -63,27 +63,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	t := c.engine.view.totals
 	c.engine.mu.RUnlock()
 	for name, src := range s.Sources {
-		emit(gauge, "freshet_source_lag_seconds", "Age of the newest change that was read, while more is queued.", src.LagSeconds, "source", name)
-		if kept := src.RetainedBytes; kept != nil {
-			emit(gauge, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", float64(*kept), "source", name)
-		} else if src.LagBytes == nil { // a source without a log
-			emit(gauge, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", 0, "source", name)
-		}
-		if src.LagBytes != nil {
-			emit(gauge, "freshet_source_lag_bytes", "Log that the flow has not confirmed.", float64(*src.LagBytes), "source", name)
-		}
-		if n := src.Notices; n != nil {
-			for outcome, count := range map[string]int64{"taken": n.Taken, "repeated": n.Repeated, "unreadable": n.Unreadable, "foreign": n.Foreign, "outside": n.Outside} {
-				emit(counter, "freshet_source_notices_total", "What the source was told of changes.", float64(count), "source", name, "outcome", outcome)
-			}
-		}
-		for _, op := range []string{"insert", "update", "delete", "truncate", "reject"} {
-			n := int64(0)
-			if f := t.Sources[name]; f != nil {
-				n = f.ByOp[op]
-			}
-			emit(counter, "freshet_source_changes_total", "Changes read.", float64(n), "source", name, "op", op)
-		}
+		emit.source(name, &src, t.Sources[name])
 	}
 	for _, n := range c.engine.graph.calls {
 		name := n.step.Name
@@ -130,4 +110,32 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	emit(gauge, "freshet_store_bytes", "Files of the state.", float64(s.Store.Bytes))
 	emit(counter, "freshet_store_stalls_total", "Times that writes to the state had to wait.", float64(s.Store.Stalls))
+}
+
+// emitter puts one number out, under the labels that pairs name.
+type emitter func(kind prometheus.ValueType, name, help string, value float64, pairs ...string)
+
+// source puts out what is known of a source; t is nil where nothing was counted yet.
+func (emit emitter) source(name string, src *SourceStatus, t *sourceTotals) {
+	emit(prometheus.GaugeValue, "freshet_source_lag_seconds", "Age of the newest change that was read, while more is queued.", src.LagSeconds, "source", name)
+	if kept := src.RetainedBytes; kept != nil {
+		emit(prometheus.GaugeValue, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", float64(*kept), "source", name)
+	} else if src.LagBytes == nil { // a source without a log
+		emit(prometheus.GaugeValue, "freshet_source_position_bytes", "Log that the other side keeps for this flow.", 0, "source", name)
+	}
+	if src.LagBytes != nil {
+		emit(prometheus.GaugeValue, "freshet_source_lag_bytes", "Log that the flow has not confirmed.", float64(*src.LagBytes), "source", name)
+	}
+	if n := src.Notices; n != nil {
+		for outcome, count := range map[string]int64{"taken": n.Taken, "repeated": n.Repeated, "unreadable": n.Unreadable, "foreign": n.Foreign, "outside": n.Outside} {
+			emit(prometheus.CounterValue, "freshet_source_notices_total", "What the source was told of changes.", float64(count), "source", name, "outcome", outcome)
+		}
+	}
+	for _, op := range []string{"insert", "update", "delete", "truncate", "reject"} {
+		n := int64(0)
+		if t != nil {
+			n = t.ByOp[op]
+		}
+		emit(prometheus.CounterValue, "freshet_source_changes_total", "Changes read.", float64(n), "source", name, "op", op)
+	}
 }
