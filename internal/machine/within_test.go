@@ -16,13 +16,13 @@ func TestTheCollectorKeepsToTheBudget(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	t.Setenv("GOGC", "")
 	machine.KeepWithin(500 << 20)
-	if at, grows := debug.SetMemoryLimit(-1), debug.SetGCPercent(100); at != 450<<20 || grows != 200 {
+	if at, grows := debug.SetMemoryLimit(-1), debug.SetGCPercent(100); at != 400<<20 || grows != 200 {
 		t.Errorf("it works harder from %d bytes on, and collects at %d percent", at, grows)
 	}
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	t.Setenv("GOGC", "50")
 	machine.KeepWithin(100 << 20)
-	if at, grows := debug.SetMemoryLimit(-1), debug.SetGCPercent(100); at != 450<<20 || grows != 100 {
+	if at, grows := debug.SetMemoryLimit(-1), debug.SetGCPercent(100); at != 400<<20 || grows != 100 {
 		t.Errorf("the environment does not count: %d bytes, %d percent", at, grows)
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
 
@@ -26,8 +27,13 @@ func budgetOf(memory int64) budget {
 // StoreBytes is the part of a flow's memory that the state store may use.
 func StoreBytes(l stream.Limits) int64 { return budgetOf(l.MemoryBytes).store }
 
-// HeapBytes is what a flow's memory leaves to Go's heap: the store's part lies outside of it, and the collector does not see it.
-func HeapBytes(l stream.Limits) int64 { return l.MemoryBytes - StoreBytes(l) }
+// HeapBytes is the part of a flow's memory for Go's heap: all of it, but where the store has its part outside.
+func HeapBytes(l stream.Limits) int64 {
+	if statestore.OutsideHeap {
+		return l.MemoryBytes - StoreBytes(l)
+	}
+	return l.MemoryBytes
+}
 
 // roomLeast is what an epoch takes in at least, in bytes.
 const roomLeast = 64 << 10

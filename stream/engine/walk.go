@@ -100,12 +100,15 @@ func (v *evaluator) refuse(step *stream.StepNode, instance uint32, r rowRef, cod
 	}
 }
 
+// usualChild is room for the part of a key that a step adds, in bytes: the id of a chunk takes 19.
+const usualChild = 24
+
 // refs finds the child keys of the rows in a frame.
 func (v *evaluator) refs(f *frame, schema *cdc.Schema) {
 	owner := v.t.key
 	for i := range f.rows.Len() {
 		row := f.rows.At(i)
-		key, err := schema.AppendKey(nil, row)
+		key, err := schema.AppendKey(make([]byte, 0, len(owner)+usualChild), row)
 		if err != nil || !bytes.HasPrefix(key, owner) {
 			v.err = fmt.Errorf("evaluate %s of %s: a row has left its owner's key: %w", owner.Text(), v.t.root.name, err)
 			return
