@@ -50,8 +50,8 @@ func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 
 // Hint says what a user can do.
 func (e *CorruptError) Hint() string {
-	return "keep the directory for inspection and restore a checkpoint, or remove the directory " +
-		"to derive everything again from the sources"
+	return "put a checkpoint back with `freshet restore <flow> DIR`, which keeps what is there aside; or begin anew: " +
+		"`freshet drop <flow> --yes`, and the next run derives everything again from the sources"
 }
 
 // IsCorrupt reports whether err means damaged files, whether the error is ours or Pebble's own.

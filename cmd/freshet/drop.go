@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,7 +29,7 @@ func (c *cli) dropVerb() *cobra.Command {
 		Long: `Drop takes a stopped flow away: what it has made where its sources read (a
 replication slot, a publication), its row in a sink's freshet_progress, and its state
 with everything that it remembers, its results and the embedded indexes among it. Rows
-in other sinks stay.`,
+in other sinks stay. A state that is damaged is dropped as well.`,
 		Args: takes("flow file"),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -81,17 +80,22 @@ in other sinks stay.`,
 	return cmd
 }
 
-// stateName is what sinks know the state by; empty: the flow has none.
+// stateName is what sinks know the state by; empty: the flow has none, or a damaged one, which drop is the way out of.
 func (f *flow) stateName() (string, error) {
 	if !f.exists() {
 		return "", nil
 	}
 	db, err := statestore.Open(f.state, statestore.DBOptions{Logger: f.log, ReadOnly: true})
-	if err != nil {
-		return "", err
+	name := ""
+	if err == nil {
+		name, err = engine.StateOf(db)
+		err = errors.Join(err, db.Close())
 	}
-	name, err := engine.StateOf(db)
-	return name, errors.Join(err, db.Close())
+	if statestore.IsCorrupt(err) {
+		f.log.Warn("the state is damaged, so what its sinks keep of the flow beside its rows stays there", "err", err)
+		return "", statestore.Free(f.state)
+	}
+	return name, err
 }
 
 // leaveSinks removes what the sinks keep of the flow beside its rows. A sink that cannot be reached is told, and no reason to keep
@@ -105,16 +109,7 @@ func (f *flow) leaveSinks(ctx context.Context, state string) {
 }
 
 // removeState removes the state directory, which nobody may hold.
-func (f *flow) removeState() error {
-	db, err := statestore.Open(f.state, statestore.DBOptions{Logger: f.log})
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(db.Close(), os.RemoveAll(f.state)); err != nil {
-		return fmt.Errorf("remove the state: %w", err)
-	}
-	return nil
-}
+func (f *flow) removeState() error { return statestore.Remove(f.state) }
 
 func wordsOfDrop(f *flow, sources []string) string {
 	words := "removes the state " + f.state
