@@ -23,21 +23,24 @@ const (
 	patienceBeat = 50 * time.Millisecond
 )
 
-// either asks the process that runs the flow of a file or, where nobody runs it, opens the state itself.
+// either asks the process that runs the flow of a file or, where nobody runs it, opens the state itself. So does a verb that reads
+// the state and nothing else, where that process waits to begin.
 func either[T any](ctx context.Context, c *cli, path string, running func(*peer) (T, error), stopped func(*flow) (T, error)) (T, error) {
 	var none T
 	state, err := c.place(path)
 	if err != nil {
 		return none, err
 	}
+	var f *flow
 	if p, ok := findPeer(ctx, state); ok {
-		return running(p)
-	}
-	f, err := c.open(ctx, path)
-	if err != nil && c.local {
-		f, err = c.recall(path, err)
-	}
-	if err != nil {
+		value, err := running(p)
+		if !c.local || !errors.As(err, new(*notBegun)) {
+			return value, err
+		}
+		if f, err = c.recallWaiting(ctx, path, p, err); err != nil {
+			return none, err
+		}
+	} else if f, err = c.reached(ctx, path); err != nil {
 		return none, err
 	}
 	var value T
@@ -51,6 +54,15 @@ func either[T any](ctx context.Context, c *cli, path string, running func(*peer)
 	return value, f.safe(f.silent(err))
 }
 
+// reached is a stopped flow whose sources were asked, or for a verb that reads the state alone, what they told the last run.
+func (c *cli) reached(ctx context.Context, path string) (*flow, error) {
+	f, err := c.open(ctx, path)
+	if err != nil && c.local {
+		return c.recall(path, err)
+	}
+	return f, err
+}
+
 // awaited runs fn, which needs the state of the stopped flow: a verb that looks into it just then is about to be done, and is
 // waited for. A process that runs the flow is not; it is given beside the error.
 func (f *flow) awaited(ctx context.Context, fn func() error) (*peer, error) {
@@ -59,7 +71,7 @@ func (f *flow) awaited(ctx context.Context, fn func() error) (*peer, error) {
 		if !errors.As(err, new(*statestore.InUseError)) || time.Now().After(end) {
 			return nil, err
 		}
-		if p, ok := findPeer(ctx, f.state); ok {
+		if p, ok := findPeer(ctx, f.state); ok && p.PID != os.Getpid() { // this one is about to begin
 			return p, err
 		}
 		if err := idle.For(ctx, patienceBeat); err != nil {

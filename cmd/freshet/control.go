@@ -156,6 +156,14 @@ func (p *peer) ask(ctx context.Context, method, path string, body, data any) err
 	return p.put(ctx, method, path, body, func(reply *http.Response) error { return readAnswer(reply, data) })
 }
 
+// notBegun is the answer of a flow that waits for what it needs to begin. It has not taken its state.
+type notBegun struct{ fault *api.Fault }
+
+func (e *notBegun) Error() string { return e.fault.Error() }
+
+// Unwrap returns what it waits for.
+func (e *notBegun) Unwrap() error { return e.fault }
+
 func readAnswer(reply *http.Response, data any) error {
 	var e struct {
 		OK    bool            `json:"ok"`
@@ -170,6 +178,9 @@ func readAnswer(reply *http.Response, data any) error {
 			return fmt.Errorf("read the answer of the running flow: status %s", reply.Status)
 		}
 		e.Error.Exit, _ = strconv.Atoi(reply.Header.Get(api.ExitHeader)) // where it says none, the code does
+		if reply.StatusCode == http.StatusServiceUnavailable && reply.Header.Get("Retry-After") != "" {
+			return &notBegun{e.Error}
+		}
 		return e.Error
 	}
 	if err := json.Unmarshal(e.Data, data); err != nil {

@@ -26,7 +26,9 @@ type flow struct {
 	state string
 	log   *slog.Logger
 
-	unasked error // the fault of a server that is away: what it told the last run stands for it
+	unasked error           // the fault of a server that is away: what it told the last run stands for it
+	reasons []engine.Reason // that and what else hinders the flow, as status tells it
+	waits   bool            // a process runs it, which waits to begin
 }
 
 // headMax bounds the flow files that are looked into for their name alone, in bytes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -135,6 +136,7 @@ func (c *cli) serveOutage(ctx context.Context, v *service, f *flow, out *outage,
 func (o *outage) say(f *flow, code string, err error) {
 	told := faultOf(f.safe(err)).Fault
 	told.Message = "the flow waits to begin: " + told.Message
+	told.Hint = strings.TrimPrefix(told.Hint+"; it is tried again by itself, at least every 5 s", "; ")
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.code, o.fault = code, told

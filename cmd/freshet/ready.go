@@ -22,12 +22,21 @@ func (p *peer) standing(ctx context.Context, path string) (standing, error) {
 	if err := p.ask(ctx, http.MethodGet, path, nil, &s.Status); err != nil {
 		return s, err
 	}
-	return s, p.put(ctx, http.MethodGet, "/readyz", nil, func(reply *http.Response) error {
-		if err := json.NewDecoder(reply.Body).Decode(&s); err != nil {
+	found, err := p.reasons(ctx)
+	s.Reasons = append(s.Reasons, found...)
+	return s, err
+}
+
+// reasons are those of /readyz.
+func (p *peer) reasons(ctx context.Context) ([]engine.Reason, error) {
+	var said struct{ Reasons []engine.Reason }
+	err := p.put(ctx, http.MethodGet, "/readyz", nil, func(reply *http.Response) error {
+		if err := json.NewDecoder(reply.Body).Decode(&said); err != nil {
 			return fmt.Errorf("read the answer of the running flow: %w", err)
 		}
 		return nil
 	})
+	return said.Reasons, err
 }
 
 // statusReady is the status of a flow that runs and is ready; any other is a fault. Probes that can run a program and
@@ -53,9 +62,13 @@ func (s *standing) fault() error {
 		return nil
 	}
 	var reasons []string
+	hint := "it goes on by itself when this is over; docs/operations.md says what each reason means"
 	for _, r := range s.Reasons {
 		reasons = append(reasons, r.Code+": "+r.Message)
+		if r.Code == "intake_paused" {
+			hint = "`freshet resume <flow>` ends the pause"
+		}
 	}
-	return newFault("not_ready", "it goes on by itself when this is over; docs/operations.md says what each reason means",
+	return newFault("not_ready", hint,
 		"the flow %s is not ready: %s", s.Flow, strings.Join(reasons, "; "))
 }

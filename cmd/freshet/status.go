@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -61,7 +62,10 @@ func (f *flow) standing() (standing, error) {
 		return standing{neverRun(f), []engine.Reason{}}, nil
 	}
 	s, err := reading(f, func(db *statestore.DB) (engine.Status, error) { return engine.StoppedStatus(db, f.plan) })
-	return standing{s, f.unaskedReasons()}, err
+	if f.waits {
+		s.State = "waiting"
+	}
+	return standing{s, append([]engine.Reason{}, f.reasons...)}, err
 }
 
 // statusWhen waits for a position, written as SOURCE=POSITION, before it asks.
@@ -104,9 +108,27 @@ func (f *flow) standingWhen(ctx context.Context, source, position string, timeou
 	}
 }
 
-// standingWhen has a running flow wait for a position.
+// standingWhen has a running flow wait for a position. One that waits to begin is waited for as well.
 func (p *peer) standingWhen(ctx context.Context, source, position string, timeout time.Duration) (standing, error) {
-	ctx, cancel := context.WithTimeout(ctx, max(timeout, 0)+api.AnswerTime)
+	for end := time.Now().Add(timeout); ; {
+		s, err := p.holds(ctx, source, position, time.Until(end))
+		for begins := errors.As(err, new(*notBegun)); begins && time.Now().Before(end); {
+			if err := idle.For(ctx, min(patienceBeat, time.Until(end))); err != nil {
+				return s, err
+			}
+			if now, ok := findPeer(ctx, p.state); ok { // between waiting and running nobody answers for a moment
+				p, begins = now, false
+			}
+		}
+		if !errors.As(err, new(*notBegun)) || !time.Now().Before(end) {
+			return s, err
+		}
+	}
+}
+
+func (p *peer) holds(ctx context.Context, source, position string, timeout time.Duration) (standing, error) {
+	timeout = max(timeout, 0)
+	ctx, cancel := context.WithTimeout(ctx, timeout+api.AnswerTime)
 	defer cancel()
 	ask := url.Values{"source": {source}, "position": {position}, "timeout": {timeout.String()}}
 	return p.standing(ctx, "/api/v1/wait?"+ask.Encode())

@@ -74,7 +74,7 @@ func (t *top) begin(ctx context.Context) error {
 	if t.state, err = t.cli.place(t.path); err != nil {
 		return err
 	}
-	_, err = either(ctx, t.cli, t.path, func(p *peer) (struct{}, error) {
+	_, err = either(ctx, t.cli.locally(), t.path, func(p *peer) (struct{}, error) {
 		if err := p.ask(ctx, http.MethodGet, "/api/v1/graph", nil, &t.graph); err != nil {
 			return struct{}{}, err
 		}

@@ -16,7 +16,7 @@ import (
 // Status is the state of a flow, running or stopped. Totals count from the creation of the state.
 type Status struct {
 	Flow    string                  `json:"flow"`
-	State   string                  `json:"state"` // running, stopped
+	State   string                  `json:"state"` // running, stopped, waiting (to begin)
 	Epoch   uint64                  `json:"epoch"`
 	Sources map[string]SourceStatus `json:"sources"`
 	Steps   map[string]StepStatus   `json:"steps"`

@@ -72,6 +72,8 @@ func condition(s Sample) (word, mood string) {
 	switch {
 	case NeverRan(&s.Status):
 		return "never ran", quiet
+	case s.Status.State == "waiting":
+		return "waits to begin", bad
 	case s.Status.State != "running":
 		return "stopped", quiet
 	}
@@ -87,7 +89,7 @@ func condition(s Sample) (word, mood string) {
 
 // NeverRan reports whether a status is that of a flow that has no state yet.
 func NeverRan(s *engine.Status) bool {
-	return s.State != "running" && s.Epoch == 0 && s.Store.Bytes == 0
+	return s.State == "stopped" && s.Epoch == 0 && s.Store.Bytes == 0
 }
 
 // rated writes a rate, or a dash where it cannot be told yet.
