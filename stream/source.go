@@ -78,6 +78,11 @@ type Resumable interface {
 	Resumes(ctx context.Context, from cdc.Position) (found string, err error)
 }
 
+// Unfinished is a Source whose position tells whether its first rows have all been read.
+type Unfinished interface {
+	Unfinished(from cdc.Position) (bool, error)
+}
+
 // Tenant is a Source that has made something where it reads, such as a replication slot. Drop removes it, for
 // a flow that will not run again; what is not there is no fault.
 type Tenant interface {

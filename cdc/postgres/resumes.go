@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/freshet/freshet/cdc"
 )
@@ -48,11 +49,21 @@ func (s *Source) Resumes(ctx context.Context, from cdc.Position) (found string, 
 	if err := o.guard(&held, x, system, f); err != nil {
 		return "", err
 	}
-	found = fmt.Sprintf("slot %s goes on behind %s; %.1f MiB of log are kept for it", o.Slot, held.lsn, float64(x.kept)/(1<<20))
+	found = fmt.Sprintf("slot %s goes on behind %s; %.0f KiB of log are kept for it", o.Slot, held.lsn, float64(x.kept)/(1<<10))
+	if x.kept >= 1<<20 {
+		found = fmt.Sprintf("slot %s goes on behind %s; %.1f MiB of log are kept for it", o.Slot, held.lsn, float64(x.kept)/(1<<20))
+	}
 	if x.activePID != 0 {
 		found += fmt.Sprintf("; process %d of the server reads it now, and a run waits until it is free", x.activePID)
 	}
 	return found, nil
+}
+
+// Unfinished implements stream.Unfinished: a first read that was broken off goes on with the next run.
+func (s *Source) Unfinished(from cdc.Position) (bool, error) {
+	held, err := heldAt(from)
+	begun := len(held.tables) >= len(s.options.Tables) || s.options.Snapshot == SnapshotNever
+	return !begun || slices.ContainsFunc(held.tables, func(t heldTable) bool { return t.part }), err
 }
 
 // inUse is the fault of a slot that another process reads, for a state that holds nothing of it yet: both would write the

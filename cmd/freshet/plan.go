@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream/api"
 	"github.com/freshet/freshet/stream/engine"
@@ -52,8 +54,21 @@ func (c *cli) previewOf(ctx context.Context, path string) (*engine.Preview, erro
 		if !f.exists() {
 			return engine.StoppedPreview(ctx, nil, f.plan)
 		}
-		return reading(f, func(db *statestore.DB) (*engine.Preview, error) { return engine.StoppedPreview(ctx, db, f.plan) })
+		return reading(f, func(db *statestore.DB) (*engine.Preview, error) { return f.preview(ctx, db) })
 	})
+}
+
+// preview is what the next run of a stopped flow would do, with what its sources keep from it, or have for it beside.
+func (f *flow) preview(ctx context.Context, db *statestore.DB) (*engine.Preview, error) {
+	p, err := engine.StoppedPreview(ctx, db, f.plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.resumes(ctx, db); errors.Is(err, cdc.ErrGap) {
+		p.Notes = append(p.Notes, fmt.Sprintf("The next run ends before it has done any of this, with exit 10: %s. `freshet doctor` has the way on.", f.safe(err)))
+	}
+	p.Notes = append(p.Notes, "What has changed at the sources since the last run comes on top of these numbers.")
+	return p, nil
 }
 
 // Preview says what another text of the flow file would do to the flow as it stands; without one, the file as it lies there now.
@@ -122,6 +137,9 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	section(w, rows)
 	if !p.Exact {
 		fmt.Fprintln(w, "\n"+estimated(p))
+	}
+	for _, note := range p.Notes {
+		fmt.Fprintln(w, "\n"+note)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
 		for _, statement := range p.Sinks[name].Statements {

@@ -18,6 +18,8 @@ type Preview struct {
 	// Exact says that every row behind a change was evaluated for this answer. Otherwise some were taken as a
 	// share of many, or are not in the state: what is said of them is an estimate, and an upper bound of calls.
 	Exact bool `json:"exact"`
+	// Notes are sentences on what the numbers do not hold.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // StepPreview is the work that waits at one step. What a model is paid is an upper bound: it counts the tokens
@@ -78,7 +80,7 @@ func StoppedPreview(ctx context.Context, db *statestore.DB, plan *stream.Plan) (
 
 func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *stream.Plan, state string) (*Preview, error) {
 	next, _ := migrate(stored, plan, "")
-	p := &Preview{Steps: map[string]StepPreview{}, Sinks: map[string]SinkPreview{}, Exact: true}
+	p := &Preview{Notes: readAgain(stored, plan), Steps: map[string]StepPreview{}, Sinks: map[string]SinkPreview{}, Exact: true}
 	sizes, err := countRows(ctx, db, stored, plan)
 	if err != nil {
 		return nil, err
@@ -106,9 +108,25 @@ func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *s
 		change.foretell(s, sizes)
 		p.Sinks[s.Name] = change
 	}
+	left, err := countUnread(ctx, db, stored, plan, sizes)
+	if err != nil {
+		return nil, err
+	}
+	p.unread(plan, left)
 	p.Exact = p.Exact && played.exact
 	p.Total.Seconds = max(p.Total.Seconds, played.took.Seconds()*played.part())
 	return p, nil
+}
+
+// readAgain says which sources are read again although their steps are as they were.
+func readAgain(stored *storedPlan, plan *stream.Plan) []string {
+	var notes []string
+	for _, n := range plan.Sources {
+		if slices.ContainsFunc(n.Collections, func(c int) bool { return stored.Roots[plan.Collections[c].Name].Rescan }) {
+			notes = append(notes, fmt.Sprintf("The next run reads every row of source %s again; rows that differ come on top of these numbers.", n.Name))
+		}
+	}
+	return notes
 }
 
 func (p *Preview) steps(stored, next *storedPlan, plan *stream.Plan, played *rehearsal, sizes []cdc.Estimate) {
