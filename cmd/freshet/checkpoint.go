@@ -78,7 +78,9 @@ func (c *cli) restoreVerb() *cobra.Command {
 		Long: `Restore copies a checkpoint to where the flow keeps its state; the checkpoint stays
 as it is. A state that is there is moved aside and named, never removed. At the
 next run the sources go on where the copy stood, and sinks that are ahead of it are
-brought to what follows from it.`,
+brought to what follows from it. A source that has forgotten what came since, as a
+replication slot that the flow has moved on has, ends that run with exit 10:
+"freshet reset FLOW --source NAME --yes" has it read again.`,
 		Args: takes("flow file", "folder of the checkpoint"),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,12 @@ func (c *cli) letterChange(verb, short string) *cobra.Command {
 			return result{}, err
 		}
 		return result{data: items, text: func(w io.Writer) {
-			fmt.Fprintf(w, "%s: %s\n", verb, grouped(int64(len(items.Items))))
+			if len(items.Items) == 0 {
+				fmt.Fprintln(w, "no dead letters")
+				return
+			}
+			done := map[string]string{"retry": "to be tried again", "discard": "discarded"}[verb]
+			fmt.Fprintf(w, "%s: %s\n", done, grouped(int64(len(items.Items))))
 			showLetters(w, items.Items)
 		}}, nil
 	})
@@ -137,7 +143,7 @@ func showLetters(w io.Writer, all []engine.DeadLetter) {
 	rows := [][]string{{"id", "step", "source", "key", "code", "tries", "at", "message"}}
 	for i := range all {
 		l := &all[i]
-		rows = append(rows, []string{l.ID, l.Step, l.Source, l.Key, l.Code, grouped(int64(l.Attempts)), l.At, l.Message})
+		rows = append(rows, []string{l.ID, l.Step, l.Source, l.Key, l.Code, grouped(int64(l.Attempts)), toSeconds(l.At), l.Message})
 	}
 	table(w, rows)
 }
@@ -152,4 +158,13 @@ func showLetter(w io.Writer, l *engine.DeadLetter) {
 	if json.Indent(&b, l.Input, "", "  ") == nil {
 		fmt.Fprintf(w, "\n%s\n", visible(b.String()))
 	}
+}
+
+// toSeconds leaves out of a time what nobody reads in a table.
+func toSeconds(at string) string {
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return at
+	}
+	return t.Format(time.RFC3339)
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,5 +115,22 @@ func TestADatabaseOrARoleThatThereIsNotIsNamed(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A server that answers with a fault of its own, or asks for fewer requests, is not one that is away.
+func TestDoctorTellsAServerThatAnswersFromOneThatIsAway(t *testing.T) {
+	for status, hint := range map[int]string{http.StatusTooManyRequests: "fewer requests", http.StatusServiceUnavailable: "fault of its own"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		flow := filepath.Join(t.TempDir(), "flow.yaml")
+		text := fmt.Sprintf("flow: d\nlimits: {disk_free: 1MiB}\nmodels: {m: {openai: {base_url: %q, model: small}, dims: 8}}\nsources: {docs: {files: {path: .}}}\n"+
+			"steps: {vectors: {from: docs, embed: {model: m, text: row.text}}}\nsinks: {index: {from: vectors, vector: {}}}\n", server.URL)
+		if err := os.WriteFile(flow, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, said := verb(t, "doctor", flow); code != exitEnvironment || !strings.Contains(said, hint) {
+			t.Errorf("%d: exit %d, without %s: %s", status, code, hint, said)
+		}
+		server.Close()
 	}
 }

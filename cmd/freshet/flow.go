@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -200,6 +201,10 @@ func modelFault(file *flowfile.File, name string, err error, hint, message strin
 	case errors.As(err, &refused) && refused.Dims > 0:
 		f.Code, f.Exit = "dims_mismatch", exitEnvironment
 		f.Hint = fmt.Sprintf("write `dims: %d` beside the kind of model %s, or leave dims out; check `model`, too: another one may answer", refused.Dims, name)
+	case refused != nil && refused.Kind == accel.Unavailable && refused.Status == http.StatusTooManyRequests:
+		f.Hint = "the server answers, and asks for fewer requests: wait, or set `limits: {rpm: …}` beside the kind of model " + name
+	case refused != nil && refused.Kind == accel.Unavailable && refused.Status >= http.StatusInternalServerError:
+		f.Hint = "the server answers, and has a fault of its own: look at the log of the server of model " + name
 	case refused != nil && refused.Kind != accel.Unavailable:
 		f.Code, f.Exit = "model_error", exitRunTime
 		f.Hint = cmp.Or(hintOfAnswer(name, refused), f.Hint)

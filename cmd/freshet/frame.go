@@ -90,7 +90,7 @@ func (f *frame) all(w *console.Watch, g console.Graph, note string) {
 
 // advice says what hinders the flow.
 func (f *frame) advice(now console.Sample) {
-	for _, a := range console.Advise(now.Reasons) {
+	for _, a := range console.Advise(now) {
 		if !a.Grave {
 			continue
 		}

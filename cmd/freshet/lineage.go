@@ -17,8 +17,9 @@ func (c *cli) lineageVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lineage FLOW SUBJECT",
 		Short: "Show what was made of a source row, or what a sink's row was made of",
-		Long: `Lineage answers for <source>/<key> and for <sink>/<_key>: the whole way in both
-directions, with when each row was computed, by which logic, and why.`,
+		Long: `Lineage answers for <source>/<key>, for <sink>/<_key> and for a key as a search
+shows it: the whole way in both directions, with when each row was computed, by
+which logic, and why.`,
 		Example: "  freshet lineage flow.yaml docs/guide/billing.md",
 		Args:    takes("flow file", "source or sink key"),
 	}

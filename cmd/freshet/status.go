@@ -164,8 +164,11 @@ func showStatus(w io.Writer, s standing) {
 	if s.Paused && s.State == "stopped" {
 		fmt.Fprintln(w, "paused: its next run takes nothing in until `freshet resume`")
 	}
-	for _, r := range s.Reasons {
-		fmt.Fprintf(w, "%s: %s\n", r.Code, oneLine(r.Message))
+	for _, a := range console.Advise(console.Sample{Status: s.Status, Reasons: s.Reasons}) {
+		fmt.Fprintf(w, "%s: %s\n", a.Code, oneLine(a.Text))
+		if a.Grave {
+			fmt.Fprintf(w, "  %s\n", a.Do)
+		}
 	}
 	rows := [][]string{{"source", "state", "rows", "changes", "position", "lag"}}
 	for _, name := range slices.Sorted(maps.Keys(s.Sources)) {
@@ -198,7 +201,7 @@ func showStatus(w io.Writer, s standing) {
 		x := s.Sinks[name]
 		fresh := "-"
 		if x.FreshnessMS.P99 > 0 {
-			fresh = fmt.Sprintf("%.0f ms, %.0f ms", x.FreshnessMS.P50, x.FreshnessMS.P99)
+			fresh = pause(x.FreshnessMS.P50) + ", " + pause(x.FreshnessMS.P99)
 		}
 		rows = append(rows, []string{name, grouped(x.Rows), grouped(x.UpsertsTotal), grouped(x.DeletesTotal), grouped(int64(x.Outbox)), fresh, successor(x)})
 	}
@@ -206,6 +209,14 @@ func showStatus(w io.Writer, s standing) {
 	if s.DeadLetters > 0 {
 		fmt.Fprintf(w, "\n%s dead letters: `freshet dlq ls` lists them\n", grouped(s.DeadLetters))
 	}
+}
+
+// pause writes a time in milliseconds; one that a person feels in seconds.
+func pause(ms float64) string {
+	if ms < 1000 {
+		return fmt.Sprintf("%.0f ms", ms)
+	}
+	return fmt.Sprintf("%.1f s", ms/1000)
 }
 
 // spent is what a model has cost today, and what it may.

@@ -333,5 +333,9 @@ func showTests(w io.Writer, ends *tested) {
 			fmt.Fprintf(w, "     unwanted  %s\n", visible(row))
 		}
 	}
+	if ends.Passed+ends.Failed == 0 {
+		fmt.Fprintln(w, "the flow file has no tests: `tests:` would hold rows given to a step, and the rows wanted of it")
+		return
+	}
 	fmt.Fprintf(w, "%d of %d tests pass\n", ends.Passed, ends.Passed+ends.Failed)
 }

@@ -41,6 +41,15 @@ func TestARowSaysWhyItWasComputed(t *testing.T) {
 		w.put("k", "p1|p2", 0)
 		expect(map[string]string{"cut/k/p1-1": isNew, "cut/k/p2-1": isNew, "said/k/p1-1": isNew, "said/k/p2-1": isNew,
 			"pieces/k/p1-1": isNew, "pieces/k/p2-1": isNew, "plain/k": isNew})
+		// A search shows the key of a sink's row without the sink.
+		for _, key := range []string{"pieces/k/p2-1", "k/p2-1"} {
+			if found, err := m.engine.Lineage(key); err != nil || found.Subject.Name != "pieces" || found.Subject.Key != "k/p2-1" {
+				t.Errorf("%s is known as %+v: %v", key, found, err)
+			}
+		}
+		if found, err := m.engine.Lineage("k/p9-1"); err == nil {
+			t.Errorf("a row that there is not has the lineage %+v", found)
+		}
 
 		const body = "changed in its source row: body"
 		w.put("k", "p1|p3", 0)

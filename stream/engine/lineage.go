@@ -34,7 +34,7 @@ type NotFoundError struct{ What string }
 
 func (e *NotFoundError) Error() string { return e.What + " is not known" }
 
-// Lineage answers for `<source>/<key>` or `<sink>/<key>`.
+// Lineage answers for `<source>/<key>`, `<sink>/<key>` or the key of a sink's row alone.
 func (e *Engine) Lineage(subject string) (*Lineage, error) {
 	return lineageOf(e.db, e.graph, subject)
 }
@@ -52,7 +52,25 @@ func StoppedLineage(db *statestore.DB, plan *stream.Plan, subject string) (*Line
 	return lineageOf(db, buildGraph(plan, next), subject)
 }
 
+// lineageOf takes a key as a search shows it as well, which names no sink: the first sink that has it answers.
 func lineageOf(db *statestore.DB, g *graph, subject string) (*Lineage, error) {
+	l, err := lineageNamed(db, g, subject)
+	if _, none := errors.AsType[*NotFoundError](err); !none {
+		return l, err
+	}
+	for _, t := range g.targets {
+		if t.building.Load() || t.gone.Load() {
+			continue
+		}
+		l, shown := sinkLineage(db, g, t, subject, subject)
+		if _, none := errors.AsType[*NotFoundError](shown); !none {
+			return l, shown
+		}
+	}
+	return nil, err
+}
+
+func lineageNamed(db *statestore.DB, g *graph, subject string) (*Lineage, error) {
 	name, text, ok := strings.Cut(subject, "/")
 	if !ok {
 		return nil, &NotFoundError{What: subject}

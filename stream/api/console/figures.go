@@ -80,7 +80,7 @@ func condition(s Sample) (word, mood string) {
 	if s.Ready {
 		return "ready", good
 	}
-	all := Advise(s.Reasons)
+	all := Advise(s)
 	if len(all) > 0 && all[0].Grave {
 		return "held up", bad
 	}

@@ -25,7 +25,7 @@ func (c *Console) freshness(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) freshNow() freshData {
 	now := c.watch.Newest()
-	d := freshData{Sources: names(now.Status.Sources), Sinks: names(now.Status.Sinks), Lines: map[string]string{}, Advice: Advise(now.Reasons),
+	d := freshData{Sources: names(now.Status.Sources), Sinks: names(now.Status.Sinks), Lines: map[string]string{}, Advice: Advise(now),
 		Tasks: TasksOf(&c.watch), Changes: c.recent.list()}
 	for _, name := range d.Sinks {
 		d.Lines[name] = polyline(c.watch.line(writesOf(name)))

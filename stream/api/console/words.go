@@ -18,8 +18,24 @@ type Advice struct {
 	Do    string // what helps
 }
 
-// Advise puts reasons into words, the grave ones first.
-func Advise(reasons []engine.Reason) []Advice {
+// Advise puts the reasons of a sample into words, the grave ones first. Of a model that does not answer it says what helps against
+// its own reason.
+func Advise(s Sample) []Advice {
+	all := advise(s.Reasons)
+	for i, a := range all {
+		if a.Code != "model_unavailable" {
+			continue
+		}
+		for name, m := range s.Status.Models {
+			if m.Reason != nil && strings.HasPrefix(a.Text, "model "+name+": ") {
+				_, all[i].Do = hindrance(*m.Reason)
+			}
+		}
+	}
+	return all
+}
+
+func advise(reasons []engine.Reason) []Advice {
 	grave, passing := []Advice{}, []Advice{}
 	for _, r := range reasons {
 		a := Advice{Code: r.Code, Text: r.Message}
@@ -60,11 +76,11 @@ func Advise(reasons []engine.Reason) []Advice {
 func hindrance(reason string) (title, do string) {
 	switch reason {
 	case "auth":
-		return "refuses the key", "Set the right key in the environment and start the flow again, or resume if the server was at fault."
+		return "refuses the key", "Set the right key in the environment and start the flow again, or `freshet resume` if the server was at fault."
 	case "quota":
-		return "the account has no quota left", "Top up the account, then resume."
+		return "the account has no quota left", "Top up the account, then `freshet resume`."
 	case "unknown_model":
-		return "the server does not know this model", "Correct its name in the flow file, or load the model on the server and resume."
+		return "the server does not know this model", "Correct its name in the flow file, or load the model on the server and `freshet resume`."
 	case "model_changed":
 		return "answers differently than before", "Another model answers under its name. See `freshet plan`: its rows have to be made again, or the old model put back."
 	case "budget":
@@ -72,9 +88,9 @@ func hindrance(reason string) (title, do string) {
 	case "retry_after":
 		return "asked us to wait", "Nothing is to be done: it is asked again in time."
 	case "errors":
-		return "fails", "See the message. It is tried again by itself, with growing pauses; resume tries at once."
+		return "fails", "See the message. It is tried again by itself, with growing pauses; `freshet resume` tries at once."
 	}
-	return strings.ReplaceAll(reason, "_", " "), "See the message; resume tries at once."
+	return strings.ReplaceAll(reason, "_", " "), "See the message; `freshet resume` tries at once."
 }
 
 // count writes a number in groups of three digits.

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestEveryReasonSaysWhatHelpsAndTheGraveOnesComeFirst(t *testing.T) {
 	for _, code := range codes {
 		reasons = append(reasons, engine.Reason{Code: code, Message: "m"})
 	}
-	all := Advise(reasons)
+	all := Advise(Sample{Reasons: reasons})
 	if len(all) != len(codes) || all[len(all)-1].Code != "catching_up" {
 		t.Fatalf("%+v", all)
 	}
@@ -41,6 +42,12 @@ func TestEveryReasonSaysWhatHelpsAndTheGraveOnesComeFirst(t *testing.T) {
 		if a.Title == "" || a.Do == "" || a.Text != "m" {
 			t.Errorf("%s is explained by %+v", a.Code, a)
 		}
+	}
+	auth := "auth"
+	refused := Sample{Status: engine.Status{Models: map[string]engine.ModelStatus{"bge": {Reason: &auth}}},
+		Reasons: []engine.Reason{{Code: "model_unavailable", Message: "model bge: refused"}}}
+	if all := Advise(refused); !strings.Contains(all[0].Do, "key") {
+		t.Errorf("a model that refuses the key is explained by %+v", all)
 	}
 	for _, reason := range []string{"auth", "quota", "unknown_model", "model_changed", "budget", "retry_after", "errors", "other"} {
 		if title, do := hindrance(reason); title == "" || do == "" {
