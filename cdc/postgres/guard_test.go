@@ -108,6 +108,25 @@ func TestASlotThatDoesNotFitStopsTheRun(t *testing.T) {
 	}
 }
 
+// A slot that another process has moved on and reads is not called one that was made anew (I10).
+func TestASlotThatIsReadElsewhereSaysSo(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, rowsOf(10))
+	o := options(db, "docs")
+	in := firstRead(t, o)
+	held := in.Start().Resume
+	other := begin(t, source(t, o), in.Crash(), nil)
+	other.caught()
+	db.Exec(t, "INSERT INTO docs VALUES (100)")
+	other.reach(db)
+	db.Exec(t, "DO $$ BEGIN WHILE (SELECT confirmed_flush_lsn <= '"+source(t, o).Describe(held)+"' FROM pg_replication_slots WHERE slot_name = '"+o.Slot+"') LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
+	_, err := source(t, o).Resumes(t.Context(), held)
+	if fault := faultOf(t, err); fault.Code != "data_guard" || !strings.Contains(err.Error(), "another process reads it (pid ") {
+		t.Errorf("%s: %v", fault.Code, err)
+	}
+	other.end()
+}
+
 // TestASlotThatLostItsLogStopsTheRun proves case 18 where the server itself gives the slot up (I10).
 func TestASlotThatLostItsLogStopsTheRun(t *testing.T) {
 	s := testenv.Postgres(t, testenv.PostgresOptions{Settings: map[string]string{"max_slot_wal_keep_size": "'1MB'", "wal_level": "logical",

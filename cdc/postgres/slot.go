@@ -261,6 +261,8 @@ func (o *Options) guard(p *place, x *slot, system systemFacts, f *facts) error {
 	switch {
 	case x.lost():
 		return o.gap("the server has removed the log that it needs (max_slot_wal_keep_size)")
+	case x.confirmed > p.lsn && x.activePID != 0:
+		return o.gap("it is at %s, ahead of what is held, %s: another process reads it (pid %d of the server)", x.confirmed, p.lsn, x.activePID)
 	case x.confirmed > p.lsn:
 		return o.gap("it is at %s, ahead of what is held, %s: it was moved, or made anew", x.confirmed, p.lsn)
 	}

@@ -27,6 +27,11 @@ func TestAProcessThatCannotHaveTheSourceTakesNoSink(t *testing.T) {
 	if said, ok := comesToSay(state, "/readyz", `"ready":true`); !ok {
 		t.Fatal(said)
 	}
+	// It is ready once it has the table, and begins to read the slot behind that.
+	db.Exec(t, "UPDATE docs SET body = 'streamed'")
+	if said, ok := comesToSay(state, "/api/v1/status", `"upserts_total":2`); !ok {
+		t.Fatal(said)
+	}
 	other := filepath.Join(dir, "other")
 	if code, envelope, said := verb(t, "run", flow, "--once", "--state", other); code != exitEnvironment || !strings.Contains(said, "source_in_use") {
 		t.Errorf("a second process over a fresh state: exit %d, %v: %s", code, envelope, said)
@@ -35,7 +40,7 @@ func TestAProcessThatCannotHaveTheSourceTakesNoSink(t *testing.T) {
 		t.Errorf("doctor of a fresh state: exit %d: %s", code, said)
 	}
 	db.Exec(t, "UPDATE docs SET body = 'second'")
-	if said, ok := comesToSay(state, "/api/v1/status", `"upserts_total":2`); !ok {
+	if said, ok := comesToSay(state, "/api/v1/status", `"upserts_total":3`); !ok {
 		t.Errorf("the first process does not go on: %s", said)
 	}
 	first.stop()
