@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet/freshet/sinks/vector"
@@ -52,7 +54,17 @@ func search(t testing.TB, x *vector.Index, q vector.Query) []vector.Hit {
 // state before it, whole, and the transaction is applied again (I2, I3, I8).
 func TestReadersSeeATransactionOnItsWayToDisk(t *testing.T) {
 	fs := vfs.NewCrashableMem()
-	x := open(t, fs, vector.Options{Dims: 4})
+	var shut atomic.Bool
+	disk := make(chan struct{}) // closed when the disk goes on
+	x := open(t, errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		switch op.Kind {
+		case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
+			if shut.Load() {
+				<-disk
+			}
+		}
+		return nil
+	})), vector.Options{Dims: 4})
 	row := func(epoch uint64) vector.Txn {
 		return vector.Txn{Epoch: epoch, Upserts: []vector.Upsert{{Key: []byte("a"), Version: epoch, Vector: []float32{1, 0, 0, float32(epoch)}}}}
 	}
@@ -64,7 +76,9 @@ func TestReadersSeeATransactionOnItsWayToDisk(t *testing.T) {
 			t.Errorf("a search finds %v", hits)
 		}
 		failed = fs.CrashClone(vfs.CrashCloneCfg{})
+		close(disk)
 	}
+	shut.Store(true)
 	apply(t, x, second)
 	after := open(t, failed, vector.Options{Dims: 4})
 	if _, epoch, _ := after.Progress(); epoch != 1 {

@@ -175,7 +175,21 @@ func words() template.FuncMap {
 		"short": shortened,
 		"clock": func(at string) string { return moment(at).Local().Format("2006-01-02 15:04:05") },
 		"sheet": func(v *view, d drawing) sheet { return sheet{v, d} },
+		"prose": prose,
 	}
+}
+
+// prose is a text of ours for a page: what stands between backticks, as it does in a terminal, is a command.
+func prose(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(text, "`") {
+		part = template.HTMLEscapeString(part)
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
+	}
+	return template.HTML(b.String())
 }
 
 // parsePages parses the templates: one set a screen, over the frame that they share.
