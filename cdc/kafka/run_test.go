@@ -85,8 +85,11 @@ func (w *world) holds(in *cdctest.Inlet, want map[string]string) {
 	if err := in.Wait(ctx, "rows", func() bool { return true }); err != nil {
 		w.t.Fatal(err)
 	}
-	for !maps.Equal(w.values(in), want) {
-		n := len(in.Puts())
+	for {
+		n := len(in.Puts()) // before the rows: what comes between the two is seen now or waited for
+		if maps.Equal(w.values(in), want) {
+			return
+		}
 		if err := in.Wait(ctx, "more changes", func() bool { return len(in.Puts()) != n }); err != nil {
 			w.t.Fatalf("rows differ (-want +got): %s", cmp.Diff(want, w.values(in)))
 		}
