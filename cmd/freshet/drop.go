@@ -75,7 +75,7 @@ in other sinks stay. A state that is damaged is dropped as well.`,
 			}
 			gone.State = f.state
 		}
-		return result{data: gone, text: func(w io.Writer) { fmt.Fprintf(w, "dropped %s\n", f.file.Name) }}, nil
+		return result{data: gone, text: func(w io.Writer) { fmt.Fprintln(w, wordsOfDropped(f, gone)) }}, nil
 	})
 	return cmd
 }
@@ -113,8 +113,22 @@ func (f *flow) removeState() error { return statestore.Remove(f.state) }
 
 func wordsOfDrop(f *flow, sources []string) string {
 	words := "removes the state " + f.state
+	if !f.exists() {
+		words = "finds no state at " + f.state + " (--state names another place)"
+	}
 	if len(sources) > 0 {
-		words += ", and what the flow has made at the servers of " + strings.Join(sources, ", ")
+		words += ", and removes what the flow has made at the servers of " + strings.Join(sources, ", ")
 	}
 	return words
+}
+
+func wordsOfDropped(f *flow, gone dropped) string {
+	if gone.State != "" {
+		return "dropped " + f.file.Name
+	}
+	words := "no state at " + f.state + ": if it lies elsewhere, drop it with --state"
+	if len(gone.Sources) == 0 {
+		return words
+	}
+	return fmt.Sprintf("dropped what %s had made at the servers of %s; %s", f.file.Name, strings.Join(gone.Sources, ", "), words)
 }
