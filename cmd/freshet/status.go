@@ -188,8 +188,11 @@ func showStatus(w io.Writer, s standing) {
 	for _, name := range slices.Sorted(maps.Keys(s.Models)) {
 		x := s.Models[name]
 		answers := "yes"
-		if x.Reason != nil {
+		switch {
+		case x.Reason != nil:
 			answers = "no (" + *x.Reason + ")"
+		case s.State != "running":
+			answers = "-" // nobody asks it
 		}
 		rows = append(rows, []string{name, answers, grouped(int64(x.InFlight)), grouped(int64(x.Queued)), grouped(x.TokensTotal), spent(x), fmt.Sprintf("%.2f", x.USDTotal)})
 	}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream/engine"
@@ -88,12 +89,54 @@ func TestAPlanSaysWhatTheNextRunDoes(t *testing.T) {
 	}
 }
 
+// What the last run has left open is work of the next one: a plan counts it, and the status of the stopped flow.
+func TestAPlanCountsTheCallsThatTheLastRunHasLeftOpen(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, m *machine) {
+		w.put("a", "x|y", 0)
+		w.put("b", "z", 0)
+		w.fs = m.fs
+		m.start()
+		m.pass(time.Minute)
+		w.model.Down(true)
+		w.put("a", "x|v|w", 0)
+		w.put("c", "u", 0)
+		m.pass(time.Minute)
+		m.stop()
+		p := w.preview()
+		if step := p.Steps["said"]; !p.Exact || step.Change != "none" || step.Calls != 3 || step.MemoHits != 1 {
+			t.Errorf("of 4 pieces that wait, one of them answered, the plan says %+v (exact: %t)", step, p.Exact)
+		}
+		if got := w.standing().Steps["said"].Pending; got != 2 {
+			t.Errorf("of 2 rows that wait the status of the stopped flow counts %d", got)
+		}
+		asked, written, removed := w.done()
+		w.model.Down(false)
+		m.start()
+		m.pass(time.Minute)
+		m.stop()
+		askedNow, writtenNow, removedNow := w.done()
+		if asked+p.Total.Calls != askedNow || written+p.Sinks["pieces"].Upserts != writtenNow || removed+p.Sinks["pieces"].Deletes != removedNow {
+			t.Errorf("the plan says %+v, and there were %d calls, %d rows written, %d removed", p, askedNow-asked, writtenNow-written, removedNow-removed)
+		}
+		if p := w.preview(); p.Total.Calls+p.Total.Rows != 0 || w.standing().Steps["said"].Pending != 0 {
+			t.Errorf("nothing waits, and the plan says %+v", p)
+		}
+	})
+}
+
 // done counts calls, and rows written and removed in the sink of pieces, since the beginning.
 func (w *world) done() (calls, upserts, deletes int64) {
 	w.t.Helper()
 	for _, n := range w.model.Paid() {
 		calls += int64(n)
 	}
+	s := w.standing()
+	return calls, s.Sinks["pieces"].UpsertsTotal, s.Sinks["pieces"].DeletesTotal
+}
+
+// standing is the status of the stopped flow.
+func (w *world) standing() engine.Status {
+	w.t.Helper()
 	db, err := statestore.Open("state", statestore.DBOptions{FS: w.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1, ReadOnly: true})
 	if err != nil {
 		w.t.Fatal(err)
@@ -109,5 +152,5 @@ func (w *world) done() (calls, upserts, deletes int64) {
 	if err := db.Close(); err != nil {
 		w.t.Fatal(err)
 	}
-	return calls, s.Sinks["pieces"].UpsertsTotal, s.Sinks["pieces"].DeletesTotal
+	return s
 }

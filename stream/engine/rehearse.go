@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
@@ -81,8 +82,8 @@ type understudy struct{ stream.Model }
 
 func (understudy) Answer([][]byte) ([][]byte, error) { return nil, nil }
 
-// rehearse evaluates the owners that the next run would, of the collections whose rows are retained. The
-// others stand in sizes, by collection, with how many there are.
+// rehearse evaluates the owners that the next run would: of the collections whose retained rows it takes through, each; of the
+// others, those that wait for calls. How many rows a collection has is in sizes.
 func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, sizes []cdc.Estimate) (*rehearsal, error) {
 	g := buildGraph(plan, next)
 	for _, n := range g.calls {
@@ -99,10 +100,15 @@ func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, sizes []cd
 	r.memo.memo = db.Memo
 	began := time.Now()
 	for _, root := range g.roots {
-		if root.vanished || next.Roots[root.name].Backfill != backfillScan {
-			continue
+		var err error
+		switch {
+		case root.vanished:
+		case next.Roots[root.name].Backfill == backfillScan:
+			err = r.collection(root, sizes[root.collection].Rows)
+		default:
+			err = r.waiting(root)
 		}
-		if err := r.collection(root, sizes[root.collection].Rows); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -110,9 +116,9 @@ func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, sizes []cd
 	return r, nil
 }
 
-// collection evaluates the owners of one collection, or a share of them.
-func (r *rehearsal) collection(root *root, rows int64) error {
-	every := max(1, (rows+rehearsed-1)/rehearsed)
+// share returns that every nth of the owners is evaluated, and books what each asks as often.
+func (r *rehearsal) share(owners int64) (every int64) {
+	every = max(1, (owners+rehearsed-1)/rehearsed)
 	r.exact = r.exact && every == 1
 	r.memo.missed = func(n *callNode, input []byte) {
 		c := &r.calls[n.index]
@@ -123,7 +129,12 @@ func (r *rehearsal) collection(root *root, rows int64) error {
 			c.received += float64(received * every)
 		}
 	}
-	at := int64(0)
+	return every
+}
+
+// collection evaluates the owners of one collection, or a share of them.
+func (r *rehearsal) collection(root *root, rows int64) error {
+	at, every := int64(0), r.share(rows)
 	from, to := statestore.SpanOfInstance(vnode, statestore.SpaceOwners, root.instance)
 	return r.db.State.Scan(from, to, func(key, value []byte) error {
 		if at++; (at-1)%every != 0 {
@@ -134,6 +145,39 @@ func (r *rehearsal) collection(root *root, rows int64) error {
 			return err
 		}
 		return r.owner(&task{root: root, key: cdc.Key(k.Owner), stored: value}, every)
+	})
+}
+
+// waiting evaluates the owners of one collection whose calls the last run has left open, or a share of them.
+func (r *rehearsal) waiting(root *root) error {
+	owners := int64(0)
+	if err := scanWaiting(r.db, root.instance, func(cdc.Key) error { owners++; return nil }); err != nil || owners == 0 {
+		return err
+	}
+	at, every := int64(0), r.share(owners)
+	return scanWaiting(r.db, root.instance, func(key cdc.Key) error {
+		if at++; (at-1)%every != 0 {
+			return nil
+		}
+		stored, ok, err := r.db.State.Get(ownerKey(nil, root, key))
+		if err != nil || !ok {
+			return err
+		}
+		return r.owner(&task{root: root, key: key, stored: stored, force: true}, every)
+	})
+}
+
+// scanWaiting calls fn for each owner of a collection that waits for calls, in the order of their keys. The key is fn's for the call.
+func scanWaiting(db *statestore.DB, instance uint32, fn func(key cdc.Key) error) error {
+	var last []byte
+	from, to := statestore.SpanOfInstance(vnode, statestore.SpacePending, instance)
+	return db.State.Scan(from, to, func(key, _ []byte) error {
+		k, err := statestore.ParseKey(key)
+		if err != nil || last != nil && bytes.Equal(last, k.Owner) { // it waits at two steps
+			return err
+		}
+		last = append(last[:0], k.Owner...)
+		return fn(cdc.Key(last))
 	})
 }
 

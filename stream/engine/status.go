@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/freshet/freshet/cdc"
-	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream"
 )
 
@@ -314,67 +312,6 @@ func (l *latency) percentiles() Percentiles {
 	}
 	slices.Sort(times)
 	return Percentiles{P50: float64(times[n/2]) / 1e3, P99: float64(times[min(n-1, n*99/100)]) / 1e3}
-}
-
-// StoppedStatus tells how a stopped flow stands, from its state.
-func StoppedStatus(db *statestore.DB, plan *stream.Plan) (Status, error) {
-	s := newStatus(plan, "stopped", db.DurableEpoch())
-	var t totals
-	if err := t.load(db); err != nil {
-		return s, err
-	}
-	stored, err := loadPlan(db)
-	if err != nil {
-		return s, err
-	}
-	if stored == nil {
-		stored = &storedPlan{}
-	}
-	for _, n := range plan.Sources {
-		cursor, _, err := db.State.Get(metaKey("cursor/" + n.Name))
-		if err != nil {
-			return s, err
-		}
-		src := SourceStatus{Position: describe(n.Source, cdc.Position(cursor)), State: "stopped"}
-		if f := t.Sources[n.Name]; f != nil {
-			src.ChangesTotal = f.Changes
-		}
-		src.held(&t, stored, n, plan)
-		s.Sources[n.Name] = src
-	}
-	if err := t.recount(db); err != nil {
-		return s, err
-	}
-	fillSteps(&s, plan, &t, func(step int) uint32 { return stored.Steps[plan.Steps[step].Name].Instance })
-	for _, n := range plan.Sinks {
-		st := SinkStatus{DLQ: t.Letters[stored.Sinks[n.Name].Instance] + t.Letters[stored.Retiring[n.Name].Instance]}
-		instance := stored.Sinks[n.Name].Instance
-		if r, ok := stored.Retiring[n.Name]; ok {
-			instance, st.Building = r.Instance, true
-		}
-		if f := t.Sinks[fmt.Sprint(instance)]; f != nil {
-			st.Rows, st.UpsertsTotal, st.DeletesTotal = f.Rows, f.Upserts, f.Deletes
-			var parts []string
-			for i, source := range plan.Sources {
-				if !st.Building && feeds(plan, i, n) {
-					parts = append(parts, describe(source.Source, cdc.Position(f.Held[source.Name])))
-				}
-			}
-			st.Position = strings.Join(parts, ",")
-		}
-		s.Sinks[n.Name] = st
-	}
-	if s.Paused, err = Paused(db); err != nil {
-		return s, err
-	}
-	if err := stoppedModels(&s, db, plan); err != nil {
-		return s, err
-	}
-	for _, st := range []statestore.Stats{db.State.Stats(), db.Memo.Stats()} {
-		s.Store.Bytes += st.DiskBytes
-		s.Store.Stalls += st.Stalls
-	}
-	return s, nil
 }
 
 func (t *totals) encode() ([]byte, error) {

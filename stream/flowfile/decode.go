@@ -14,12 +14,21 @@ import (
 // decoder fills the config of one source, step, sink or model.
 type decoder struct {
 	*document
-	failed bool // a fault was told, now or before
+	failed bool     // a fault was told, now or before
+	entry  place    // that is filled, where it is the config of a kind
+	beside []string // keys that stand beside the entry
 }
 
 // decode fills a value from a place, and reports whether it could.
 func (d *document) decode(p place, into any) bool {
 	dec := decoder{document: d}
+	dec.value(p, reflect.ValueOf(into).Elem(), field{})
+	return !dec.failed
+}
+
+// decodeKind fills the config of a kind. beside are keys that the entry has beside its kind.
+func (d *document) decodeKind(p place, into any, beside []string) bool {
+	dec := decoder{document: d, entry: p, beside: beside}
 	dec.value(p, reflect.ValueOf(into).Elem(), field{})
 	return !dec.failed
 }
@@ -178,7 +187,10 @@ func (d *decoder) unknownKey(p place, e pair, fields []field) string {
 		d.conceal(e.value)
 	}
 	hint := stream.DidYouMean("keys", e.key.Value, known)
-	if len(known) == 0 {
+	switch {
+	case p.value == d.entry.value && slices.Contains(d.beside, e.key.Value):
+		hint = fmt.Sprintf("write it beside %s, not under it", p.label)
+	case len(known) == 0:
 		hint = "remove it: there are no keys here"
 	}
 	d.failed = true

@@ -178,7 +178,7 @@ func (d *document) decodeNode(n *node, head any) (config any) {
 		return nil
 	}
 	config = n.in.kinds[n.kind].new()
-	n.faulty = !d.decode(n.config, config) || n.faulty
+	n.faulty = !d.decodeKind(n.config, config, keys(headFields(n.in))) || n.faulty
 	return config
 }
 
