@@ -24,7 +24,7 @@ type TableReport struct {
 	Schema, Name string
 	// Table names it as [TableOptions.Table] takes it, quoted where it has to be.
 	Table string
-	// Rows is an estimate; it is negative where the table was never analysed.
+	// Rows is an estimate; it is negative where the table was never analysed, and was too busy to be counted.
 	Rows float64
 	// Key names the columns of the key; nil where there is none.
 	Key []string
@@ -69,8 +69,8 @@ const (
 )
 
 // TakeInventory tells which tables a schema of a database has, and what a source would make of each. It reads
-// the catalog, and makes nothing on the server. Where the server's statistics do not tell how long texts are, it
-// asks for the lengths of some, for a second at most, and goes on without where that is too long.
+// the catalog, and makes nothing on the server. Where the server's statistics do not tell how many rows a table has, or how
+// long texts are, it counts some or asks for the lengths of some, for a second at most, and goes on without where that is too long.
 //
 // The dsn is one of [Options]. One that cannot be read is an [*cdc.OptionError] that repeats nothing of it; a server
 // that does not answer, or a right without which the catalog cannot be read, is a [*cdc.SourceError].
@@ -142,6 +142,9 @@ func (f *facts) reports(ctx context.Context, c *pgx.Conn, schema string) ([]Tabl
 			if err := t.sample(ctx, c, l.outOfLine, report.Columns); err != nil {
 				return nil, err
 			}
+			if report.Rows, err = t.count(ctx, c); err != nil {
+				return nil, err
+			}
 		case !errors.As(err, &report.Fault):
 			return nil, err
 		}
@@ -190,20 +193,47 @@ func (t *table) sample(ctx context.Context, c *pgx.Conn, outOfLine bool, columns
 	for i := range widths {
 		into[i] = &widths[i]
 	}
-	err := pgx.BeginTxFunc(ctx, c, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Conn().PgConn().Exec(ctx, sampleTimeouts).ReadAll(); err != nil {
-			return err
-		}
+	err := soon(ctx, c, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, fmt.Sprintf("SELECT %s FROM (SELECT %s FROM %s LIMIT %d) sample",
 			strings.Join(averages, ", "), strings.Join(names, ", "), t, sampleRows)).Scan(into...)
 	})
-	if err != nil && sqlState(err) == "" {
+	if err != nil {
 		return fmt.Errorf("measure texts of table %s: %w", t.plain(), err)
 	}
 	for i, width := range widths { // none where the server refused: it is busy, or some column may not be read
 		if width != nil {
 			columns[of[i]].Width = *width
 		}
+	}
+	return nil
+}
+
+// count tells about how many rows the table has; it is negative where nothing is known.
+func (t *table) count(ctx context.Context, c *pgx.Conn) (float64, error) {
+	rows := float64(-1)
+	err := soon(ctx, c, func(tx pgx.Tx) error {
+		told, _, err := estimateRows(ctx, tx, tableName(t.schema, t.name))
+		if err == nil {
+			rows = told
+		}
+		return err
+	})
+	if err != nil {
+		return rows, fmt.Errorf("count rows of table %s: %w", t.plain(), err)
+	}
+	return rows, nil
+}
+
+// soon asks what is good to know and may not take long. What the server refuses, since it is busy or some column may not be read, is no error.
+func soon(ctx context.Context, c *pgx.Conn, ask func(pgx.Tx) error) error {
+	err := pgx.BeginTxFunc(ctx, c, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Conn().PgConn().Exec(ctx, sampleTimeouts).ReadAll(); err != nil {
+			return err
+		}
+		return ask(tx)
+	})
+	if err != nil && sqlState(err) == "" {
+		return err
 	}
 	return nil
 }

@@ -117,7 +117,7 @@ func TestInventoryMeasuresTexts(t *testing.T) {
 	}
 }
 
-// A table that somebody has locked holds up nobody: its texts stay unmeasured.
+// A table that somebody has locked holds up nobody: its texts stay unmeasured, its rows uncounted.
 func TestInventoryDoesNotWaitForLocks(t *testing.T) {
 	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
 	db.Exec(t, "CREATE TABLE busy (id int PRIMARY KEY, body text); INSERT INTO busy VALUES (1, repeat('a', 100))")
@@ -134,6 +134,13 @@ func TestInventoryDoesNotWaitForLocks(t *testing.T) {
 	got := []int{widths(found, "busy")["body"], widths(found, "free")["body"]}
 	if diff := cmp.Diff([]int{0, 100}, got); diff != "" {
 		t.Errorf("widths (-want +got):\n%s", diff)
+	}
+	var rows []float64
+	for _, x := range found.Tables {
+		rows = append(rows, x.Rows)
+	}
+	if diff := cmp.Diff([]float64{-1, 1}, rows); diff != "" {
+		t.Errorf("rows of the busy table and the free one, which nobody has analysed (-want +got):\n%s", diff)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
