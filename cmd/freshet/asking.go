@@ -13,6 +13,7 @@ import (
 
 	"github.com/freshet/freshet/internal/idle"
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -98,7 +99,7 @@ func (f *flow) silent(err error) error {
 func (k *control) mute(pid int, after time.Duration) *fault {
 	who, look, end := wordsOf(pid)
 	return newFault("state_in_use", fmt.Sprintf("look at its log and at %s: it may be stopped, or wait for a disk; %s and start it again, nothing that was confirmed is lost", look, end),
-		"%s runs the flow %s and does not answer at %s within %s", who, k.Flow, k.Address, after)
+		"%s runs the flow %s and does not answer at %s within %s", who, k.Flow, k.Address, console.Lasting(after))
 }
 
 // wordsOf says which process it is, where to look at it, and how to end it.

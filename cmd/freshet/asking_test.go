@@ -28,7 +28,7 @@ func TestWhoHoldsAStateAndDoesNotAnswerIsNamed(t *testing.T) {
 			}
 		}
 	}
-	refused([]string{"status"}, fmt.Sprintf("process %d runs the flow held and does not answer at %s within 2s", process.Pid, k.Address), fmt.Sprintf("`kill %d`", process.Pid))
+	refused([]string{"status"}, fmt.Sprintf("process %d runs the flow held and does not answer at %s within 2 s", process.Pid, k.Address), fmt.Sprintf("`kill %d`", process.Pid))
 	if err := os.Remove(controlPath(state)); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -88,12 +89,12 @@ type benched struct {
 }
 
 func showBench(w io.Writer, b *benched) {
-	fmt.Fprintf(w, "freshet %s on %s\n%s documents, %s of text in a folder: sections, built-in vectors, embedded index\n\n", b.Version, b.Machine,
-		grouped(int64(b.Rows)), stream.Bytes(b.TextBytes))
+	fmt.Fprintf(w, "freshet %s on %s\n%s, %s of text in a folder: sections, built-in vectors, embedded index\n\n", b.Version, b.Machine,
+		console.Counted(int64(b.Rows), "document", "documents"), stream.Bytes(b.TextBytes))
 	rows := [][]string{
 		{"load", fmt.Sprintf("%s documents/s", grouped(int64(b.RowsPerSecond))), fmt.Sprintf("%s embeddings/s, %.1f s in all, %.1f s of processor time", grouped(int64(b.EmbedPerSec)), b.LoadSeconds, b.LoadCPU)},
-		{"freshness", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", b.FreshnessMS.P50, b.FreshnessMS.P99), fmt.Sprintf("%s edits, from the file in place to the index that holds it", grouped(int64(b.Edits)))},
-		{"search", fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", b.SearchMS.P50, b.SearchMS.P99), fmt.Sprintf("%s questions among %s rows, embedding included", grouped(int64(b.Searches)), grouped(b.Embeddings))},
+		{"freshness", fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", b.FreshnessMS.P50, b.FreshnessMS.P99), fmt.Sprintf("%s, from the file in place to the index that holds it", console.Counted(int64(b.Edits), "edit", "edits"))},
+		{"search", fmt.Sprintf("p50 %.2f ms, p99 %.2f ms", b.SearchMS.P50, b.SearchMS.P99), fmt.Sprintf("%s among %s, embedding included", console.Counted(int64(b.Searches), "question", "questions"), console.Counted(b.Embeddings, "row", "rows"))},
 	}
 	if b.PeakMemory > 0 {
 		rows = append(rows, []string{"memory", stream.Bytes(b.PeakMemory).String(), "at most, of the whole process"})

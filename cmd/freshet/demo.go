@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -138,8 +139,8 @@ func (d *demo) greet(s *session, page string) error {
 		return d.line(demoReady{Event: "ready", Flow: d.path, Edit: edit, Query: demoQuery})
 	}
 	status := s.engine.Status()
-	fmt.Fprintf(d.out, "\n%d documents → %d sections → searchable after %s\n\n", status.Sources["docs"].ChangesTotal, status.Sinks["index"].Rows,
-		time.Since(d.began).Round(time.Millisecond))
+	fmt.Fprintf(d.out, "\n%s → %s → searchable after %s\n\n", console.Counted(status.Sources["docs"].ChangesTotal, "document", "documents"),
+		console.Counted(status.Sinks["index"].Rows, "section", "sections"), console.Lasting(time.Since(d.began)))
 	table(d.out, [][]string{
 		{"  console", page},
 		{"  search", fmt.Sprintf("freshet query %s %q", d.path, demoQuery)},
@@ -176,9 +177,9 @@ func (d *demo) change(s *session, change engine.ChangeEvent) error {
 func changeLine(now time.Time, change engine.ChangeEvent, rows int) string {
 	at := now.Format("15:04:05")
 	if rows == 0 {
-		return fmt.Sprintf("%s %s  removed → %d sections gone %.0f ms after it was seen", at, visible(change.Key), change.Deletes, change.FreshMS)
+		return fmt.Sprintf("%s %s  removed → %s gone %.0f ms after it was seen", at, visible(change.Key), console.Counted(int64(change.Deletes), "section", "sections"), change.FreshMS)
 	}
 	kept := rows - change.Upserts
-	return fmt.Sprintf("%s %s  %d of %d sections changed → %d embedded, %d kept → searchable %.0f ms after it was seen", at, visible(change.Key),
-		change.Upserts, rows, change.Calls, kept, change.FreshMS)
+	return fmt.Sprintf("%s %s  %d of %s changed → %d embedded, %d kept → searchable %.0f ms after it was seen", at, visible(change.Key),
+		change.Upserts, console.Counted(int64(rows), "section", "sections"), change.Calls, kept, change.FreshMS)
 }

@@ -36,7 +36,7 @@ type proposed struct {
 
 type proposedRows struct {
 	Table  string   `json:"table"`
-	Rows   *int64   `json:"rows,omitempty"` // the catalog's estimate
+	Rows   *int64   `json:"rows,omitempty"` // an estimate
 	Search []string `json:"search"`         // columns that are embedded
 	rows   string
 }

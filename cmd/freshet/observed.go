@@ -10,6 +10,7 @@ import (
 
 	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -65,7 +66,7 @@ func (c *cli) watching(ctx context.Context, path string, lasting time.Duration) 
 	if err != nil {
 		return nil, err
 	}
-	c.note("%s is watched for %s", first.Flow, lasting)
+	c.note("%s is watched for %s", first.Flow, console.Lasting(lasting))
 	o := newObserved(first.Status)
 	timer := time.NewTicker(min(observeBeat, lasting))
 	defer timer.Stop()

@@ -16,6 +16,7 @@ import (
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/statestore"
 	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -104,7 +105,7 @@ func showPreview(w io.Writer, p *engine.Preview) {
 			cells[6] += " or more"
 		}
 		if s.Seconds >= 1 {
-			cells[7] = (time.Duration(s.Seconds) * time.Second).String()
+			cells[7] = console.Lasting(time.Duration(s.Seconds) * time.Second)
 		}
 		return cells
 	}
@@ -115,7 +116,7 @@ func showPreview(w io.Writer, p *engine.Preview) {
 	if len(p.Steps) > 1 {
 		rows = append(rows, line("in all", &p.Total))
 	}
-	section(w, rows)
+	steps := rows
 	rows = [][]string{{"sink", "change", "rows written", "rows removed"}}
 	for _, name := range slices.Sorted(maps.Keys(p.Sinks)) {
 		s := p.Sinks[name]
@@ -134,7 +135,11 @@ func showPreview(w io.Writer, p *engine.Preview) {
 		}
 		rows = append(rows, []string{name, change, upserts, deletes})
 	}
-	section(w, rows)
+	if len(steps) > 1 {
+		table(w, steps)
+		fmt.Fprintln(w)
+	}
+	table(w, rows)
 	if !p.Exact {
 		fmt.Fprintln(w, "\n"+estimated(p))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -46,7 +47,7 @@ func (c *cli) progress(ctx context.Context, flow reporting) error {
 			if ready, _ := flow.Ready(); ready {
 				p.see(now, flow.Status())
 				c.overwrite("")
-				c.note("caught up after %s: %s", now.Sub(began).Round(100*time.Millisecond), p.done())
+				c.note("caught up after %s: %s", console.Lasting(now.Sub(began)), p.done())
 				return nil
 			}
 			if now.Sub(told) >= beat {
@@ -134,16 +135,16 @@ func (p *pace) see(now time.Time, s engine.Status) {
 // line tells how far the flow is, how fast, and how long what waits for calls will take.
 func (p *pace) line() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s rows read (%s/s)", grouped(p.last.changes-p.first.changes), grouped(int64(p.changes)))
+	fmt.Fprintf(&b, "%s read (%s/s)", console.Counted(p.last.changes-p.first.changes, "row", "rows"), grouped(int64(p.changes)))
 	if p.last.calls > 0 || p.last.waiting > 0 {
-		fmt.Fprintf(&b, ", %s calls (%s/s)", grouped(p.last.calls-p.first.calls), grouped(int64(p.call)))
+		fmt.Fprintf(&b, ", %s (%s/s)", console.Counted(p.last.calls-p.first.calls, "call", "calls"), grouped(int64(p.call)))
 	}
 	if p.last.waiting > 0 {
-		fmt.Fprintf(&b, ", %s wait", grouped(p.last.waiting))
+		fmt.Fprintf(&b, ", %s", console.Counted(p.last.waiting, "waits", "wait"))
 		done := p.last.changes - p.first.changes - p.last.waiting
 		if calls := p.last.calls - p.first.calls; done > 0 && calls > 0 && p.call > 0 {
 			left := float64(calls) / float64(done) * float64(p.last.waiting) / p.call
-			fmt.Fprintf(&b, ", about %s left", time.Duration(left*float64(time.Second)).Round(time.Second))
+			fmt.Fprintf(&b, ", about %s left", leftOver(left))
 		}
 	}
 	b.WriteString(p.filling)
@@ -153,8 +154,13 @@ func (p *pace) line() string {
 
 // done sums up the first load.
 func (p *pace) done() string {
-	return fmt.Sprintf("%s rows read, %s calls, %s rows in sinks", grouped(p.last.changes-p.first.changes),
-		grouped(p.last.calls-p.first.calls), grouped(p.last.rows))
+	return fmt.Sprintf("%s read, %s, %s in sinks", console.Counted(p.last.changes-p.first.changes, "row", "rows"),
+		console.Counted(p.last.calls-p.first.calls, "call", "calls"), console.Counted(p.last.rows, "row", "rows"))
+}
+
+// leftOver writes seconds that something still takes: a guess, so that parts of a second say nothing.
+func leftOver(seconds float64) string {
+	return console.Lasting(max(time.Second, time.Duration(seconds*float64(time.Second)).Round(time.Second)))
 }
 
 // grouped writes a number in groups of three digits.

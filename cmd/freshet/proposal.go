@@ -12,6 +12,7 @@ import (
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/cdc/postgres"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api/console"
 )
 
 // proposal is a flow over the tables of a schema, as init --from-db proposes it.
@@ -239,15 +240,15 @@ func (t proposedTable) shown() []string {
 	return append(columns, "chunk")
 }
 
-// rowsOf says how many rows a table has.
+// rowsOf says how many rows a table has, and of one that was too busy to be counted, how to get to know it.
 func rowsOf(t *postgres.TableReport) string {
 	switch n := int64(t.Rows); {
-	case t.Rows < 0:
-		return "never analysed"
-	case n == 1:
-		return "about 1 row"
+	case n == 0:
+		return "no rows"
+	case n < 0:
+		return "not counted: `ANALYZE " + comment(t.Table) + "` tells"
 	default:
-		return "about " + grouped(n) + " rows"
+		return "about " + console.Counted(n, "row", "rows")
 	}
 }
 

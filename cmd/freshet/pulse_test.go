@@ -172,7 +172,7 @@ func TestVerbsDoNotWaitForAFrozenProcess(t *testing.T) {
 		asking.Go(func() { codes[i] = execute(append(args, "--json"), &said[i], io.Discard) })
 	}
 	asking.Wait()
-	want := fmt.Sprintf(`"process %d runs the flow frozen and does not answer at %s within 5s"`, s.cmd.Process.Pid, k.Address)
+	want := fmt.Sprintf(`"process %d runs the flow frozen and does not answer at %s within 5 s"`, s.cmd.Process.Pid, k.Address)
 	for i, args := range cases {
 		if codes[i] != exitEnvironment || !strings.Contains(said[i].String(), want) || !strings.Contains(said[i].String(), `"state_in_use"`) {
 			t.Errorf("%v: exit %d, %s; want %s", args, codes[i], said[i].String(), want)

@@ -15,6 +15,7 @@ import (
 	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -214,24 +215,17 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// unprocessed is a number of rows in words.
-func unprocessed(n int64) string {
-	if n == 1 {
-		return "1 row"
-	}
-	return grouped(n) + " rows"
-}
-
 // ended says what a run has done. Dead letters that are left make a run with --once fail: not everything
 // is applied.
 func (c *cli) ended(v *service, sum engine.Summary) (result, error) {
 	if v.once && sum.DeadLetters > 0 {
 		f := newFault("dead_letters", "`freshet dlq ls <flow>` shows them with their cause; `freshet dlq retry <flow> --all` tries them again",
-			"%s could not be processed; dead letters are kept", unprocessed(sum.DeadLetters))
+			"%s could not be processed; dead letters are kept", console.Counted(sum.DeadLetters, "row", "rows"))
 		f.Data = sum
 		return result{}, f
 	}
 	return result{data: sum, text: func(w io.Writer) {
-		fmt.Fprintf(w, "%s rows applied, %s calls, %s dead letters\n", grouped(sum.RowsApplied), grouped(sum.Calls), grouped(sum.DeadLetters))
+		fmt.Fprintf(w, "%s applied, %s, %s\n", console.Counted(sum.RowsApplied, "row", "rows"), console.Counted(sum.Calls, "call", "calls"),
+			console.Counted(sum.DeadLetters, "dead letter", "dead letters"))
 	}}, nil
 }

@@ -210,7 +210,7 @@ func showStatus(w io.Writer, s standing) {
 	}
 	section(w, rows)
 	if s.DeadLetters > 0 {
-		fmt.Fprintf(w, "\n%s dead letters: `freshet dlq ls` lists them\n", grouped(s.DeadLetters))
+		fmt.Fprintf(w, "\n%s: `freshet dlq ls` lists them\n", console.Counted(s.DeadLetters, "dead letter", "dead letters"))
 	}
 }
 
@@ -236,7 +236,7 @@ func successor(s engine.SinkStatus) string {
 	if s.Successor == nil {
 		return ""
 	}
-	return fmt.Sprintf("its successor is built: %s rows of about %s", grouped(s.Successor.Rows), grouped(s.Successor.Of))
+	return fmt.Sprintf("its successor is built: %s of about %s", console.Counted(s.Successor.Rows, "row", "rows"), grouped(s.Successor.Of))
 }
 
 // told is what a source says of itself, for people.
@@ -252,10 +252,10 @@ func told(s *engine.SourceStatus) string {
 		parts = append(parts, stream.Bytes(*s.RetainedBytes).String()+" of log kept for it")
 	}
 	if p := s.Pushes; p != nil {
-		parts = append(parts, fmt.Sprintf("%s pushes, %s rows taken, %s refused, %s turned away", grouped(p.Requests), grouped(p.Taken), grouped(p.Refused), grouped(p.TurnedAway)))
+		parts = append(parts, fmt.Sprintf("%s, %s taken, %s refused, %s turned away", console.Counted(p.Requests, "push", "pushes"), console.Counted(p.Taken, "row", "rows"), grouped(p.Refused), grouped(p.TurnedAway)))
 	}
 	if n := s.Notices; n != nil {
-		parts = append(parts, fmt.Sprintf("%s keys told, %s left out", grouped(n.Taken), grouped(n.Unreadable+n.Foreign+n.Outside)))
+		parts = append(parts, fmt.Sprintf("%s told, %s left out", console.Counted(n.Taken, "key", "keys"), grouped(n.Unreadable+n.Foreign+n.Outside)))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -267,7 +267,7 @@ func through(r *engine.Reading) string { return "stored rows through the changed
 func read(r *engine.Reading) string {
 	text := fmt.Sprintf("%s: %.0f %%, %s rows/s", r.Collection, 100*r.Done, grouped(int64(r.RowsPerSecond)))
 	if r.ETASeconds > 0 {
-		text += ", " + time.Duration(r.ETASeconds*float64(time.Second)).Round(time.Second).String() + " left"
+		text += ", " + leftOver(r.ETASeconds) + " left"
 	}
 	return text
 }

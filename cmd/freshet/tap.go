@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -52,7 +53,7 @@ counted. Results that are kept apart, such as vectors, are shown as null.`,
 		}
 		return result{data: end, text: func(io.Writer) {
 			if end.Lost > 0 {
-				c.note("%d rows came too fast to be shown", end.Lost)
+				c.note("%s came too fast to be shown", console.Counted(int64(end.Lost), "row", "rows"))
 			}
 		}}, nil
 	})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/freshet/freshet/cdc"
 	"github.com/freshet/freshet/stream"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/flowfile"
 )
 
@@ -55,8 +56,8 @@ ask a model behind a server cannot be tested this way.`,
 			if !c.json {
 				showTests(c.out, ends)
 			}
-			f := newFault("tests_failed", "compare the rows above; `freshet validate` shows the columns of every step", "%d of %d tests fail",
-				ends.Failed, ends.Failed+ends.Passed)
+			f := newFault("tests_failed", "compare the rows above; `freshet validate` shows the columns of every step", "%s",
+				ends.share(ends.Failed, "fails", "fail"))
 			f.Data = ends
 			return result{}, f
 		}
@@ -337,5 +338,13 @@ func showTests(w io.Writer, ends *tested) {
 		fmt.Fprintln(w, "the flow file has no tests: `tests:` would hold rows given to a step, and the rows wanted of it")
 		return
 	}
-	fmt.Fprintf(w, "%d of %d tests pass\n", ends.Passed, ends.Passed+ends.Failed)
+	fmt.Fprintln(w, ends.share(ends.Passed, "passes", "pass"))
+}
+
+// share says of how many tests something is true: one does, or many do.
+func (t *tested) share(n int, does, do string) string {
+	if n != 1 {
+		does = do
+	}
+	return fmt.Sprintf("%d of %s %s", n, console.Counted(int64(t.Passed+t.Failed), "test", "tests"), does)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/freshet/freshet/internal/machine"
 	"github.com/freshet/freshet/stream/api"
+	"github.com/freshet/freshet/stream/api/console"
 	"github.com/freshet/freshet/stream/engine"
 )
 
@@ -53,7 +54,7 @@ func (c *cli) workload(ctx context.Context, b *benched, lasting time.Duration) (
 	if err := w.lay(); err != nil {
 		return err
 	}
-	c.note("%s documents are written; the flow over them begins", grouped(int64(b.Rows)))
+	c.note("%s; the flow over them begins", console.Counted(int64(b.Rows), "document is written", "documents are written"))
 	if err := c.inside(w).run(ctx, w); err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (c *cli) run(ctx context.Context, w *workload) (err error) {
 			return err
 		}
 		w.loaded(time.Since(began), machine.CPUTime()-used)
-		c.note("they are loaded; documents are edited and questions asked for %s", w.lasting)
+		c.note("they are loaded; documents are edited and questions asked for %s", console.Lasting(w.lasting))
 		if err := w.edit(running); err != nil {
 			return err
 		}
@@ -231,7 +232,7 @@ func (w *workload) replace(ctx context.Context, i, version int) (time.Duration, 
 	case <-w.held:
 		return time.Since(began), nil
 	case <-late.C:
-		return 0, newFault("timeout", "look at the disk and at what else the machine does", "the index does not hold %s after %s", name, editTime)
+		return 0, newFault("timeout", "look at the disk and at what else the machine does", "the index does not hold %s after %s", name, console.Lasting(editTime))
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}

@@ -108,7 +108,7 @@ func (p program) run(ctx context.Context, question string) (err error) {
 		return err
 	}
 	done := e.Summary()
-	fmt.Fprintf(p.out, "%d rows written, %d texts embedded\n", done.RowsApplied, done.Calls)
+	fmt.Fprintf(p.out, "rows written: %d, texts embedded: %d\n", done.RowsApplied, done.Calls)
 	letters, err := engine.DeadLetters(db)
 	if err != nil {
 		return err

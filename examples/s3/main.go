@@ -25,7 +25,7 @@ func play(ctx context.Context, s *scene.Scene) {
 	run := func() {
 		before := len(bucket.Fetched())
 		s.Freshet(ctx, "run", "flow.yaml", "--once")
-		s.Say("%d objects fetched", len(bucket.Fetched())-before)
+		s.Say("objects fetched: %d", len(bucket.Fetched())-before)
 	}
 	ask := func() { s.Freshet(ctx, "query", "flow.yaml", "when can I send a parcel back?", "-k", "1") }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/freshet/freshet/stream/api/console"
 )
 
 // Waiter lets a client read its own writes; see [engine.Engine.Wait].
@@ -45,7 +47,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	err := s.untilClosing(ctx, func(ctx context.Context) error { return s.flow.Waiter.Wait(ctx, source, position) })
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = &Fault{Code: "wait_timeout", Message: fmt.Sprintf("not every sink holds %s of source %s after %s", position, source, patience),
+		err = &Fault{Code: "wait_timeout", Message: fmt.Sprintf("not every sink holds %s of source %s after %s", position, source, console.Lasting(patience)),
 			Hint: "`freshet status <flow>` says what each sink holds and what keeps it; ask again, or wait longer"}
 	}
 	s.answer(w, s.flow.Health.Status(), err)

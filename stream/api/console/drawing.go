@@ -28,14 +28,6 @@ type boxed struct {
 	LeadsTo string // names of the nodes behind it
 }
 
-// Total is the figure that counts what has passed the node, by its name.
-func (b boxed) Total() string {
-	if b.Kind == KindSource {
-		return "changes"
-	}
-	return "rows"
-}
-
 // sheet is a drawing with the page that it stands on.
 type sheet struct {
 	V *view

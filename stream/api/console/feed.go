@@ -204,5 +204,5 @@ func (e event) Outcome() string {
 	if e.Upserts == 0 && e.Deletes == 0 {
 		return "nothing that the sinks hold has changed"
 	}
-	return plural(int64(e.Upserts), "row", "rows") + " written, " + count(int64(e.Deletes)) + " removed, " + plural(int64(e.Calls), "call", "calls")
+	return Counted(int64(e.Upserts), "row", "rows") + " written, " + count(int64(e.Deletes)) + " removed, " + Counted(int64(e.Calls), "call", "calls")
 }

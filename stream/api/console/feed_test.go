@@ -113,7 +113,7 @@ func TestFeedSendsWhatDiffersAtMostFourTimesASecond(t *testing.T) {
 		if len(more) < 4 || len(more) > 5 {
 			t.Fatalf("%d patches in a second of changes", len(more))
 		}
-		if last := more[len(more)-1]; last.Text["sink.index.rows"] != "3,999" || len(last.Text) != 1 || last.Instance != "" {
+		if last := more[len(more)-1]; last.Text["sink.index.rows"] != "3,999" || last.Text["sink.index.passed"] != "3,999 rows" || len(last.Text) != 2 || last.Instance != "" {
 			t.Errorf("the last patch is %+v", last)
 		}
 	})

@@ -111,7 +111,7 @@ func (f *Figures) moving(w *Watch, node string, total func(engine.Status) int64)
 
 func (f *Figures) source(w *Watch, name string, x engine.SourceStatus) {
 	node := "source." + name
-	f.put(node, "changes", count(x.ChangesTotal), "rate", rated(w, changesOf(name)), "position", x.Position,
+	f.put(node, "passed", Counted(x.ChangesTotal, "change", "changes"), "changes", count(x.ChangesTotal), "rate", rated(w, changesOf(name)), "position", x.Position,
 		"lag", span(x.LagSeconds*1000), "problem", x.Problem)
 	switch x.State {
 	case "live":
@@ -131,7 +131,8 @@ func (f *Figures) step(w *Watch, name string, x engine.StepStatus) {
 	if all := x.CallsTotal + x.MemoHitsTotal; all > 0 {
 		saved = strconv.FormatInt(x.MemoHitsTotal*100/all, 10) + "%"
 	}
-	f.put(node, "rows", count(x.Rows), "rate", rated(w, rowsOf(name)), "calls", count(x.CallsTotal), "callrate", rated(w, callsOf(name)),
+	f.put(node, "passed", Counted(x.Rows, "row", "rows"), "rows", count(x.Rows), "rate", rated(w, rowsOf(name)),
+		"asks", Counted(x.CallsTotal, "call", "calls")+", "+Counted(int64(x.Pending), "waits", "wait"), "calls", count(x.CallsTotal), "callrate", rated(w, callsOf(name)),
 		"hits", count(x.MemoHitsTotal), "saved", saved, "pending", count(int64(x.Pending)), "dlq", count(x.DLQ))
 	rate, _ := w.rate(rowsOf(name))
 	switch {
@@ -174,7 +175,7 @@ func (f *Figures) model(w *Watch, name string, x engine.ModelStatus, now time.Ti
 
 func (f *Figures) sink(w *Watch, name string, x engine.SinkStatus, ready bool) {
 	node := "sink." + name
-	f.put(node, "rows", count(x.Rows), "rate", rated(w, writesOf(name)), "p50", span(x.FreshnessMS.P50), "p99", span(x.FreshnessMS.P99),
+	f.put(node, "passed", Counted(x.Rows, "row", "rows"), "rows", count(x.Rows), "rate", rated(w, writesOf(name)), "p50", span(x.FreshnessMS.P50), "p99", span(x.FreshnessMS.P99),
 		"waiting", count(int64(x.Outbox)), "bytes", stream.Bytes(x.OutboxBytes).String(), "upserts", count(x.UpsertsTotal), "deletes", count(x.DeletesTotal),
 		"position", x.Position, "problem", x.Problem)
 	rate, _ := w.rate(writesOf(name))
@@ -219,12 +220,12 @@ func TasksOf(w *Watch) []Task {
 		case x.Reading != nil:
 			tasks = append(tasks, readingTask(name, "first rows of "+x.Reading.Collection+": "+count(x.Reading.Rows)+" read", x.Reading))
 		case x.State == "catching_up":
-			tasks = append(tasks, Task{Name: name, What: plural(x.ChangesTotal, "change read", "changes read"), Rate: rated(w, changesOf(name)), Left: "–"})
+			tasks = append(tasks, Task{Name: name, What: Counted(x.ChangesTotal, "change read", "changes read"), Rate: rated(w, changesOf(name)), Left: "–"})
 		}
 	}
 	for _, name := range names(s.Steps) {
 		if n := s.Steps[name].Pending; n > 0 {
-			tasks = append(tasks, Task{Name: name, What: plural(int64(n), "row waits for calls", "rows wait for calls"), Rate: rated(w, callsOf(name)),
+			tasks = append(tasks, Task{Name: name, What: Counted(int64(n), "row waits for calls", "rows wait for calls"), Rate: rated(w, callsOf(name)),
 				Left: left(int64(n), w.shrinking(pendingOf(name)))})
 		}
 	}
@@ -233,7 +234,7 @@ func TasksOf(w *Watch) []Task {
 		case x.Building:
 			tasks = append(tasks, successorTask(w, name, x.Successor))
 		case x.Outbox > 0:
-			tasks = append(tasks, Task{Name: name, What: plural(int64(x.Outbox), "write waits", "writes wait") + " (" + stream.Bytes(x.OutboxBytes).String() + ")",
+			tasks = append(tasks, Task{Name: name, What: Counted(int64(x.Outbox), "write waits", "writes wait") + " (" + stream.Bytes(x.OutboxBytes).String() + ")",
 				Rate: rated(w, writesOf(name)), Left: left(int64(x.Outbox), w.shrinking(outboxOf(name)))})
 		}
 	}

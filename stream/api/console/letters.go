@@ -41,9 +41,9 @@ func (c *Console) letters(w http.ResponseWriter, r *http.Request) {
 	n, _ := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
 	switch r.URL.Query().Get("done") {
 	case "retry":
-		v.Notice = plural(n, "row is", "rows are") + " tried again. What goes well leaves this list."
+		v.Notice = Counted(n, "row is", "rows are") + " tried again. What goes well leaves this list."
 	case "discard":
-		v.Notice = plural(n, "dead letter was", "dead letters were") + " discarded. The rows stay out until they change."
+		v.Notice = Counted(n, "dead letter was", "dead letters were") + " discarded. The rows stay out until they change."
 	}
 	c.show(w, http.StatusOK, v)
 }

@@ -134,17 +134,36 @@ func span(ms float64) string {
 	return long(time.Duration(ms * float64(time.Millisecond)))
 }
 
-// long writes a duration by its two greatest units.
+// Lasting writes a duration as people say it: a short one by what is to be felt of it, a long one by its two greatest units.
+func Lasting(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return "less than 1 ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < 10*time.Second:
+		return strings.TrimSuffix(strconv.FormatFloat(d.Seconds(), 'f', 1, 64), ".0") + " s"
+	}
+	return long(d)
+}
+
+// long writes a duration by its two greatest units; the lesser one is left out where it is none.
 func long(d time.Duration) string {
 	d = d.Round(time.Second)
 	days, hours, minutes, seconds := d/(24*time.Hour), d/time.Hour%24, d/time.Minute%60, d/time.Second%60
+	two := func(n time.Duration, unit string, m time.Duration, lesser string) string {
+		if m == 0 {
+			return fmt.Sprintf("%d %s", n, unit)
+		}
+		return fmt.Sprintf("%d %s %d %s", n, unit, m, lesser)
+	}
 	switch {
 	case days > 0:
-		return fmt.Sprintf("%d d %d h", days, hours)
+		return two(days, "d", hours, "h")
 	case hours > 0:
-		return fmt.Sprintf("%d h %d min", hours, minutes)
+		return two(hours, "h", minutes, "min")
 	case minutes > 0:
-		return fmt.Sprintf("%d min %d s", minutes, seconds)
+		return two(minutes, "min", seconds, "s")
 	}
 	return fmt.Sprintf("%d s", seconds)
 }
@@ -170,8 +189,8 @@ func today(m engine.ModelStatus) string {
 	return money(m.USDToday)
 }
 
-// plural writes a number with its noun.
-func plural(n int64, one, many string) string {
+// Counted writes a number with its noun.
+func Counted(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

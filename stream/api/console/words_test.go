@@ -17,8 +17,11 @@ func TestFiguresAreWrittenForPeople(t *testing.T) {
 		{perSecond(0), "0/s"}, {perSecond(0.004), "<0.1/s"}, {perSecond(3.14), "3.1/s"}, {perSecond(12345.6), "12,346/s"},
 		{span(0), "–"}, {span(3.21), "3.2 ms"}, {span(38.4), "38 ms"}, {span(1234), "1.2 s"}, {span(75_000), "1 min 15 s"},
 		{long(3 * time.Second), "3 s"}, {long(2*time.Hour + 5*time.Minute), "2 h 5 min"}, {long(50 * time.Hour), "2 d 2 h"},
+		{long(time.Minute), "1 min"}, {long(48 * time.Hour), "2 d"}, {long(2*time.Hour + 30*time.Second), "2 h"},
+		{Lasting(0), "less than 1 ms"}, {Lasting(60 * time.Millisecond), "60 ms"}, {Lasting(2 * time.Second), "2 s"},
+		{Lasting(2340 * time.Millisecond), "2.3 s"}, {Lasting(75 * time.Second), "1 min 15 s"},
 		{money(0), "$0"}, {money(0.0000001), "<$0.000001"}, {money(0.000012), "$0.000012"}, {money(12.345), "$12.35"},
-		{plural(1, "row", "rows"), "1 row"}, {plural(1200, "row", "rows"), "1,200 rows"},
+		{Counted(1, "row", "rows"), "1 row"}, {Counted(1200, "row", "rows"), "1,200 rows"},
 		{left(100, 0), "–"}, {left(100, 10), "about 10 s"},
 	}
 	for _, c := range cases {
@@ -124,6 +127,18 @@ func TestWhatWaitsAndDoesNotMoveStandsStill(t *testing.T) {
 				t.Errorf("the sink %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+func TestFiguresOfOneAreSingular(t *testing.T) {
+	var w Watch
+	w.See(Sample{At: at, Status: engine.Status{State: "running", Epoch: 1, Sources: map[string]engine.SourceStatus{"docs": {ChangesTotal: 1}},
+		Steps: map[string]engine.StepStatus{"vectors": {Rows: 1, CallsTotal: 1, Pending: 1}}, Sinks: map[string]engine.SinkStatus{"index": {Rows: 1}}}})
+	got := FiguresOf(&w).Text
+	for figure, want := range map[string]string{"source.docs.passed": "1 change", "step.vectors.passed": "1 row", "step.vectors.asks": "1 call, 1 waits", "sink.index.passed": "1 row"} {
+		if got[figure] != want {
+			t.Errorf("%s is %q, want %q", figure, got[figure], want)
+		}
 	}
 }
 

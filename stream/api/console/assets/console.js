@@ -55,7 +55,7 @@ const spoken = document.getElementById("spoken");
 function speak() {
   const said = [...document.querySelectorAll("table.sinks tbody tr")].map((row) => {
     const cell = (label) => row.querySelector(`[data-label="${label}"]`)?.textContent;
-    return `${row.querySelector(".what")?.textContent}: ${row.querySelector(".state")?.textContent}, ${cell("Writes")}, ${cell("Rows")} rows`;
+    return `${row.querySelector(".what")?.textContent}: ${row.querySelector(".state")?.textContent}, ${cell("Writes")}, ${cell("Rows")} ${cell("Rows") === "1" ? "row" : "rows"}`;
   }).join("; ");
   if (spoken && spoken.textContent !== said) spoken.textContent = said;
 }
