@@ -30,17 +30,21 @@ func (c *cli) letterVerbs() *cobra.Command {
 func (c *cli) letterList() *cobra.Command {
 	cmd := &cobra.Command{Use: "ls FLOW", Short: "List dead letters with their cause", Args: takes("flow file")}
 	cmd.RunE = c.verb(func(cmd *cobra.Command, args []string) (result, error) {
-		ctx := cmd.Context()
-		items, err := either(ctx, c.locally(), args[0], func(p *peer) (*api.Items, error) {
-			found := &api.Items{}
-			return found, p.ask(ctx, http.MethodGet, "/api/v1/dlq", nil, found)
-		}, func(f *flow) (*api.Items, error) { return letters(f, true, engine.DeadLetters) })
+		items, err := c.deadLetters(cmd.Context(), args[0])
 		if err != nil {
 			return result{}, err
 		}
 		return result{data: items, text: func(w io.Writer) { showLetters(w, items.Items) }}, nil
 	})
 	return cmd
+}
+
+// deadLetters lists those of a flow that runs or is stopped.
+func (c *cli) deadLetters(ctx context.Context, path string) (*api.Items, error) {
+	return either(ctx, c.locally(), path, func(p *peer) (*api.Items, error) {
+		found := &api.Items{}
+		return found, p.ask(ctx, http.MethodGet, "/api/v1/dlq", nil, found)
+	}, func(f *flow) (*api.Items, error) { return letters(f, true, engine.DeadLetters) })
 }
 
 // letters does something with the dead letters of a stopped flow; one that never ran has none.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,15 @@ which logic, and why.`,
 		if err != nil {
 			return result{}, err
 		}
-		return result{data: found, text: func(w io.Writer) { showLineage(w, found) }}, nil
+		var rejected []engine.DeadLetter
+		if !c.json && found.Subject.Kind == "source" {
+			all, err := c.deadLetters(cmd.Context(), args[0])
+			if err != nil {
+				return result{}, err
+			}
+			rejected = slices.DeleteFunc(all.Items, func(l engine.DeadLetter) bool { return l.Source != found.Subject.Name || l.Key != found.Subject.Key })
+		}
+		return result{data: found, text: func(w io.Writer) { showLineage(w, args[0], found, rejected) }}, nil
 	})
 	return cmd
 }
@@ -45,7 +54,8 @@ func (c *cli) trace(ctx context.Context, path, subject string) (*engine.Lineage,
 	})
 }
 
-func showLineage(w io.Writer, l *engine.Lineage) {
+// showLineage draws the way of a row, with the dead letters of a source row: they say why something was not made of it.
+func showLineage(w io.Writer, flow string, l *engine.Lineage, rejected []engine.DeadLetter) {
 	fmt.Fprintf(w, "%s %s/%s\n", l.Subject.Kind, l.Subject.Name, l.Subject.Key)
 	show := func(title string, nodes []engine.LineageNode) {
 		if len(nodes) == 0 {
@@ -68,4 +78,10 @@ func showLineage(w io.Writer, l *engine.Lineage) {
 	}
 	show("made of", l.Upstream)
 	show("made into", l.Downstream)
+	for _, r := range rejected {
+		fmt.Fprintf(w, "\na dead letter of %s, %s: %s\n  `freshet dlq show %s %s` has its input\n", r.Step, r.Code, oneLine(visible(r.Message)), quoted(flow), r.ID)
+	}
+	if l.Subject.Kind == "source" && len(l.Downstream) == 0 && len(rejected) == 0 {
+		fmt.Fprintln(w, "\nnothing was made of it: every step leaves it out, or it waits")
+	}
 }

@@ -115,7 +115,9 @@ func (v *evaluator) missing(n *callNode, old *callSection, wanted []wantedRow) [
 			return nil
 		}
 		if found {
-			v.out.stats[n.index].hits++
+			if !findCall(old.wanted, row) { // what was waited for has been paid, or was counted when the wait began
+				v.out.stats[n.index].hits++
+			}
 			continue
 		}
 		input, _, err := n.caller.Input(nil, row.row)

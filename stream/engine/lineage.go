@@ -29,10 +29,13 @@ type LineageNode struct {
 	Why   string `json:"why,omitempty"` // it was computed at that time, in words; not known of all rows
 }
 
-// NotFoundError says that nothing is known under a key.
-type NotFoundError struct{ What string }
+// NotFoundError says that nothing is known under a key, or under a name.
+type NotFoundError struct{ What, Try string }
 
 func (e *NotFoundError) Error() string { return e.What + " is not known" }
+
+// Hint says what is known, where that can be told.
+func (e *NotFoundError) Hint() string { return e.Try }
 
 // Lineage answers for `<source>/<key>`, `<sink>/<key>` or the key of a sink's row alone.
 func (e *Engine) Lineage(subject string) (*Lineage, error) {
@@ -95,7 +98,17 @@ func lineageNamed(db *statestore.DB, g *graph, subject string) (*Lineage, error)
 			return sinkLineage(db, g, t, subject, text)
 		}
 	}
-	return nil, &NotFoundError{What: fmt.Sprintf("a source or sink named %q", name)}
+	var names []string
+	for _, r := range g.roots {
+		names = append(names, r.name)
+	}
+	for _, t := range g.targets {
+		if !t.building.Load() && !t.gone.Load() {
+			names = append(names, t.name)
+		}
+	}
+	return nil, &NotFoundError{What: fmt.Sprintf("a source or sink named %q", name),
+		Try: "a key is written <source>/<key> or <sink>/<_key>, or as a search shows it; " + stream.DidYouMean("sources and sinks", name, names)}
 }
 
 func notFound(subject string, err error) error {

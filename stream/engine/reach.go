@@ -258,7 +258,11 @@ func (e *Engine) Wait(ctx context.Context, source, position string) error {
 func named(plan *stream.Plan, source, position string) (at int, want cdc.Position, err error) {
 	at = slices.IndexFunc(plan.Sources, func(n *stream.SourceNode) bool { return n.Name == source })
 	if at < 0 {
-		return at, "", &NotFoundError{What: fmt.Sprintf("a source named %q", source)}
+		names := make([]string, len(plan.Sources))
+		for i, n := range plan.Sources {
+			names[i] = n.Name
+		}
+		return at, "", &NotFoundError{What: fmt.Sprintf("a source named %q", source), Try: stream.DidYouMean("sources", source, names)}
 	}
 	parser, ok := plan.Sources[at].Source.(stream.Parser)
 	if !ok {

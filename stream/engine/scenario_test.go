@@ -300,6 +300,31 @@ func TestScenario_06_APendingPieceOutlivesAnotherChange(t *testing.T) {
 	})
 }
 
+// What a row waits for and then gets was asked for, and not known before: only an answer from the memo is one that was saved.
+func TestAnAnswerThatWasPaidIsNoneThatWasSaved(t *testing.T) {
+	scene(t, func(t *testing.T, w *world, m *machine) {
+		m.start()
+		w.put("doc", "one|two|three", 0)
+		m.settle()
+		for name, s := range m.engine.Status().Steps {
+			if s.MemoHitsTotal != 0 {
+				t.Errorf("step %s has made %d calls and saved %d, of pieces that are new", name, s.CallsTotal, s.MemoHitsTotal)
+			}
+		}
+		w.put("other", "one|four", 0)
+		m.settle()
+		var calls, hits int64
+		for _, s := range m.engine.Status().Steps {
+			calls, hits = calls+s.CallsTotal, hits+s.MemoHitsTotal
+		}
+		if calls == 0 || hits == 0 {
+			t.Errorf("%d calls were made and %d saved, of a piece that is known and one that is new", calls, hits)
+		}
+		w.verify("in the end")
+		m.stop()
+	})
+}
+
 // A change of logic is killed on its way and taken back: everything is as under the old logic, and the
 // state says so (I6).
 func TestScenario_07_LogicTakenBackHalfWay(t *testing.T) {

@@ -13,6 +13,24 @@ import (
 // ErrNoIndex says that a flow has no sink that can be searched.
 var ErrNoIndex = errors.New("the flow has no sink that can be searched")
 
+// SinkError says that a flow has sinks that can be searched, and none of them has this name. It is an [ErrNoIndex].
+type SinkError struct {
+	Name string
+	Have []string
+}
+
+func (e *SinkError) Error() string {
+	return fmt.Sprintf("no sink that can be searched is named %q", e.Name)
+}
+
+// Unwrap makes it an ErrNoIndex.
+func (e *SinkError) Unwrap() error { return ErrNoIndex }
+
+// Hint names the sinks that can be searched.
+func (e *SinkError) Hint() string {
+	return stream.DidYouMean("sinks that can be searched", e.Name, e.Have)
+}
+
 // Asker is a model that embeds a question at once, beside its queue. A question is not a row: it is
 // neither lineage nor counted as a call.
 type Asker interface {
@@ -35,17 +53,25 @@ func (e *Engine) Index(name string) (*Index, error) {
 	defer e.mu.RUnlock()
 	var found *target
 	var search stream.Searcher
+	var others []string
 	for _, t := range e.graph.targets {
-		if t.gone.Load() || t.replaced || name != "" && t.name != name {
+		if t.gone.Load() || t.replaced {
 			continue
 		}
 		s, ok := t.delivery.writer.(stream.Searcher)
 		if !ok || t.building.Load() && e.hasRetiring(t.name) {
 			continue
 		}
+		if name != "" && t.name != name {
+			others = append(others, t.name)
+			continue
+		}
 		if found == nil || t.retiring {
 			found, search = t, s
 		}
+	}
+	if found == nil && len(others) > 0 {
+		return nil, &SinkError{Name: name, Have: others}
 	}
 	if found == nil {
 		return nil, ErrNoIndex
