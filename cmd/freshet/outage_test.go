@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -68,6 +70,9 @@ func TestServiceWaitsForServersThatAreDownAtItsStart(t *testing.T) {
 	if !ok {
 		t.Fatal("the flow that waits has no control file")
 	}
+	if page := pageOf(t, first.Address); !strings.Contains(page, "<h1>The flow waits to begin</h1>") || !strings.Contains(page, model) {
+		t.Errorf("a person who opens its address sees %s", page)
+	}
 
 	embedder := newModelServer()
 	defer embedder.Close()
@@ -107,4 +112,24 @@ func TestServiceThatWaitsEndsWhenItIsTold(t *testing.T) {
 		t.Fatal(said)
 	}
 	running.stop()
+}
+
+// pageOf is what a browser is given.
+func pageOf(t *testing.T, address string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/html,application/xhtml+xml")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -196,7 +196,7 @@ func prose(text string) template.HTML {
 func parsePages() map[string]*template.Template {
 	frame := template.Must(template.New("frame.html").Funcs(words()).ParseFS(pageFiles, "pages/frame.html"))
 	pages := map[string]*template.Template{}
-	for _, screen := range []string{"freshness", "flow", "search", "lineage", "letters", "letter", "discard", "models", "login", "fault"} {
+	for _, screen := range []string{"freshness", "flow", "search", "lineage", "letters", "letter", "discard", "models", "login", "fault", "waiting"} {
 		pages[screen] = template.Must(template.Must(frame.Clone()).ParseFS(pageFiles, "pages/"+screen+".html"))
 	}
 	return pages
