@@ -90,8 +90,11 @@ func (c *cli) checkFlow(ctx context.Context, path string) (*checkup, error) {
 			}
 		}
 		if p, ok := n.Source.(stream.Prober); ok {
-			said, err := p.Probe(ctx)
-			if err != nil {
+			var said string
+			if err := c.meanwhile(ctx, "source "+n.Name, func() (err error) {
+				said, err = p.Probe(ctx)
+				return err
+			}); err != nil {
 				return found, f.safe(fmt.Errorf("look at source %s: %w", n.Name, err))
 			}
 			found.add("source", n.Name, "%s", said)
@@ -100,14 +103,17 @@ func (c *cli) checkFlow(ctx context.Context, path string) (*checkup, error) {
 		found.add("source", n.Name, "reached; collections: %d", collections)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.file.Models)) {
-		said, err := f.reach(ctx, name)
-		if err != nil {
+		var said string
+		if err := c.meanwhile(ctx, "model "+name, func() (err error) {
+			said, err = f.reach(ctx, name)
+			return err
+		}); err != nil {
 			return found, err
 		}
 		found.add("model", name, "%s", said)
 	}
 	for _, n := range f.plan.Sinks {
-		if err := checkSink(ctx, f, n); err != nil {
+		if err := c.meanwhile(ctx, "sink "+n.Name, func() error { return checkSink(ctx, f, n) }); err != nil {
 			return found, f.safe(fmt.Errorf("open sink %s: %w", n.Name, err))
 		}
 		found.add("sink", n.Name, "good")

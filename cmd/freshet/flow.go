@@ -81,7 +81,7 @@ func (c *cli) open(ctx context.Context, path string) (*flow, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.check(ctx); err != nil {
+	if err := c.meanwhile(ctx, "the servers that the flow file names", func() error { return f.check(ctx) }); err != nil {
 		return nil, err
 	}
 	return f, nil
