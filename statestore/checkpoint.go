@@ -35,7 +35,11 @@ func (s *Store) checkpoint(dir string) error {
 		err = errors.Join(err, removed)
 	}
 	if IsCorrupt(err) {
-		return fmt.Errorf("checkpoint %s: %w", s.dir, asDamage(s.fs, s.dir, err))
+		// The copy is gone: named is the file that it was made from, mostly by a link.
+		found := asDamage(s.fs, s.dir, err)
+		found = &CorruptError{File: s.fs.PathJoin(s.dir, s.fs.PathBase(found.File)), Err: fmt.Errorf("in its copy: %w", found.Err)}
+		s.log.log.Error("state is damaged", "file", found.File, "err", found.Err)
+		return fmt.Errorf("checkpoint %s: %w", s.dir, found)
 	}
 	return fmt.Errorf("checkpoint %s: %w", s.dir, err)
 }
@@ -43,7 +47,7 @@ func (s *Store) checkpoint(dir string) error {
 // verify opens the database in dir read-only and reads all of it.
 func (s *Store) verify(dir string) error {
 	c, err := OpenStore(dir, Options{
-		FS: s.fs, MemoryBytes: leastMemory, Logger: s.log.log, Fatal: s.log.fatal,
+		FS: s.fs, MemoryBytes: leastMemory, Fatal: s.log.fatal, // without a logger: what is found is told of this store
 		ReadOnly: true, OpaqueKeys: s.opaque,
 	})
 	if err != nil {
