@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -131,7 +132,8 @@ func (o *Options) refused(err error) error {
 		return fmt.Errorf("connect to the server: %w", err)
 	}
 	c, err := e.Config, e.Unwrap()
-	told := fmt.Errorf("connect to %s:%d, database %s, user %s: %w", c.Host, c.Port, c.Database, c.User, once(err))
+	server := fmt.Sprintf("%s:%d", c.Host, c.Port)
+	told := fmt.Errorf("connect to %s, database %s, user %s: %w", server, c.Database, c.User, once(server, err))
 	code, hint := pgdsn.Refusal(c, err)
 	if code == "" {
 		return told
@@ -142,9 +144,16 @@ func (o *Options) refused(err error) error {
 	return &cdc.SourceError{Code: code, Err: told, Hint: hint}
 }
 
-// once says a thing once where several attempts to connect, with TLS and without, end in the same words.
-func once(err error) error {
+// dialled is what an attempt says that reached nobody: its address, the host by its name, and the address again.
+var dialled = regexp.MustCompile(`^(\S+) \([^)]*\): dial error: dial \w+ \S+: `)
+
+// once says a thing once where several attempts to connect to a server, with TLS and without, end in the same words, and an address
+// only where it is another than the server's.
+func once(server string, err error) error {
 	said := strings.Split(err.Error(), "\n")
+	for i, line := range said {
+		said[i] = strings.TrimPrefix(dialled.ReplaceAllString(line, "$1: "), server+": ")
+	}
 	slices.Sort(said)
 	return &reason{strings.Join(slices.Compact(said), "; "), err}
 }
