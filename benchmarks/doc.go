@@ -2,7 +2,7 @@
 // with memo hits, the cost of one edit, calls over minimal calls, memory under a flood, the time of a
 // restart, the embedded index, the built-in model, workers, and PostgreSQL and Kafka beside bare clients and Debezium.
 //
-//	go run ./benchmarks                 everything, about half an hour; `make servers` installs the servers
+//	CGO_ENABLED=0 go run ./benchmarks   everything, about a quarter of an hour, built as packages are; `make servers` installs the servers
 //	go run ./benchmarks --only index    one of them
 //	go run ./benchmarks --repeat 3      medians, and how far the runs lie apart
 //	go run ./benchmarks --quick         ten times smaller, where no server is needed

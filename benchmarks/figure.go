@@ -146,7 +146,7 @@ func revision() string {
 	if !ok {
 		return "unknown revision"
 	}
-	commit, dirty := "unknown revision", ""
+	commit, dirty, built := "unknown revision", "", " without cgo, as packages are"
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
@@ -155,7 +155,11 @@ func revision() string {
 			if s.Value == "true" {
 				dirty = " with changes"
 			}
+		case "CGO_ENABLED":
+			if s.Value == "1" {
+				built = " with cgo, as packages are not"
+			}
 		}
 	}
-	return commit + dirty
+	return commit + dirty + built
 }
