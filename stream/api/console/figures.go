@@ -154,10 +154,12 @@ func (f *Figures) model(w *Watch, name string, x engine.ModelStatus, now time.Ti
 		flight = count(int64(x.InFlight)) + " of " + count(int64(x.Limit))
 	}
 	f.put(node, "flight", flight, "queued", count(int64(x.Queued)),
-		"input", count(x.InputTokens), "output", count(x.OutputTokens), "rate", rated(w, tokensOf(name)), "usd", money(x.USDTotal), "today", today(x), "until", "", "breaker", strings.ReplaceAll(x.Breaker, "_", " "))
+		"input", count(x.InputTokens), "output", count(x.OutputTokens), "rate", rated(w, tokensOf(name)), "usd", money(x.USDTotal), "today", today(x))
+	breaker := strings.ReplaceAll(x.Breaker, "_", " ")
 	if x.Until != nil && x.Until.After(now) {
-		f.put(node, "until", "asked again in "+long(x.Until.Sub(now)))
+		breaker += ", asked again in " + long(x.Until.Sub(now))
 	}
+	f.put(node, "breaker", breaker)
 	switch {
 	case x.Reason != nil && *x.Reason == "retry_after":
 		f.state(node, "asked us to wait", busy)

@@ -142,6 +142,15 @@ func TestFiguresOfOneAreSingular(t *testing.T) {
 	}
 }
 
+func TestAModelSaysWhenItIsAskedAgain(t *testing.T) {
+	var w Watch
+	until, reason := at.Add(14*time.Second), "errors"
+	w.See(Sample{At: at, Status: engine.Status{State: "running", Epoch: 1, Models: map[string]engine.ModelStatus{"bge": {Breaker: "open", Reason: &reason, Until: &until}}}})
+	if got, want := FiguresOf(&w).Text["model.bge.breaker"], "open, asked again in 14 s"; got != want {
+		t.Errorf("breaker: %q, want %q", got, want)
+	}
+}
+
 func TestWordsOfTheQuestionAreMarked(t *testing.T) {
 	cases := []struct {
 		name, text, question string
