@@ -165,10 +165,14 @@ type setup struct {
 	Done                      func([]accel.Result)
 	Stages                    []string
 	Logger                    *slog.Logger
+	governed                  *backpressure.Governor // one that has settled requests before
 	answerer                  accel.Answerer
 }
 
 func (s setup) governor() *backpressure.Governor {
+	if s.governed != nil {
+		return s.governed
+	}
 	return backpressure.New(backpressure.Options{Concurrency: s.Concurrency, Limits: s.Limits, Price: s.Price, Daily: s.Daily, Deadline: s.Timeout})
 }
 

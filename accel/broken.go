@@ -44,7 +44,7 @@ func (b *Batcher) brokenLocked(r *request, e *Error, outcome backpressure.Outcom
 		c.alone = true
 		if c.broke++; c.broke >= brokenMost {
 			b.rejected.add(c.Fingerprint)
-			return []Result{b.resultLocked(c, &Answer{Err: e}, "")}, openedBy(settled, e)
+			return []Result{b.resultLocked(c, &Answer{Err: e}, "")}, b.outage(settled, e)
 		}
 		if r.permit.Probe() {
 			b.parkLocked(c)
@@ -52,7 +52,7 @@ func (b *Batcher) brokenLocked(r *request, e *Error, outcome backpressure.Outcom
 			delay := backpressure.Backoff(r.delay)
 			b.againLocked(r, &piece{limit: 1, due: now.Add(delay), delay: delay})
 		}
-		return nil, openedBy(settled, e)
+		return nil, b.outage(settled, e)
 	}
 	bad, good := named(r.calls, e.Rows)
 	for _, c := range bad {
@@ -64,5 +64,5 @@ func (b *Batcher) brokenLocked(r *request, e *Error, outcome backpressure.Outcom
 		limit = (limit + 1) / 2
 	}
 	b.againLocked(&request{calls: good}, &piece{limit: limit, due: now})
-	return nil, openedBy(settled, e)
+	return nil, b.outage(settled, e)
 }

@@ -148,6 +148,49 @@ func TestTheEndOfAnOutageIsTold(t *testing.T) {
 	})
 }
 
+// A question beside the calls, such as a search, may be the first to meet an outage. Its end is told where its beginning was: once a call has met it.
+func TestAnOutageThatAQuestionHasMetIsToldOnceACallMeetsIt(t *testing.T) {
+	for _, lasts := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var out atomic.Bool
+			out.Store(true)
+			m := &model{latency: 10 * time.Millisecond, fault: func(n int, texts []string) error {
+				if out.Load() {
+					return down(n, texts)
+				}
+				return nil
+			}}
+			governor := backpressure.New(backpressure.Options{})
+			for range 4 {
+				if _, err := accel.Once(t.Context(), governor, accel.Embeddings(m), accel.Asked{Text: "how long are you"}); err == nil {
+					t.Fatal("a model that is down answers")
+				}
+				time.Sleep(time.Second)
+			}
+			if !governor.Probing() {
+				t.Fatal("the questions have not met an outage")
+			}
+			out.Store(lasts)
+			var log bytes.Buffer
+			b := start(t, m, setup{governed: governor, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+			b.Submit(callsOf(true, numbered("t", 50)...))
+			time.Sleep(time.Minute)
+			out.Store(false)
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			want := 0
+			if lasts {
+				want = 1
+			}
+			begun, ended := strings.Count(log.String(), `msg="model unavailable"`), strings.Count(log.String(), `msg="model answers again"`)
+			if begun != want || ended != want || strings.Contains(log.String(), " after=0s") {
+				t.Errorf("%d outages and %d ends are told, want %d:\n%s", begun, ended, want, log.String())
+			}
+			b.answered(t, numbered("t", 50)...)
+		})
+	}
+}
+
 func TestFault_03_RecoveryNeedsNoNewInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &model{latency: 10 * time.Millisecond, fault: func(n int, texts []string) error {

@@ -55,7 +55,7 @@ func (b *Batcher) settle(r *request, answers Answers, err error, stopped bool) (
 	switch {
 	case len(r.calls) == 0:
 		blame(&outcome, e)
-		t = openedBy(b.governor.Settle(r.permit, outcome), e)
+		t = b.outage(b.governor.Settle(r.permit, outcome), e)
 	case e.Kind == Broke && !r.canary:
 		results, t = b.brokenLocked(r, e, outcome, alone)
 	default:
@@ -92,30 +92,31 @@ func blame(outcome *backpressure.Outcome, e *Error) {
 type told struct {
 	closed  bool
 	opened  bool
+	during  bool // a failure while the model is out
 	failure *Error
 	until   time.Time
 	after   time.Duration // of closed: how long no call was answered
 }
 
-// timed adds how long the outage was that has ended.
+// timed adds how long the outage was that has ended. One that a question beside the calls has met, and no call, is not told of: who asked
+// was told. Where a call meets it later, it begins with that.
 func (b *Batcher) timed(t told) told {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case t.closed && !b.down.IsZero():
 		t.after, b.down = time.Since(b.down), time.Time{}
-	case t.opened && b.down.IsZero():
-		b.down = time.Now()
+	case t.closed:
+		t.closed = false
+	case (t.opened || t.during) && b.down.IsZero():
+		t.opened, b.down = true, time.Now()
 	}
 	return t
 }
 
-// openedBy is what an outage is told by.
-func openedBy(settled backpressure.Settled, e *Error) told {
-	if !settled.Opened {
-		return told{}
-	}
-	return told{opened: true, failure: e, until: settled.Until}
+// outage is what a failure is told by, where the model is out.
+func (b *Batcher) outage(settled backpressure.Settled, e *Error) told {
+	return told{opened: settled.Opened, during: b.governor.Probing(), failure: e, until: settled.Until}
 }
 
 // answeredLocked files the answers to a request.
@@ -184,7 +185,7 @@ func (b *Batcher) refusedLocked(r *request, e *Error, outcome backpressure.Outco
 	}
 	settled := b.governor.Settle(r.permit, outcome)
 	b.failedLocked(r, e, settled, now)
-	return nil, openedBy(settled, e)
+	return nil, b.outage(settled, e)
 }
 
 // rejectedLocked separates the texts that the model will not take from their siblings.
@@ -349,7 +350,10 @@ func (b *Batcher) report(t told, err error, secured bool) {
 	case t.closed:
 		b.options.Logger.Warn("model answers again", model, slog.Duration("after", t.after.Round(time.Millisecond))) // as loud as that it did not
 	case t.opened:
-		told := []any{model, slog.Any("error", t.failure), slog.Time("next_probe", t.until)}
+		told := []any{model, slog.Any("error", t.failure)}
+		if !t.until.IsZero() {
+			told = append(told, slog.Time("next_probe", t.until))
+		}
 		if hint := t.failure.Hint(); hint != "" {
 			told = append(told, slog.String("hint", hint))
 		}
