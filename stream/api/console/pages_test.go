@@ -38,6 +38,7 @@ func TestPagesAreTheOnesWrittenDown(t *testing.T) {
 		{"hits", "/search", []string{"text", "invoices", "k", "5", "where", "row.pages > 2"}, false, 200},
 		{"search-fault", "/search", []string{"text", "fault", "k", "5"}, false, 400},
 		{"lineage-of-a-source", "/lineage?key=docs/a.md", nil, false, 200},
+		{"lineage-of-a-first-read", "/lineage?key=docs/first.md", nil, false, 200},
 		{"lineage-of-a-sink", "/lineage?key=index/a.md/1", nil, false, 200},
 		{"lineage-of-nothing", "/lineage?key=docs/none", nil, false, 404},
 		{"letters", "/letters", nil, false, 200},

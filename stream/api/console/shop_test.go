@@ -76,6 +76,9 @@ func (s *shop) Lineage(subject string) (*engine.Lineage, error) {
 	switch subject {
 	case "docs/a.md":
 		return &engine.Lineage{Subject: source, Downstream: []engine.LineageNode{step, sink}}, nil
+	case "docs/first.md": // of a first read: nobody knows when it was committed
+		source.Key, source.At = "first.md", ""
+		return &engine.Lineage{Subject: source, Downstream: []engine.LineageNode{step}}, nil
 	case "index/a.md/1":
 		return &engine.Lineage{Subject: sink, Upstream: []engine.LineageNode{step, source}}, nil
 	}
