@@ -47,7 +47,7 @@ type SinkPreview struct {
 	Deletes    int64    `json:"deletes"`
 	Stay       int64    `json:"stay,omitempty"`  // rows of a target that leaves the flow, which nobody touches any more
 	About      bool     `json:"about,omitempty"` // Upserts is made from what the sources say of their size
-	Known      bool     `json:"known"`           // Upserts and Deletes are: none of its rows has to be read from a source again
+	Known      bool     `json:"known"`           // Upserts and Deletes are: no row has to be read from a source again, and none holds an answer that has to be asked for
 }
 
 // Preview compares a plan with the state of this flow, which goes on meanwhile: what it does between the question
@@ -106,6 +106,7 @@ func preview(ctx context.Context, db *statestore.DB, stored *storedPlan, plan *s
 			return next.Roots[plan.Collections[plan.Collections[from].Root].Name].Backfill != backfillScan
 		})
 		change.foretell(s, sizes)
+		change.Known = change.Known && !slices.ContainsFunc(s.From, func(from int) bool { return played.awaits(plan, from) })
 		p.Sinks[s.Name] = change
 	}
 	left, err := countUnread(ctx, db, stored, plan, sizes)

@@ -3,10 +3,13 @@ package engine_test
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/freshet/freshet/statestore"
+	"github.com/freshet/freshet/stream"
 	"github.com/freshet/freshet/stream/engine"
+	"github.com/freshet/freshet/stream/streamtest"
 )
 
 // preview is what the next run of the world would do.
@@ -17,6 +20,11 @@ func (w *world) preview() *engine.Preview {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.previewOf(plan)
+}
+
+func (w *world) previewOf(plan *stream.Plan) *engine.Preview {
+	w.t.Helper()
 	db, err := statestore.Open("state", statestore.DBOptions{FS: w.fs, MemoryBytes: 8 << 20, DiskFreeBytes: 1, ReadOnly: true})
 	if err != nil {
 		w.t.Fatal(err)
@@ -153,4 +161,33 @@ func (w *world) standing() engine.Status {
 		w.t.Fatal(err)
 	}
 	return s
+}
+
+// Whether an answer that nobody has given yet differs from the one before it, a plan cannot tell: it says that the rows of the sink are
+// not known, and not that none is written.
+func TestAPlanKnowsNoRowsThatHoldAnswersToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirect()
+		m := newMachine(t, d.asking)
+		commitRow(d.source, "doc", "one", 0)
+		m.start()
+		m.settle()
+		m.stop()
+		w := &world{t: t, fs: m.fs}
+		planned := func() engine.SinkPreview {
+			t.Helper()
+			plan, err := d.asking(func() bool { return false }).Plan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w.previewOf(plan).Sinks["table"]
+		}
+		if s := planned(); !s.Known || s.Upserts != 0 {
+			t.Errorf("of a flow that is as it was the plan says %+v", s)
+		}
+		d.model = streamtest.NewModel("another", 1)
+		if s := planned(); s.Known {
+			t.Errorf("of rows that another model answers for the plan says %+v", s)
+		}
+	})
 }

@@ -116,6 +116,19 @@ func rehearse(db *statestore.DB, plan *stream.Plan, next *storedPlan, sizes []cd
 	return r, nil
 }
 
+// awaits reports whether rows of a collection hold answers that nobody has given yet: whether such a row differs from the one that
+// was there, only the answer tells. One that stands in its row by what was asked, such as a vector, is known without it.
+func (r *rehearsal) awaits(plan *stream.Plan, collection int) bool {
+	for at := collection; plan.Collections[at].Step >= 0; {
+		step := plan.Collections[at].Step
+		if n := r.graph.byStep[step]; n != nil && !n.byRef && r.calls[n.index].missing > 0 {
+			return true
+		}
+		at = plan.Steps[step].From
+	}
+	return false
+}
+
 // share returns that every nth of the owners is evaluated, and books what each asks as often.
 func (r *rehearsal) share(owners int64) (every int64) {
 	every = max(1, (owners+rehearsed-1)/rehearsed)
