@@ -106,7 +106,7 @@ func (c agentClient) refusals(t *testing.T) {
 	}{
 		{"a condition names no column", "search", map[string]any{"query": "x", "where": "row.pth == ''"}, "unknown_column", `did you mean "path"?`},
 		{"nothing is known under a key", "lineage", map[string]any{"subject": "docs/none.md"}, "not_found", "<source>/<key>"},
-		{"the sink is no index", "search", map[string]any{"query": "x", "sink": "none"}, "no_index", "vector sink"},
+		{"the sink is no index", "search", map[string]any{"query": "x", "sink": "none"}, "no_index", "the sinks that can be searched are index"},
 		{"too many rows", "search", map[string]any{"query": "x", "k": 101}, "", ""},
 		{"an argument that there is not", "search", map[string]any{"query": "x", "limit": 3}, "", ""},
 		{"no question", "search", map[string]any{}, "", ""},
