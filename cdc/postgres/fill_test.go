@@ -119,20 +119,29 @@ func TestRowsAreReadNextToTheStream(t *testing.T) {
 				rounds = 100
 			}
 			var writers sync.WaitGroup
-			for w := range 4 {
-				c := db.Connect(t)
-				writers.Go(func() {
-					if err := writer(t.Context(), c, rand.New(rand.NewPCG(uint64(w), 11)), rounds); err != nil {
-						t.Error(err)
-					}
-				})
+			write := func() {
+				for w := range 4 {
+					c := db.Connect(t)
+					writers.Go(func() {
+						if err := writer(t.Context(), c, rand.New(rand.NewPCG(uint64(w), 11)), rounds); err != nil {
+							t.Error(err)
+						}
+					})
+				}
 			}
 			in := cdctest.NewInlet()
+			in.Hold()
 			var h history
 			for i := range 5 {
 				s := source(t, o)
 				s.InSmallSteps()
 				live := begin(t, s, in, nil)
+				if i == 0 { // a change comes between rows, however the system schedules source and writers
+					live.wait("the first rows", func() bool { return in.Waiting() > 0 })
+					db.Exec(t, "UPDATE docs SET n = n + 1 WHERE id = 100")
+					write()
+					in.Release()
+				}
 				live.wait("changes", func() bool { return len(in.Puts()) > 400*(i+1) || in.Caught() > 0 })
 				in.Defer()
 				if i%2 == 0 {

@@ -74,29 +74,14 @@ func newFault(code, hint, format string, args ...any) *fault {
 // hinted is an error that knows what a user can do.
 type hinted interface{ Hint() string }
 
-// faultOf is the one table from errors to what users see: code, exit code and hint. The first that fits
-// counts, so that what is most telling comes first.
+// faultOf is the one way from errors to what users see: code, exit code and hint. The first that fits counts, so that what is
+// most telling comes first.
 func faultOf(err error) *fault {
 	var (
 		own         *fault
 		served      *api.Fault
 		diagnostics flowfile.Diagnostics
-		problem     *stream.Problem
-		source      *cdc.SourceError
-		inUse       *statestore.InUseError
-		newer       *statestore.VersionError
-		corrupt     *statestore.CorruptError
-		stalled     *statestore.StalledError
-		other       *engine.OtherFlowError
-		unknown     *engine.NotFoundError
-		reading     *engine.ReadError
-		refusing    *engine.ModelError
-		position    *engine.PositionError
-		step        *engine.StepError
-		model       *accel.Error
-		unwilling   *backpressure.UnwillingError
 	)
-	code, exit, hint := "internal", 0, ""
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -106,71 +91,138 @@ func faultOf(err error) *fault {
 		return told
 	case errors.As(err, &diagnostics) && len(diagnostics) > 0:
 		return faultOfDiagnostics(diagnostics)
-	case errors.As(err, &corrupt), statestore.IsCorrupt(err):
-		code = "state_corrupt"
-	case errors.As(err, &inUse):
-		code = "state_in_use"
-	case errors.As(err, &newer):
-		code = "state_newer"
-	case errors.As(err, &other):
-		code = "state_of_other_flow"
-	case errors.Is(err, stream.ErrFenced):
-		code, hint = "sink_taken", "another process runs this flow on another state, with --state or as a copy, and has taken its sinks over: "+
-			"the one that was started last writes. Stop one of them, then start the one that is to go on"
-	case errors.As(err, &stalled), errors.Is(err, engine.ErrDiskFull):
-		code, hint = "disk_full", "free some space, or lower limits.disk_free; nothing that was confirmed is lost"
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		code, hint = "disk_full", "free some space; nothing that was confirmed is lost"
-	case errors.Is(err, cdc.ErrGap):
-		code, hint = "data_guard", "`freshet reset <flow> --source NAME --yes` reads the source anew"
-		if errors.As(err, &source) {
-			hint = source.Hint
+	}
+	var found verdict
+	for _, of := range []func(error) verdict{ofState, ofSource, ofModel, ofQuestion, ofSystem} {
+		if found = of(err); found.code != "" {
+			break
 		}
-		if errors.As(err, &reading) {
-			hint = strings.ReplaceAll(hint, "--source NAME", "--source "+reading.Source)
-		}
-	case errors.As(err, &source):
-		code, hint, exit = source.Code, source.Hint, exitEnvironment
-		if source.OfFlow() {
-			exit = exitUsage
-		}
-	case errors.As(err, &refusing):
-		code, hint = codeOfModel(refusing.Health.Reason), hintOfModel(refusing.Health.Reason)
-		hint = strings.ReplaceAll(hint, "--step NAME", "--step "+refusing.Step)
-	case errors.As(err, &step):
-		code, hint = "row_rejected", "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"
-	case errors.As(err, &model):
-		code, hint = "model_error", "try again when the model answers; `freshet status` says how it does"
-		if model.Kind == accel.Rejected {
-			hint = "the model does not take this text: make it shorter, or change it"
-		}
-	case errors.As(err, &unwilling):
-		code, hint = "model_error", hintOfModel(string(unwilling.Health.Reason))
-	case errors.As(err, &unknown):
-		code, hint = "not_found", "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it; of a deleted row nothing is known"
-	case errors.As(err, &position):
-		code, hint = "bad_value", "give a position as the source writes it; `freshet status <flow>` shows how"
-	case errors.Is(err, engine.ErrPaused):
-		code, hint = "paused", "`freshet resume <flow>` lets it take in what its sources have"
-	case errors.Is(err, engine.ErrNoIndex):
-		code, hint = "no_index", "add a vector sink that reads a step with embed"
-	case errors.As(err, &problem):
-		code, hint, exit = problem.Code, problem.Hint, problem.Exit
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		code, hint = "access_denied", "give this process the right to read and write that path, or name another one"
-	case errors.Is(err, context.DeadlineExceeded):
-		code, hint = "timeout", "try again; a model that answers slowly may need more time"
-	case errors.Is(err, context.Canceled):
-		code, hint = "interrupted", "it was told to stop; start it again to go on"
 	}
 	var knows hinted
 	if errors.As(err, &knows) && knows.Hint() != "" {
-		hint = knows.Hint()
+		found.hint = knows.Hint()
 	}
-	if code == "internal" && hint == "" {
-		hint = "run it again with --log-level debug; if it stays, please report it with that output"
+	if found.code == "" {
+		found.code = "internal"
+		found.hint = cmp.Or(found.hint, "run it again with --log-level debug; if it stays, please report it with that output")
 	}
-	return &fault{Fault: api.Fault{Code: code, Message: err.Error(), Hint: hint, Exit: cmp.Or(exit, exitByCode(code))}}
+	return &fault{Fault: api.Fault{Code: found.code, Message: err.Error(), Hint: found.hint, Exit: cmp.Or(found.exit, exitByCode(found.code))}}
+}
+
+// verdict is what an error means to users; without a code it is none of those that were looked for.
+type verdict struct {
+	code, hint string
+	exit       int // 0: the code says enough
+}
+
+// ofState reads errors of the state and of the disk below it, and of who else writes.
+func ofState(err error) verdict {
+	var (
+		inUse   *statestore.InUseError
+		newer   *statestore.VersionError
+		stalled *statestore.StalledError
+		other   *engine.OtherFlowError
+	)
+	switch {
+	case statestore.IsCorrupt(err):
+		return verdict{code: "state_corrupt"}
+	case errors.As(err, &inUse):
+		return verdict{code: "state_in_use"}
+	case errors.As(err, &newer):
+		return verdict{code: "state_newer"}
+	case errors.As(err, &other):
+		return verdict{code: "state_of_other_flow"}
+	case errors.Is(err, stream.ErrFenced):
+		return verdict{code: "sink_taken", hint: "another process runs this flow on another state, with --state or as a copy, and has taken its sinks over: " +
+			"the one that was started last writes. Stop one of them, then start the one that is to go on"}
+	case errors.As(err, &stalled), errors.Is(err, engine.ErrDiskFull):
+		return verdict{code: "disk_full", hint: "free some space, or lower limits.disk_free; nothing that was confirmed is lost"}
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return verdict{code: "disk_full", hint: "free some space; nothing that was confirmed is lost"}
+	}
+	return verdict{}
+}
+
+// ofSource reads errors of sources.
+func ofSource(err error) verdict {
+	var source *cdc.SourceError
+	if errors.Is(err, cdc.ErrGap) {
+		hint := "`freshet reset <flow> --source NAME --yes` reads the source anew"
+		if errors.As(err, &source) {
+			hint = source.Hint
+		}
+		if reading, ok := errors.AsType[*engine.ReadError](err); ok {
+			hint = strings.ReplaceAll(hint, "--source NAME", "--source "+reading.Source)
+		}
+		return verdict{code: "data_guard", hint: hint}
+	}
+	if !errors.As(err, &source) {
+		return verdict{}
+	}
+	found := verdict{code: source.Code, hint: source.Hint, exit: exitEnvironment}
+	if source.OfFlow() {
+		found.exit = exitUsage
+	}
+	return found
+}
+
+// ofModel reads errors of models, and of rows that a step or a model does not take.
+func ofModel(err error) verdict {
+	var (
+		refusing  *engine.ModelError
+		step      *engine.StepError
+		model     *accel.Error
+		unwilling *backpressure.UnwillingError
+	)
+	switch {
+	case errors.As(err, &refusing):
+		hint := strings.ReplaceAll(hintOfModel(refusing.Health.Reason), "--step NAME", "--step "+refusing.Step)
+		return verdict{code: codeOfModel(refusing.Health.Reason), hint: hint}
+	case errors.As(err, &step):
+		return verdict{code: "row_rejected", hint: "mend the row, or let the step keep rejected rows as dead letters: `on_error: dlq`"}
+	case errors.As(err, &model) && model.Kind == accel.Rejected:
+		return verdict{code: "model_error", hint: "the model does not take this text: make it shorter, or change it"}
+	case errors.As(err, &model):
+		return verdict{code: "model_error", hint: "try again when the model answers; `freshet status` says how it does"}
+	case errors.As(err, &unwilling):
+		return verdict{code: "model_error", hint: hintOfModel(string(unwilling.Health.Reason))}
+	}
+	return verdict{}
+}
+
+// ofQuestion reads what a flow answers to who asks for what it does not know or cannot do, and problems of its plan.
+func ofQuestion(err error) verdict {
+	var (
+		unknown  *engine.NotFoundError
+		position *engine.PositionError
+		problem  *stream.Problem
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return verdict{code: "not_found", hint: "name a source's key as <source>/<key>, or a sink's as <sink>/<_key>, as a search shows it; of a deleted row nothing is known"}
+	case errors.As(err, &position):
+		return verdict{code: "bad_value", hint: "give a position as the source writes it; `freshet status <flow>` shows how"}
+	case errors.Is(err, engine.ErrPaused):
+		return verdict{code: "paused", hint: "`freshet resume <flow>` lets it take in what its sources have"}
+	case errors.Is(err, engine.ErrNoIndex):
+		return verdict{code: "no_index", hint: "add a vector sink that reads a step with embed"}
+	case errors.As(err, &problem):
+		return verdict{code: problem.Code, hint: problem.Hint, exit: problem.Exit}
+	}
+	return verdict{}
+}
+
+// ofSystem reads errors of the operating system and of time.
+func ofSystem(err error) verdict {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return verdict{code: "access_denied", hint: "give this process the right to read and write that path, or name another one"}
+	case errors.Is(err, context.DeadlineExceeded):
+		return verdict{code: "timeout", hint: "try again; a model that answers slowly may need more time"}
+	case errors.Is(err, context.Canceled):
+		return verdict{code: "interrupted", hint: "it was told to stop; start it again to go on"}
+	}
+	return verdict{}
 }
 
 // addressed makes the commands in a fault's hint whole: <flow> is the flow file that the verb was given, with the state that
