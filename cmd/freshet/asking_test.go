@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -83,5 +84,20 @@ func TestAStateThatIsLookedIntoIsWaitedFor(t *testing.T) {
 		if err := <-looked; err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Ctrl-C ends such a wait at once, and is told as what it is.
+func TestAWaitForAStateEndsWhenAPersonEndsIt(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	tries := 0
+	f := flow{state: t.TempDir()}
+	_, err := f.awaited(ctx, func() error {
+		tries++
+		return &statestore.InUseError{Path: f.state}
+	})
+	if told := faultOf(err); tries != 1 || told.Code != "interrupted" {
+		t.Errorf("after %d tries it is told as %s: %v", tries, told.Code, err)
 	}
 }
