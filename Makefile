@@ -19,7 +19,7 @@ export FRESHET_REQUIRE_SERVERS ?= 1
 # DIST are arguments of internal/dist, such as -targets=linux/amd64; -help lists them.
 DIST     ?=
 # PARALLEL is how many packages are tested at once: those with servers of their own wait more than they compute.
-PARALLEL ?= 4
+PARALLEL ?= 3
 # FUZZTIME is the time that each fuzz target gets.
 FUZZTIME ?= 60s
 
