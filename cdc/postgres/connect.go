@@ -124,6 +124,13 @@ func sqlState(err error) string {
 	return ""
 }
 
+// faulty reports whether the server understood a statement and finds it wrong, so that it will say the same again. A lock, a limit,
+// a server that goes down and a caller that gives up say nothing of the statement.
+func faulty(err error) bool {
+	state := sqlState(err)
+	return strings.HasPrefix(state, "42") || strings.HasPrefix(state, "22") || strings.HasPrefix(state, "0A")
+}
+
 // refused explains why no connection could be had. What only a person can mend is a *cdc.SourceError; the
 // rest may pass.
 func (o *Options) refused(err error) error {

@@ -285,6 +285,34 @@ func TestPreflightNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestAConditionIsNotBlamedForAServerThatIsBusy: when the caller gives up while somebody holds the table, nothing is known of the
+// condition, and no person is told to write another one.
+func TestAConditionIsNotBlamedForAServerThatIsBusy(t *testing.T) {
+	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)
+	db.Exec(t, rowsOf(10)+"ALTER TABLE docs REPLICA IDENTITY FULL")
+	tx, err := db.Connect(t).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE docs IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	o := options(db, "docs")
+	o.Tables[0].Where = "n < 100"
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	_, err = source(t, o).Collections(ctx)
+	if fault := faultOf(t, err); fault.Code != "server_unreachable" || !strings.Contains(fault.Error(), "ask the server about the where of table public.docs") {
+		t.Errorf("while the table is held: code %s, %v", fault.Code, err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := source(t, o).Collections(t.Context()); err != nil {
+		t.Errorf("once the table is free: %v", err)
+	}
+}
+
 // TestTheRoleOfTheGuideIsEnough runs with the least rights that docs/postgres.md names.
 func TestTheRoleOfTheGuideIsEnough(t *testing.T) {
 	db := testenv.Postgres(t, testenv.PostgresOptions{}).Database(t)

@@ -178,6 +178,9 @@ func (f *facts) checkTable(ctx context.Context, c *pgx.Conn, t *table) error {
 		return wrong("server_version", "use PostgreSQL 15 or later, or filter in a step", "table %s: the server does not filter rows", t.plain())
 	}
 	if _, err := c.Exec(ctx, "EXPLAIN SELECT FROM "+t.String()+" WHERE ("+t.where+"\n)"); err != nil {
+		if !faulty(err) {
+			return fmt.Errorf("ask the server about the where of table %s: %w", t.plain(), err)
+		}
 		return wrong("bad_value", "write a condition in SQL over the table's columns, such as n % 2 = 0", "where of table %s: %w", t.plain(), err)
 	}
 	return t.checkIdentity()

@@ -242,7 +242,7 @@ func (s *Source) makePublication(ctx context.Context, c *pgx.Conn, f *facts, kee
 			if sqlState(err) == stateNoPrivilege {
 				return wrong("rights", "as the tables' owner: "+statement, "make publication %s: %w", s.options.Publication, err)
 			}
-			if class := sqlState(err); strings.HasPrefix(class, "42") || strings.HasPrefix(class, "0A") {
+			if faulty(err) {
 				return wrong("bad_value", "a where of the source may hold what the server takes in a publication: the table's columns, and types and functions of its own "+
 					"that always give the same; filter by more in a step, as in filter: row.n > 1", "make publication %s: %w%s", s.options.Publication, err, detailOf(err))
 			}
